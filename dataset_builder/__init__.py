@@ -1,0 +1,1 @@
+"""Image and mask datasets: prompts, sampling, refinement, noise learning, export."""

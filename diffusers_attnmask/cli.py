@@ -1,0 +1,85 @@
+"""The `attnmask` command: a root that finds its subcommands among the installed entry points."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+COMMAND_GROUP = "attnmask.commands"
+USER_MISTAKES = (ValueError, TypeError, OSError)  # raised early, with one line that says what to do
+
+
+def installed_commands() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in sorted(entry_points(group=COMMAND_GROUP))}
+
+
+def command_from(entry: EntryPoint) -> Any:
+    """The entry point's function as a command; one that cannot be imported is listed, and says why when run."""
+    try:
+        function = entry.load()
+    except (ImportError, AttributeError) as reason:
+        function = unavailable(entry, reason)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name=entry.name)(function)
+    return typer.main.get_command(app)
+
+
+def unavailable(entry: EntryPoint, reason: Exception) -> Callable[[], NoReturn]:
+    def command() -> NoReturn:
+        raise OSError(f"command {entry.name!r} ({entry.value}) cannot be loaded: {reason}") from reason
+
+    command.__doc__ = f"(unavailable: {reason})"
+    return command
+
+
+class EntryPointGroup(TyperGroup):
+    """Loads a subcommand's module only when that command is run or listed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(installed_commands())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any | None:
+        entry = installed_commands().get(cmd_name)
+        return command_from(entry) if entry else None
+
+
+app = typer.Typer(
+    cls=EntryPointGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"attnmask {version('diffusers-attnmask')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Segmentation masks from diffusion models, the datasets made of them, and segmenters trained on those."""
+
+
+def main() -> None:
+    """Console entry: a user's mistake becomes one line and exit code 2; ATTNMASK_DEBUG=1 shows the traceback."""
+    try:
+        app()
+    except USER_MISTAKES as mistake:
+        if os.environ.get("ATTNMASK_DEBUG"):
+            raise
+        line = " ".join(str(mistake).split()) or type(mistake).__name__
+        print(f"attnmask: {line}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""Card templates for datasets, models and pipelines on the Hub."""

@@ -1,0 +1,1 @@
+"""A procedural world of small scenes with exact masks."""

@@ -1,0 +1,1 @@
+"""Segmentation models trained and evaluated on generated and real datasets."""
