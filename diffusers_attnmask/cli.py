@@ -20,7 +20,7 @@ def installed_commands() -> dict[str, EntryPoint]:
 
 
 def command_from(entry: EntryPoint) -> Any:
-    """The entry point's function as a command; one that cannot be imported is listed, and says why when run."""
+    """The entry point's function as a command; one that cannot be imported is listed and says why."""
     try:
         function = entry.load()
     except (ImportError, AttributeError) as reason:
@@ -67,14 +67,15 @@ def print_version(asked: bool) -> None:
 @app.callback()
 def root(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Segmentation masks from diffusion models, the datasets made of them, and segmenters trained on those."""
+    """Segmentation masks from diffusion models, datasets made of them, and segmenters trained on those."""
 
 
 def main() -> None:
-    """Console entry: a user's mistake becomes one line and exit code 2; ATTNMASK_DEBUG=1 shows the traceback."""
+    """A user's mistake becomes one line and exit code 2; ATTNMASK_DEBUG=1 shows the traceback."""
     try:
         app()
     except USER_MISTAKES as mistake:

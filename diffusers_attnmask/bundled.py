@@ -1,0 +1,67 @@
+"""The files that travel in the package: the tiny-world model and its oracle, checked once per process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+BUNDLED = Path(__file__).with_name("bundled")
+CHECKSUMS = "SHA256SUMS"  # in the format of sha256sum, one line per file
+REMEDY = "run `git checkout -- diffusers_attnmask/bundled` in a checkout, else reinstall diffusers-attnmask"
+
+
+def bundled_model() -> Path:
+    """Folder of the bundled 128×128 text-to-image pipeline, in plain diffusers format."""
+    return _intact(BUNDLED, "tiny-world")
+
+
+def bundled_oracle() -> Path:
+    """Folder of the bundled segmenter that scores tiny-world pictures."""
+    return _intact(BUNDLED, "oracle")
+
+
+def write_checksums(folder: Path = BUNDLED) -> Path:
+    """Record the digest of every file under `folder`; call it after a bundled file was made anew."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / CHECKSUMS)
+    lines = [f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=CHECKSUMS, delete=False) as partial:
+        partial.writelines(lines)
+        partial.flush()
+        os.fsync(partial.fileno())
+    os.chmod(partial.name, 0o644)  # a temporary file is private, a packaged one is not
+    os.replace(partial.name, folder / CHECKSUMS)
+    return folder / CHECKSUMS
+
+
+@cache
+def _intact(bundled: Path, name: str) -> Path:
+    """`bundled/name`, after every file listed for it was found and has its recorded digest."""
+    expected = {path: digest for path, digest in _recorded(bundled).items() if path.startswith(f"{name}/")}
+    if not expected:
+        raise FileNotFoundError(f"nothing is recorded for {name!r} in {bundled / CHECKSUMS}: {REMEDY}")
+    for path, digest in expected.items():
+        file = bundled / path
+        if not file.is_file():
+            raise FileNotFoundError(f"bundled file {file} is missing: {REMEDY}")
+        if _digest(file) != digest:
+            raise OSError(f"bundled file {file} is damaged (its SHA-256 is not the recorded one): {REMEDY}")
+    return bundled / name
+
+
+def _recorded(bundled: Path) -> dict[str, str]:
+    file = bundled / CHECKSUMS
+    if not file.is_file():
+        raise FileNotFoundError(f"bundled file {file} is missing: {REMEDY}")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
