@@ -1,6 +1,6 @@
 """Segmentation masks from the attention of diffusers pipelines.
 
-Names are imported on first use, so that the light modules (palette, pictures) stay free of torch and diffusers.
+Names are imported on first use, so that the light modules (palette, pictures) stay free of torch.
 """
 
 from __future__ import annotations

@@ -1,0 +1,45 @@
+# Everything runs in .venv, made on first use; only a Python of at least 3.10 is needed beforehand.
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install $(shell [ -t 2 ] || echo -q)
+OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 OMP_NUM_THREADS=1
+PYTEST := $(OFFLINE) $(BIN)/python -m pytest
+
+.PHONY: demo test test-slow lint format clean
+.DELETE_ON_ERROR:
+
+demo: .venv/core.stamp
+	HF_HUB_OFFLINE=1 $(BIN)/attnmask demo
+
+test: .venv/test.stamp
+	$(PYTEST) -n $(WORKERS) --dist worksteal --durations 10 $(ARGS)
+
+test-slow: .venv/test.stamp
+	$(PYTEST) -m slow --durations 10 $(ARGS)
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/test.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build dist demo *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) .ci/make_venv.py .venv
+
+.venv/core.stamp: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing into .venv (PyTorch is large: several minutes the first time) ..."
+	$(PIP) -e .
+	@touch $@
+
+# pydensecrf2 is compiled on the spot; without a compiler everything else still installs, and its tests skip.
+.venv/test.stamp: .venv/core.stamp
+	$(PIP) -e ".[test]"
+	@$(PIP) -e ".[crf]" || echo "The optional pydensecrf backend did not build (needs: apt install g++ python3-dev)."
+	@touch $@
