@@ -30,7 +30,7 @@ def main(folder: Path) -> None:
 
 
 def by_virtualenv(folder: Path) -> None:
-    """virtualenv carries its own pip; it goes to a temporary folder, which Debian's pip allows without venv."""
+    """virtualenv carries its own pip; to a temporary folder Debian lets pip install it."""
     with tempfile.TemporaryDirectory() as tools:
         run = [sys.executable, "-m"]
         subprocess.run([*run, "pip", "install", "--quiet", "--target", tools, "virtualenv"], check=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -25,14 +24,15 @@ def bundled_oracle() -> Path:
 
 def write_checksums(folder: Path = BUNDLED) -> Path:
     """Record the digest of every file under `folder`; call it after a bundled file was made anew."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / CHECKSUMS)
-    lines = [f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=CHECKSUMS, delete=False) as partial:
-        partial.writelines(lines)
-        partial.flush()
-        os.fsync(partial.fileno())
-    os.chmod(partial.name, 0o644)  # a temporary file is private, a packaged one is not
-    os.replace(partial.name, folder / CHECKSUMS)
+    files = sorted(
+        path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(CHECKSUMS)
+    )
+    partial = folder / f"{CHECKSUMS}.partial"
+    with partial.open("w", encoding="utf-8") as stream:
+        stream.writelines(f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(folder / CHECKSUMS)
     return folder / CHECKSUMS
 
 

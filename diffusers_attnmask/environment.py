@@ -1,0 +1,84 @@
+"""What this installation consists of: requirements and extras as the package metadata declares them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, requires, version
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+DISTRIBUTION = "diffusers-attnmask"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A required distribution: the version found (None: absent) and what is wrong with it (None: nothing)."""
+
+    name: str
+    required: str
+    version: str | None
+    problem: str | None
+
+
+def requirements(extra: str = "") -> list[Requirement]:
+    """The core requirements, or those that `extra` adds; an extra made of extras is resolved into theirs."""
+    return list({str(found): found for found in _resolved(extra)}.values())
+
+
+def extras() -> list[str]:
+    """The extras that add something of their own, in the order of setup.cfg; [all] and [test] only gather."""
+    return [
+        name for name in metadata(DISTRIBUTION).get_all("Provides-Extra") or () if name not in ("all", "test")
+    ]
+
+
+def inspect(requirement: Requirement, *, load: bool = False) -> Package:
+    """Look a requirement up; `load` also imports it, which finds compiled packages that do not load."""
+    wanted = str(requirement).partition(";")[0].strip()
+    try:
+        found = version(requirement.name)
+    except PackageNotFoundError:
+        return Package(requirement.name, wanted, None, "not installed")
+    if not requirement.specifier.contains(found, prereleases=True):
+        return Package(requirement.name, wanted, found, f"version {found} is installed, {wanted} is needed")
+    return Package(requirement.name, wanted, found, _import_problem(requirement.name) if load else None)
+
+
+def install_command(packages: list[Package]) -> str:
+    return shlex.join(
+        [sys.executable, "-m", "pip", "install", "--upgrade", *(each.required for each in packages)]
+    )
+
+
+def _resolved(extra: str) -> Iterator[Requirement]:
+    for line in requires(DISTRIBUTION) or ():
+        found = Requirement(line)
+        if found.marker and not found.marker.evaluate({"extra": extra}):
+            continue
+        if extra and (found.marker is None or found.marker.evaluate({"extra": ""})):
+            continue
+        if canonicalize_name(found.name) == DISTRIBUTION:
+            for gathered in sorted(found.extras):
+                yield from _resolved(gathered)
+        else:
+            yield found
+
+
+def _import_problem(distribution: str) -> str | None:
+    name = canonicalize_name(distribution)
+    modules = [
+        module
+        for module, owners in packages_distributions().items()
+        if name in map(canonicalize_name, owners) and not module.startswith("_")
+    ]
+    for module in modules:
+        try:
+            import_module(module)
+        except Exception as reason:  # whatever a broken installation raises is its diagnosis
+            return f"does not import: {type(reason).__name__}: {reason}"
+    return None
