@@ -1,0 +1,106 @@
+"""The wheel carries everything and works away from the checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+TREE = Path(__file__).parents[2]
+PACKAGES = ("diffusers_attnmask", "dataset_builder", "train_segmenter", "tiny_world", "hub_cards", "recipes")
+NOT_SOURCE = shutil.ignore_patterns(
+    ".*", "__pycache__", "*.egg-info", "build", "dist", "demo", "tests", "benchmarks"
+)
+
+
+def pip(*arguments: str | Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, arguments)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Built from a copy, since a build folder left in the tree would add files that are gone."""
+    copy = shutil.copytree(TREE, tmp_path_factory.mktemp("tree") / "copy", ignore=NOT_SOURCE)
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, copy)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    """The wheel alone in a folder; its dependencies stay those of the running environment."""
+    site = tmp_path_factory.mktemp("site")
+    pip("install", "--no-deps", "--no-index", "--target", site, wheel)
+    return site
+
+
+@pytest.fixture
+def elsewhere(installed, tmp_path):
+    """Runs a command in another folder, where only the installed wheel is found; returns its output."""
+
+    def run(*command: str | Path) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(installed), "HF_HUB_OFFLINE": "1"}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    return run
+
+
+def test_the_wheel_holds_every_file_of_every_package(wheel):
+    with ZipFile(wheel) as archive:
+        members = {name for name in archive.namelist() if ".dist-info/" not in name}
+    files = (path for package in PACKAGES for path in (TREE / package).rglob("*") if path.is_file())
+    assert members == {path.relative_to(TREE).as_posix() for path in files if "__pycache__" not in path.parts}
+
+
+def test_the_wheel_carries_its_license(wheel):
+    with ZipFile(wheel) as archive:
+        (license_file,) = (name for name in archive.namelist() if name.endswith("/LICENSE"))
+        assert archive.read(license_file) == (TREE / "LICENSE").read_bytes()
+
+
+def test_the_installed_package_is_used_and_finds_its_model(elsewhere, installed):
+    program = (
+        "import diffusers_attnmask as a; print(a.__file__, a.bundled_model(), a.bundled_oracle(), sep='\\n')"
+    )
+    for path in elsewhere(sys.executable, "-c", program).splitlines():
+        assert Path(path).is_relative_to(installed)
+        assert Path(path).exists()
+
+
+def test_the_installed_command_runs(elsewhere, installed):
+    from diffusers_attnmask import __version__
+
+    assert elsewhere(installed / "bin" / "attnmask", "--version") == f"attnmask {__version__}"
+
+
+def test_the_installed_doctor_finds_nothing_broken(elsewhere, installed):
+    findings = json.loads(elsewhere(installed / "bin" / "attnmask", "doctor", "--json"))
+    assert findings["healthy"] is True
+    assert Path(findings["bundled"]["model"]["path"]).is_relative_to(installed)
+
+
+def test_every_declared_command_loads(elsewhere, installed):
+    listing = elsewhere(installed / "bin" / "attnmask", "--help")
+    assert "demo" in listing
+    assert "unavailable" not in listing
+
+
+def test_recipes_are_found_by_name(elsewhere, installed):
+    program = "import recipes; print(*(recipes.find(name) for name in recipes.names()), sep='\\n')"
+    found = {Path(line) for line in elsewhere(sys.executable, "-c", program).splitlines()}
+    assert found == {installed / "recipes" / path.name for path in (TREE / "recipes").glob("*.yaml")} != set()
