@@ -183,9 +183,9 @@ def diffumask(layers, row, tokens, latent_size, image_size, levels=(0, 1, 2)):
 
 
 def dataset_diffusion(layers, row, tokens, latent_size, image_size, keys_of):
-    """Dataset Diffusion (Nguyen et al., 2023): self-attention⁴ times class-prompt cross-attention.
+    """Dataset Diffusion (Nguyen et al., 2023): self-attention⁴ @ class-prompt cross-attention.
 
-    `keys_of(layer)` are the layer's keys of the class prompt, and `tokens` a class's positions in that prompt.
+    `keys_of(layer)` are the layer's keys of the class prompt; `tokens` are a class's positions in it.
     """
     coarse, fine = grid_of(2, latent_size), grid_of(1, latent_size)
     cross = mean_map(layers_at(layers, 2, latent_size, cross=True), row, tokens, coarse, keys_of)

@@ -1,0 +1,184 @@
+"""Recording leaves nothing behind: processors come back, failures pass through, traces nest and repeat."""
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from diffusers_attnmask import DiffuMaskPipeline, trace
+from tests.small_models import controlnet, picture, sd15, sdxl
+
+CALL = {"num_inference_steps": 2, "output_type": "pt"}
+
+
+def run(pipe, prompt="a dog and a cat", seed=0, **options):
+    return pipe(prompt, generator=torch.Generator().manual_seed(seed), **(CALL | options))
+
+
+def same_objects(before, after):
+    return before.keys() == after.keys() and all(after[name] is before[name] for name in before)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt(pipe, step, timestep, tensors):
+    raise Interrupted
+
+
+@pytest.mark.parametrize("method", ["daam", "diffumask", "dataset-diffusion", "ovam"])
+@pytest.mark.parametrize("build", [sd15, sdxl])
+def test_processors_come_back_after_a_call_that_raised(build, method):
+    pipe = build()
+    before = dict(pipe.unet.attn_processors)
+    plain = run(pipe).images
+    with pytest.raises(Interrupted):
+        run(
+            DiffuMaskPipeline.from_pipe(pipe),
+            classes=["dog"],
+            mask_method=method,
+            callback_on_step_end=interrupt,
+        )
+    assert same_objects(before, pipe.unet.attn_processors)
+    assert torch.equal(run(pipe).images, plain)
+    with pytest.raises(ValueError):
+        run(DiffuMaskPipeline.from_pipe(pipe), classes=["horse"], mask_method="daam")
+    assert same_objects(before, pipe.unet.attn_processors)
+
+
+def test_processors_come_back_after_a_traced_call_that_raised():
+    pipe = sd15()
+    before = dict(pipe.unet.attn_processors)
+    with pytest.raises(Interrupted), trace(pipe, classes=["dog"]):
+        run(pipe, callback_on_step_end=interrupt)
+    assert same_objects(before, pipe.unet.attn_processors)
+
+
+def test_a_trace_leaves_no_hook_on_the_pipeline():
+    pipe = sd15()
+    state = (set(vars(pipe)), type(pipe), pipe.unet.forward, pipe.encode_prompt)
+    with trace(pipe, classes=["dog"]):
+        run(pipe)
+    assert (set(vars(pipe)), type(pipe), pipe.unet.forward, pipe.encode_prompt) == state
+    assert not pipe.unet._forward_pre_hooks
+    assert not pipe.unet._forward_hooks
+
+
+def test_only_the_layers_that_a_method_reads_are_wrapped():
+    pipe = sd15()
+    before = dict(pipe.unet.attn_processors)
+    with trace(pipe, classes=["dog"], mask_method="daam"):
+        wrapped = {name for name, now in pipe.unet.attn_processors.items() if now is not before[name]}
+    assert all(name.endswith("attn2.processor") for name in wrapped)
+    assert not any(name.startswith("mid_block") for name in wrapped)
+
+
+def test_a_trace_reads_what_the_pipeline_with_masks_reads():
+    pipe = sd15()
+    for method in ("daam", "diffumask"):
+        with trace(pipe, classes=["dog", "cat"], mask_method=method) as traced:
+            run(pipe)
+        out = run(DiffuMaskPipeline.from_pipe(pipe), classes=["dog", "cat"], mask_method=method)
+        assert torch.equal(traced.heatmaps[0], out.heatmaps[0])
+        assert list(traced.masks(method=method)[0].getdata()) == list(
+            run(
+                DiffuMaskPipeline.from_pipe(pipe),
+                classes=["dog", "cat"],
+                mask_method=method,
+                output_type="pil",
+            )
+            .masks[0]
+            .getdata()
+        )
+
+
+def test_a_trace_around_a_pipeline_with_masks_or_another_trace_works():
+    pipe = sd15()
+    before = dict(pipe.unet.attn_processors)
+    with trace(pipe, classes=["dog"], mask_method="daam") as alone:
+        plain = run(pipe).images
+    with (
+        trace(pipe, classes=["dog"], mask_method="daam") as outer,
+        trace(pipe, classes=["cat"], mask_method="daam") as inner,
+    ):
+        nested = run(pipe).images
+    assert torch.equal(nested, plain)
+    assert torch.equal(outer.heatmaps[0], alone.heatmaps[0])
+    assert not torch.equal(inner.heatmaps[0], alone.heatmaps[0])
+    assert same_objects(before, pipe.unet.attn_processors)
+
+
+def test_one_pipeline_may_be_traced_again_and_again():
+    pipe = sd15()
+    first, second, third = (trace(pipe, classes=["dog"]) for _ in range(3))
+    for one, seed in ((first, 0), (second, 1), (third, 0)):
+        with one:
+            run(pipe, seed=seed)
+    assert torch.equal(first.heatmaps[0], third.heatmaps[0])
+    assert not torch.equal(first.heatmaps[0], second.heatmaps[0])
+
+
+def test_several_calls_in_one_trace_give_each_image_its_maps_or_a_clear_error():
+    pipe = sd15()
+    singles = []
+    for seed in (0, 1):
+        with trace(pipe, classes=["dog"]) as one:
+            run(pipe, seed=seed)
+        singles.append(one.heatmaps[0])
+    with trace(pipe, classes=["dog"]) as both:
+        run(pipe, seed=0)
+        run(pipe, seed=1)
+    assert torch.equal(both.heatmaps[-1], singles[1])
+    assert len(both.heatmaps) == 1 or torch.equal(both.heatmaps[0], singles[0])
+
+
+def test_a_trace_in_which_nothing_ran_says_so():
+    with trace(sd15(), classes=["dog"]) as idle:
+        pass
+    with pytest.raises((ValueError, RuntimeError), match=r"(?i)no .*(call|image|ran|run)|nothing"):
+        _ = idle.heatmaps
+    with pytest.raises((ValueError, RuntimeError), match=r"(?i)no .*(call|image|ran|run)|nothing"):
+        idle.masks()
+
+
+def test_the_controlnets_own_attention_is_not_touched():
+    pipe = controlnet()
+    before = dict(pipe.controlnet.attn_processors)
+    with trace(pipe, classes=["dog"]):
+        run(pipe, image=picture())
+        assert same_objects(before, pipe.controlnet.attn_processors)
+
+
+def test_a_pipeline_without_support_is_refused_by_name():
+    class Unheard:
+        pass
+
+    with pytest.raises((TypeError, ValueError), match=r"(?s)Unheard.*StableDiffusion"):
+        trace(Unheard(), classes=["dog"]).__enter__()
+    with pytest.raises((TypeError, ValueError), match=r"(?s)Unheard.*StableDiffusion"):
+        DiffuMaskPipeline.from_pipe(Unheard())
+
+
+@pytest.mark.parametrize("method", ["daam", "diffumask", "dataset-diffusion", "ovam"])
+def test_a_step_whose_maps_are_not_numbers_is_skipped_and_counted(method):
+    """The second of three steps goes wrong throughout; the latents are put right before the third."""
+    pipe = sd15(fresh=True)
+    healthy, steps = {}, []
+
+    def remember(_, step, timestep, tensors):
+        healthy[step] = tensors["latents"]
+        return {"latents": healthy[0]} if step == 1 else {}
+
+    def spoil(module, inputs, output):
+        steps.append(None)
+        return output * float("nan") if len(steps) == 2 else output
+
+    handle = pipe.unet.conv_in.register_forward_hook(spoil)
+    options = {"classes": ["dog"], "mask_method": method, "num_inference_steps": 3}
+    out = run(DiffuMaskPipeline.from_pipe(pipe), callback_on_step_end=remember, **options)
+    handle.remove()
+    assert isinstance(pipe, StableDiffusionPipeline)
+    assert out.heatmaps[0].isfinite().all()
+    assert out.heatmaps[0].std() > 1e-3
+    assert out.skipped_maps > 0
+    assert run(DiffuMaskPipeline.from_pipe(pipe), **options).skipped_maps == 0
