@@ -1,0 +1,272 @@
+"""Mean intersection over union, streamed: drop-in for the public `mean_iou` metric of `evaluate`.
+
+Every added pair is folded at once into a joint histogram of raw ids; ignore index, label map, label reduction
+and the number of labels act on that histogram in `compute`, so memory does not grow with the data.
+"""
+
+import os
+import time
+from collections import Counter
+from pathlib import Path
+
+import datasets
+import evaluate
+import numpy as np
+import torch
+
+_DESCRIPTION = """
+Intersection over union of predicted and reference segmentation maps, per class and averaged, and accuracies.
+Counts are summed over all images before the ratio is taken; a class in neither map is NaN, outside the mean.
+"""
+
+_KWARGS_DESCRIPTION = """
+Args:
+    predictions: segmentation maps of class ids, each (height, width): arrays, tensors, lists or PIL images.
+    references: segmentation maps of the same shapes.
+    num_labels (`int`): number of classes; other ids than 0 .. num_labels - 1 belong to no class.
+    ignore_index (`int`): pixels with this reference id count nowhere (compared after map and reduction).
+    nan_to_num (`float`, *optional*): replaces NaN in the results.
+    label_map (`dict`, *optional*): new reference id of an old one; all mappings act on the original ids.
+    reduce_labels (`bool`, defaults to `False`): reference id 0 becomes 255 and the others move down by 1.
+Returns:
+    `dict` with `mean_iou`, `mean_accuracy`, `overall_accuracy` (floats), `per_category_iou` and
+    `per_category_accuracy` (arrays of num_labels).
+Examples:
+    >>> import numpy as np
+    >>> metric = evaluate.load("train_segmenter/mean_iou")
+    >>> metric.add_batch(predictions=np.array([[[0, 1]]]), references=np.array([[[0, 255]]]))
+    >>> metric.compute(num_labels=2, ignore_index=255)["mean_iou"]
+    1.0
+"""
+
+_CITATION = """
+@article{everingham2015pascal,
+  title = {The {PASCAL} Visual Object Classes Challenge: A Retrospective},
+  author = {Everingham, Mark and others}, journal = {IJCV}, year = {2015}
+}"""
+
+IDS = 256  # ids of a uint8 mask; pairs with any other id are counted one by one
+_CHUNK = 30_000  # pixels; below the size from which torch starts threads, which cost more here than they gain
+
+
+class JointHistogram:
+    """Counts of (reference id, predicted id) pairs over all pixels added so far."""
+
+    def __init__(self) -> None:
+        # (reference, prediction), both ids moved up by one with wrap-around: the usual 255 becomes 0, so that
+        # the counts of common masks lie in a small corner.
+        self._dense = np.zeros((IDS, IDS), dtype=np.int64)
+        self._other: Counter[tuple[int, int]] = Counter()  # pairs with an id outside 0 .. 255
+
+    def add(self, prediction, reference) -> None:
+        """Adds one pair of equally shaped integer maps."""
+        prediction, reference = _ids(prediction), _ids(reference)
+        if prediction.shape != reference.shape:
+            raise ValueError(
+                f"A prediction of shape {prediction.shape} cannot be compared with a reference of shape "
+                f"{reference.shape}. Resize the prediction to the reference first."
+            )
+        small_prediction, small_reference = _as_uint8(prediction), _as_uint8(reference)
+        if small_prediction is not None and small_reference is not None:
+            self._add_uint8(small_prediction, small_reference)
+        else:
+            self._add_any(prediction.astype(np.int64), reference.astype(np.int64))
+
+    def _add_uint8(self, prediction: np.ndarray, reference: np.ndarray) -> None:
+        prediction, reference = prediction + np.uint8(1), reference + np.uint8(1)
+        size = 1 + max(int(prediction.max(initial=0)), int(reference.max(initial=0)))
+        pairs = np.multiply(reference, size, dtype=np.int16 if size**2 <= 2**15 else np.int32)
+        pairs += prediction
+        counts = self._dense[:size, :size]
+        for chunk in torch.from_numpy(pairs.reshape(-1)).split(_CHUNK):
+            counts += torch.bincount(chunk, minlength=size * size).numpy().reshape(size, size)
+
+    def _add_any(self, prediction: np.ndarray, reference: np.ndarray) -> None:
+        pixels = np.stack([reference.ravel(), prediction.ravel()])
+        pairs, counts = np.unique(pixels, axis=1, return_counts=True)
+        self.add_pairs(np.stack([*pairs, counts], axis=1))
+
+    def pairs(self) -> np.ndarray:
+        """The non-zero counts as rows (reference id, predicted id, count), int64 (N, 3)."""
+        reference, prediction = np.nonzero(self._dense)
+        counts = self._dense[reference, prediction]
+        dense = np.stack([(reference - 1) % IDS, (prediction - 1) % IDS, counts], axis=1)
+        other = [(old, new, count) for (old, new), count in self._other.items()]
+        return np.concatenate([dense, np.array(other, dtype=np.int64).reshape(-1, 3)])
+
+    def add_pairs(self, pairs: np.ndarray) -> None:
+        """Adds the counts of another histogram, as given by its `pairs`."""
+        for old, new, count in pairs.tolist():
+            if 0 <= old < IDS and 0 <= new < IDS:
+                self._dense[(old + 1) % IDS, (new + 1) % IDS] += count
+            else:
+                self._other[old, new] += count
+
+    def confusion(
+        self,
+        num_labels: int,
+        ignore_index: int | None = 255,
+        label_map: dict[int, int] | None = None,
+        reduce_labels: bool = False,
+    ) -> np.ndarray:
+        """Confusion matrix int64 (num_labels + 1, num_labels + 1), rows references, columns predictions.
+
+        The last row and column gather the ids that belong to no class.
+        """
+        reference, prediction, count = self.pairs().T
+        original = reference.copy()
+        for old, new in (label_map or {}).items():
+            reference[original == int(old)] = int(new)
+        if reduce_labels:
+            reference = np.where((reference == 0) | (reference == 255), 255, reference - 1)
+        if ignore_index is not None:
+            kept = reference != ignore_index
+            reference, prediction, count = reference[kept], prediction[kept], count[kept]
+        matrix = np.zeros((num_labels + 1, num_labels + 1), dtype=np.int64)
+        rows = np.where((reference >= 0) & (reference < num_labels), reference, num_labels)
+        columns = np.where((prediction >= 0) & (prediction < num_labels), prediction, num_labels)
+        np.add.at(matrix, (rows, columns), count)
+        return matrix
+
+
+def scores(confusion: np.ndarray, nan_to_num: float | None = None) -> dict:
+    """IoU and accuracies of a matrix (num_labels + 1, num_labels + 1) made by `JointHistogram.confusion`."""
+    hits = np.diagonal(confusion)[:-1].astype(np.float64)
+    references, predictions = confusion.sum(axis=1)[:-1], confusion.sum(axis=0)[:-1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        iou = hits / (references + predictions - hits)
+        accuracy = hits / references
+        overall = hits.sum() / references.sum()
+    results = {
+        "mean_iou": _nanmean(iou),
+        "mean_accuracy": _nanmean(accuracy),
+        "overall_accuracy": overall,
+        "per_category_iou": iou,
+        "per_category_accuracy": accuracy,
+    }
+    if nan_to_num is not None:
+        results = {name: np.nan_to_num(value, nan=nan_to_num) for name, value in results.items()}
+    return results
+
+
+def mean_iou(predictions, references, num_labels: int, ignore_index: int | None = 255, **options) -> dict:
+    """The metric as one call, without `evaluate`; `options` as for `MeanIoU.compute`."""
+    nan_to_num = options.pop("nan_to_num", None)
+    histogram = JointHistogram()
+    _add_all(histogram, predictions, references)
+    return scores(histogram.confusion(num_labels, ignore_index, **options), nan_to_num)
+
+
+@evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
+class MeanIoU(evaluate.Metric):
+    """Streaming mean IoU.
+
+    Processes are reduced in `compute`: over `torch.distributed` where it is initialised (every process gets
+    the result), else through files where the module was loaded with `num_process` (only process 0 gets it).
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self._histogram = JointHistogram()
+        if self.num_process > 1:  # what an interrupted run may have left
+            self._shared_file(self.process_id).unlink(missing_ok=True)
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation=_CITATION,
+            inputs_description=_KWARGS_DESCRIPTION,
+            features=datasets.Features({"predictions": datasets.Image(), "references": datasets.Image()}),
+            reference_urls=["http://host.robots.ox.ac.uk/pascal/VOC/"],
+        )
+
+    def add(self, *, prediction=None, reference=None) -> None:
+        """Adds one pair of maps (height, width)."""
+        self._histogram.add(prediction, reference)
+
+    def add_batch(self, *, predictions=None, references=None) -> None:
+        """Adds equally many predictions and references, each (height, width); sizes may differ."""
+        _add_all(self._histogram, predictions, references)
+
+    def compute(self, *, predictions=None, references=None, num_labels=None, **options) -> dict | None:
+        """Results over everything added (and the maps given here); the counts then start anew."""
+        if num_labels is None:
+            raise ValueError("num_labels is needed: the number of classes, background included.")
+        if predictions is not None or references is not None:
+            self.add_batch(predictions=predictions, references=references)
+        histogram, self._histogram = self._histogram, JointHistogram()
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            histogram = _gathered(histogram)
+        elif self.num_process > 1:
+            histogram = self._collected(histogram)
+            if histogram is None:
+                return None
+        nan_to_num = options.pop("nan_to_num", None)
+        return scores(histogram.confusion(num_labels, **options), nan_to_num)
+
+    def _compute(self, predictions, references, num_labels: int, **options) -> dict:
+        return mean_iou(predictions, references, num_labels, **options)
+
+    def _shared_file(self, process_id: int) -> Path:
+        folder = Path(self.data_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{self.experiment_id}-{self.num_process}-{process_id}.npy"
+
+    def _collected(self, histogram: JointHistogram) -> JointHistogram | None:
+        if self.process_id > 0:
+            final = self._shared_file(self.process_id)
+            with open(final.with_suffix(".partial"), "wb") as file:
+                np.save(file, histogram.pairs())
+            os.replace(final.with_suffix(".partial"), final)
+            return None
+        deadline = time.monotonic() + self.timeout
+        for process_id in range(1, self.num_process):
+            path = self._shared_file(process_id)
+            while not path.exists():
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"Process {process_id} wrote no counts to {path}.")
+                time.sleep(0.02)
+            histogram.add_pairs(np.load(path))
+            path.unlink()
+        return histogram
+
+
+def _gathered(histogram: JointHistogram) -> JointHistogram:
+    parts: list = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(parts, histogram.pairs())
+    total = JointHistogram()
+    for part in parts:
+        total.add_pairs(part)
+    return total
+
+
+def _add_all(histogram: JointHistogram, predictions, references) -> None:
+    if predictions is None or references is None:
+        raise ValueError("predictions and references are both needed.")
+    if len(predictions) != len(references):
+        raise ValueError(f"There are {len(predictions)} predictions but {len(references)} references.")
+    for prediction, reference in zip(predictions, references, strict=True):
+        histogram.add(prediction, reference)
+
+
+def _ids(values) -> np.ndarray:
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu().numpy()
+    values = np.asarray(values)
+    if values.dtype.kind not in "biu":
+        raise TypeError(f"Segmentation maps hold integer ids, not {values.dtype}. Take the arg-max first.")
+    return values
+
+
+def _as_uint8(ids: np.ndarray) -> np.ndarray | None:
+    """The ids as uint8, or None where one does not fit."""
+    if ids.dtype == np.uint8:
+        return ids
+    # Seen as unsigned, a negative id is a large one: one pass finds both.
+    unsigned = ids.view(f"u{ids.dtype.itemsize}") if ids.dtype.kind == "i" else ids
+    return ids.astype(np.uint8) if unsigned.max(initial=0) < IDS else None
+
+
+def _nanmean(values: np.ndarray) -> np.float64:
+    present = values[~np.isnan(values)]
+    return present.mean() if present.size else np.float64("nan")
