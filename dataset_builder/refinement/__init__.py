@@ -1,0 +1,1 @@
+"""Steps that turn class maps into masks worth training on."""

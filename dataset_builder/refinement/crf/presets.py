@@ -1,0 +1,66 @@
+"""The publications' CRF settings, and CRFs over label maps."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .dense import dense_crf
+
+PUBLISHED_SIDE = 512  # pixels: standard deviations in pixels are those of a 512 x 512 image
+
+
+@dataclass(frozen=True)
+class CRFOptions:
+    """`gaussian` and `bilateral` as in `dense_crf`; how sure it is of a given label; over how many labels the
+    remaining probability is spread (the publications' 21 of VOC, whichever are present)."""
+
+    gaussian: tuple[float, float] = (3, 3.0)
+    bilateral: tuple[float, float, float] = (80, 13, 10.0)
+    gt_prob: float = 0.5
+    vocabulary: int = 21
+    iterations: int = 10
+    backend: str = "torch"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.gt_prob < 1 or self.vocabulary < 2:
+            raise ValueError(
+                f"gt_prob={self.gt_prob}, vocabulary={self.vocabulary}: give a probability between 0 and 1, "
+                "and at least 2 labels"
+            )
+
+    def scaled_to(self, height: int, width: int) -> "CRFOptions":
+        """The same reach relative to an image of another size."""
+        scale = math.sqrt(height * width) / PUBLISHED_SIDE
+        (near, near_weight), (far, colour, far_weight) = self.gaussian, self.bilateral
+        return replace(
+            self, gaussian=(near * scale, near_weight), bilateral=(far * scale, colour, far_weight)
+        )
+
+
+# DiffuMask (Wu et al. 2023): before AffinityNet, and for the final mask.
+AFFINITY_LABELS = CRFOptions(gaussian=(3, 3.0), bilateral=(60, 10, 9.0), gt_prob=0.7)
+FINAL = CRFOptions(gaussian=(3, 3.0), bilateral=(80, 13, 10.0), gt_prob=0.5)
+
+
+def crf_labels(image: np.ndarray | Tensor, labels: Tensor, options: CRFOptions) -> Tensor:
+    """Sharpen label maps (K, H, W) of one image uint8 (H, W, 3): the CRF's most probable labels (K, H, W).
+
+    Labels are any integers; each pixel's own has probability `gt_prob`, each other one that is present in any
+    of the maps an even share of the rest.
+    """
+    present, index = labels.unique(return_inverse=True)  # index (K, H, W)
+    others = (1 - options.gt_prob) / (max(options.vocabulary, len(present)) - 1)
+    probs = torch.full((len(labels), len(present), *labels.shape[1:]), others, device=labels.device)
+    probs.scatter_(1, index[:, None], options.gt_prob)
+    marginals = dense_crf(
+        image,
+        probs,
+        gaussian=options.gaussian,
+        bilateral=options.bilateral,
+        iterations=options.iterations,
+        backend=options.backend,
+    )
+    return present[marginals.argmax(1)]
