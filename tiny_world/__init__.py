@@ -1,1 +1,14 @@
-"""A procedural world of small scenes with exact masks."""
+"""The tiny world: small rendered scenes with exact masks, and the training of the model that paints them."""
+
+from tiny_world.renderer import render
+from tiny_world.scene import CLASSES, SIZE
+
+__all__ = ["CLASSES", "SIZE", "dataset", "render"]
+
+
+def __getattr__(name: str):
+    if name == "dataset":  # needs the datasets library; rendering does not
+        from tiny_world.pairs import dataset
+
+        return dataset
+    raise AttributeError(f"module 'tiny_world' has no attribute {name!r}")

@@ -1,0 +1,195 @@
+"""Stage 2: the denoising UNet and its text encoder, trained together on latents and captions.
+
+v-prediction on a cosine schedule with zero terminal signal, so that the overall colour is learnt with the
+rest; timesteps spread evenly over each batch; a moving average of the weights is what is sampled and shipped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from tqdm import tqdm, trange
+
+from tiny_world.training import checkpoint, parallel
+from tiny_world.training.data import rendered
+from tiny_world.training.schedule import learning_rate
+from tiny_world.training.text import WIDTH, learn_tokenizer, new_text_encoder, tokenize
+
+
+@dataclass(frozen=True)
+class DenoiserRecipe:
+    steps: int = 9000
+    batch: int = 16
+    learning_rate: float = 8e-4
+    weight_decay: float = 0.01
+    empty_captions: float = 0.1
+    average: float = 0.999
+    images: int = 24000
+    first_seed: int = 100_000
+    seed: int = 0
+
+
+def new_unet() -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=32,
+        in_channels=4,
+        out_channels=4,
+        layers_per_block=1,
+        block_out_channels=(48, 128, 160),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D",) * 3,
+        cross_attention_dim=WIDTH,
+        attention_head_dim=(2, 4, 5),  # heads per level
+        norm_num_groups=16,
+    )
+
+
+def new_scheduler() -> DDIMScheduler:
+    return DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+    )
+
+
+@torch.no_grad()
+def encode_images(vae: AutoencoderKL, images: np.ndarray, batch: int = 64) -> torch.Tensor:
+    """Unscaled latents float16 (N, 4, 32, 32) of images uint8 (N, 128, 128, 3)."""
+    latents = []
+    for start in tqdm(range(0, len(images), batch), desc="latents", mininterval=10):
+        pixels = torch.from_numpy(images[start : start + batch]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        with torch.autocast("cpu", torch.bfloat16):
+            latents.append(vae.encode(pixels).latent_dist.mean.half())
+    return torch.cat(latents)
+
+
+def prepare_examples(folder: Path, recipe: DenoiserRecipe) -> None:
+    """Render and encode once: latents, captions and the latents' scale go to ``folder/examples.pt``."""
+    path = folder / "examples.pt"
+    if path.exists():
+        return
+    vae = AutoencoderKL.from_pretrained(folder / "vae")
+    images, captions = rendered(recipe.images, recipe.first_seed)
+    latents = encode_images(vae, images)
+    scale = 1 / float(latents.float().std())
+    vae.register_to_config(scaling_factor=scale)
+    vae.save_pretrained(folder / "vae")
+    checkpoint.save(path, {"latents": latents, "captions": captions, "scale": scale})
+
+
+def spread_timesteps(count: int, steps: int, generator: torch.Generator) -> torch.Tensor:
+    """One random timestep in each of ``count`` equal bins: less variance between batches than free draws."""
+    return ((torch.arange(count) + torch.rand(count, generator=generator)) / count * steps).long()
+
+
+class Denoiser(torch.nn.Module):
+    """UNet and text encoder as one module, so that one optimiser and one average hold both."""
+
+    def __init__(self, unet: UNet2DConditionModel, text_encoder: torch.nn.Module) -> None:
+        super().__init__()
+        self.unet, self.text_encoder = unet, text_encoder
+
+    def forward(self, noisy: torch.Tensor, timesteps: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        return self.unet(noisy, timesteps, self.text_encoder(tokens)[0]).sample
+
+
+def train_denoiser(folder: Path, recipe: DenoiserRecipe = DenoiserRecipe()) -> None:
+    """Train, or go on training; every 500 steps a checkpoint and the pipeline as it is."""
+    rank, processes = parallel.join()
+    if rank == 0:
+        prepare_examples(folder, recipe)
+    parallel.wait()
+    examples = checkpoint.load(folder / "examples.pt")
+    latents, captions, scale = examples["latents"], examples["captions"], examples["scale"]
+    torch.manual_seed(recipe.seed)
+    tokenizer = learn_tokenizer(captions)
+    tokens, empty = tokenize(tokenizer, captions), tokenize(tokenizer, [""])
+    model = Denoiser(new_unet(), new_text_encoder(tokenizer))
+    average = torch.optim.swa_utils.AveragedModel(
+        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average)
+    )
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        recipe.learning_rate,
+        betas=(0.9, 0.99),
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+    state, first = checkpoint.load(folder / "denoiser.pt"), 0
+    if state:
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        first = state["step"]
+    scheduler = new_scheduler()
+    losses: list[float] = []
+    mine = slice(
+        rank, None, processes
+    )  # drawn for the whole batch, so that any number of processes trains alike
+    for step in trange(
+        first,
+        recipe.steps,
+        initial=first,
+        total=recipe.steps,
+        desc="denoiser",
+        mininterval=10,
+        disable=rank > 0,
+    ):
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+        chosen = torch.randint(len(latents), (recipe.batch,), generator=generator)
+        clean = latents[chosen].float() * scale
+        dropped = torch.rand(recipe.batch, 1, generator=generator) < recipe.empty_captions
+        noise = torch.randn(clean.shape, generator=generator)
+        timesteps = spread_timesteps(recipe.batch, scheduler.config.num_train_timesteps, generator)
+        noisy = scheduler.add_noise(clean, noise, timesteps)
+        said = torch.where(dropped, empty, tokens[chosen])
+        with torch.autocast("cpu", torch.bfloat16):
+            prediction = model(noisy[mine], timesteps[mine], said[mine])
+        loss = F.mse_loss(prediction.float(), scheduler.get_velocity(clean, noise, timesteps)[mine])
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, recipe.steps, recipe.learning_rate)
+        optimizer.zero_grad()
+        loss.backward()
+        parallel.average_gradients(model)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        average.update_parameters(model)
+        losses.append(loss.item())
+        done = step + 1
+        if rank > 0:
+            continue
+        if done % 100 == 0:
+            print(f"step {done} loss {np.mean(losses[-100:]):.4f}", flush=True)
+        if done % 500 == 0 or done == recipe.steps:
+            states = {
+                "model": model.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": optimizer.state_dict(),
+            }
+            checkpoint.save(folder / "denoiser.pt", {**states, "step": done})
+            assembled(folder, tokenizer, average.module).save_pretrained(folder / "pipeline")
+    parallel.wait()
+
+
+def assembled(folder: Path, tokenizer, denoiser: Denoiser) -> StableDiffusionPipeline:
+    """The pipeline in half precision, ready to save."""
+    unet, text_encoder = new_unet(), new_text_encoder(tokenizer)
+    unet.load_state_dict(denoiser.unet.state_dict())
+    text_encoder.load_state_dict(denoiser.text_encoder.state_dict())
+    return StableDiffusionPipeline(
+        vae=AutoencoderKL.from_pretrained(folder / "vae"),
+        text_encoder=text_encoder.eval(),
+        tokenizer=tokenizer,
+        unet=unet.eval(),
+        scheduler=new_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).to(torch.float16)
