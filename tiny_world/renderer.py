@@ -14,7 +14,7 @@ SHADOW_SOFTNESS = 7.0  # pixels over which a shadow fades
 
 def render(seed: int) -> tuple[np.ndarray, np.ndarray, str, list[str]]:
     """One scene: image uint8 (128, 128, 3), mask uint8 (128, 128) with 0 = background and ``i + 1`` =
-    ``CLASSES[i]``, a caption, and the names of the classes in it (in the caption's vocabulary, back to front).
+    ``CLASSES[i]``, a caption, and the names of the classes in it, back to front.
 
     >>> image, mask, caption, names = render(0)
     >>> image.shape, mask.shape, sorted({CLASSES[i - 1] for i in set(mask.flat) - {0}}) == sorted(names)

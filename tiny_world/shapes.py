@@ -1,9 +1,9 @@
 """Silhouettes of the eight classes as signed distance functions.
 
 Every shape lives in the square [-1, 1]² (x to the right, y down). A shape function takes the two coordinate
-arrays and returns its parts, back to front: ``(distance, tone)`` with the signed distance (negative inside) and
-the tone of the part: 0 keeps the object's colour, +1 is white, -1 is black. Parts share one hue on purpose, so
-that no colour gives a class away.
+arrays and returns its parts, back to front: ``(distance, tone)`` with the signed distance (negative inside)
+and the tone of the part: 0 keeps the object's colour, +1 is white, -1 is black. Parts share one hue on
+purpose, so that no colour gives a class away.
 """
 
 from __future__ import annotations

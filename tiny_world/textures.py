@@ -1,6 +1,6 @@
 """Smooth noise, and the six backgrounds made of it.
 
-Textures are calm on purpose: what no caption predicts costs a generative model capacity and teaches it nothing.
+Textures are calm on purpose: what no caption predicts costs a model capacity and teaches it nothing.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def test_the_caption_names_every_class_and_no_other(renders):
         assert (
             not set(words)
             - {*tiny_world.CLASSES, *COLOURS, *PLACES}
-            - set(["a", "an", "and", "photo", "of", "on", "in", "next", "to"])
+            - {"a", "an", "and", "photo", "of", "on", "in", "next", "to"}
         )
 
 
@@ -143,7 +143,7 @@ def test_the_dataset_has_the_project_columns_and_its_splits_never_overlap():
 
 
 def test_an_unknown_split_is_refused_by_name():
-    with pytest.raises(ValueError, match="'val'.*validation"):
+    with pytest.raises(ValueError, match=r"'val'.*validation"):
         tiny_world.dataset(1, "val")
     with pytest.raises(ValueError, match="n=0"):
         tiny_world.dataset(0)
