@@ -1,0 +1,31 @@
+"""The supported families of pipelines; a new one is a file here and a line in FAMILIES."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .base import Family
+from .stable_diffusion import StableDiffusion
+from .stable_diffusion_xl import StableDiffusionXL
+
+FAMILIES: tuple[Family, ...] = (StableDiffusion(), StableDiffusionXL())
+
+
+def family_of(pipeline_class: type) -> Family:
+    """The family of a pipeline class, by its own name or that of a class it derives from."""
+    names = {parent.__name__ for parent in pipeline_class.__mro__}
+    for family in FAMILIES:
+        if names & family.pipelines:
+            return family
+    supported = ", ".join(sorted(set().union(*(family.pipelines for family in FAMILIES))))
+    raise TypeError(f"{pipeline_class.__name__} is not supported: masks can be read from {supported}")
+
+
+def check_supported(pipe: Any) -> Family:
+    """The family of a pipeline, or of a mistake for one."""
+    if not hasattr(pipe, "components"):
+        raise TypeError(f"a diffusers pipeline is needed, not {type(pipe).__name__}")
+    return family_of(type(pipe))
+
+
+__all__ = ["FAMILIES", "Family", "StableDiffusion", "StableDiffusionXL", "check_supported", "family_of"]

@@ -1,0 +1,39 @@
+"""Stable Diffusion XL: a UNet that reads two text encoders, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from .stable_diffusion import StableDiffusion
+
+
+class StableDiffusionXL(StableDiffusion):
+    name: ClassVar[str] = "Stable Diffusion XL"
+    pipelines: ClassVar[frozenset[str]] = frozenset(
+        {
+            "StableDiffusionXLAdapterPipeline",
+            "StableDiffusionXLControlNetImg2ImgPipeline",
+            "StableDiffusionXLControlNetInpaintPipeline",
+            "StableDiffusionXLControlNetPipeline",
+            "StableDiffusionXLImg2ImgPipeline",
+            "StableDiffusionXLInpaintPipeline",
+            "StableDiffusionXLPipeline",
+        }
+    )
+    prompts: ClassVar[Mapping[str, str]] = {"tokenizer": "prompt", "tokenizer_2": "prompt_2"}
+    # At 1024² the published 32×32 of self-attention is level 2, which is also the coarsest that XL has.
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"dataset-diffusion": {"self_level": 2}}
+
+    def step_arguments(self, pipe: Any, prompt: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
+        embeds, _, pooled, _ = self.encoded(pipe, prompt)
+        width = pooled.shape[-1] if pipe.text_encoder_2 is None else pipe.text_encoder_2.config.projection_dim
+        time_ids = pipe._get_add_time_ids(
+            size, (0, 0), size, dtype=embeds.dtype, text_encoder_projection_dim=width
+        )
+        conditions = {"text_embeds": pooled, "time_ids": time_ids.to(embeds.device).repeat(len(embeds), 1)}
+        return {
+            "encoder_hidden_states": embeds,
+            "timestep_cond": self.guidance_embedding(pipe, embeds),
+            "added_cond_kwargs": conditions,
+        }

@@ -1,0 +1,31 @@
+"""The mask methods by name; one file and one frozen dataclass of options each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from .base import MaskMethod
+from .daam import Daam
+from .dataset_diffusion import DatasetDiffusion
+from .diffumask import DiffuMask
+from .ovam import Ovam
+
+METHODS: dict[str, type[MaskMethod]] = {
+    method.name: method for method in (DiffuMask, DatasetDiffusion, Daam, Ovam)
+}
+
+
+def make_method(name: str, options: Mapping[str, Any] | None = None) -> MaskMethod:
+    """The method of a name with some of its options set."""
+    if name not in METHODS:
+        raise ValueError(f"mask method {name!r} is unknown: use one of {', '.join(METHODS)}")
+    known = {option.name for option in fields(METHODS[name])}
+    unknown = sorted(set(options or {}) - known)
+    if unknown:
+        raise ValueError(f"{name} has no option {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+    return METHODS[name](**(options or {}))
+
+
+__all__ = ["METHODS", "Daam", "DatasetDiffusion", "DiffuMask", "MaskMethod", "Ovam", "make_method"]

@@ -1,0 +1,90 @@
+"""DiffuMask: cross-attention of the prompt's words over several resolutions (Wu et al., ICCV 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ..layers import PLACES
+from ..maps import class_means, upscaled
+from ..record import ImageRecord
+from ..recorder import PROMPT, Reading
+from ..thresholds import label_above
+from .base import MaskMethod, Threshold, check_threshold, model_levels, threshold_of
+
+PUBLISHED_LEVELS = (2, 1, 0)  # 16, 32 and 64 of a 64x64 latent grid
+PUBLISHED_BOUNDS = (0.45, 0.53)
+
+
+def diffumask_map(levels: Sequence[Tensor], image_size: tuple[int, int]) -> Tensor:
+    """Class maps (C, *image_size) from one mean map (C, h, w) per level (Wu et al., eq. 4–5).
+
+    Each level is upscaled to the image and divided by its maximum, then the levels are averaged.
+    """
+    full = torch.stack([upscaled(maps, image_size) for maps in levels])
+    return (full / full.amax((-2, -1), keepdim=True)).mean(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffuMask(MaskMethod):
+    """Options of DiffuMask.
+
+    class_levels: levels of single classes, as published for sofa, train and tvmonitor (3,) and diningtable
+    (2,). bounds: where the adaptive threshold is sought; class_bounds: the same for single classes.
+    min_share: the part of the image that foreground and background must each hold.
+    """
+
+    name: ClassVar[str] = "diffumask"
+    reads_prompt: ClassVar[bool] = True
+
+    levels: tuple[int, ...] | None = None
+    class_levels: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    places: tuple[str, ...] = PLACES
+    threshold: Threshold = "adaptive"
+    bounds: tuple[float, float] = PUBLISHED_BOUNDS
+    class_bounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    min_share: float = 0.06
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_threshold(self.threshold)
+
+    def readings(self, levels: Collection[int]) -> tuple[Reading, ...]:
+        wanted = set(model_levels(self.levels, PUBLISHED_LEVELS, levels))
+        for own in self.class_levels.values():
+            wanted.update(model_levels(own, (), levels))
+        return tuple(self.reading(level) for level in sorted(wanted))
+
+    def reading(self, level: int) -> Reading:
+        return Reading(PROMPT, (level,), self.places, False, self.steps, self.layers)
+
+    def heatmaps(self, record: ImageRecord) -> Tensor:
+        columns = record.class_columns(PROMPT)
+        maps = []
+        for index, spec in enumerate(record.specs):
+            asked = self.class_levels.get(spec.name, self.levels)
+            levels = model_levels(asked, PUBLISHED_LEVELS, record.cross_levels)
+            per_level = [self.level_map(record, level, columns[index]) for level in levels]
+            maps.append(diffumask_map(per_level, record.image_size))
+        return torch.cat(maps).clamp(0, 1)  # bicubic interpolation undershoots
+
+    def level_map(self, record: ImageRecord, level: int, columns: Sequence[int]) -> Tensor:
+        """One class averaged over its tokens and over the layers of a level: (1, h, w)."""
+        layers = [maps for _, maps in record.cross_maps(self.reading(level))]
+        return class_means(torch.stack(layers).mean((0, 1)), [columns])
+
+    def mask(self, heatmaps: Tensor, class_names: Sequence[str]) -> Tensor:
+        thresholds = [
+            threshold_of(
+                heatmap,
+                self.threshold,
+                bounds=tuple(self.class_bounds.get(name, self.bounds)),
+                min_share=self.min_share,
+            )
+            for heatmap, name in zip(heatmaps, class_names[1:], strict=True)
+        ]
+        return label_above(heatmaps, thresholds)
