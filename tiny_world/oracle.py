@@ -1,0 +1,100 @@
+"""The oracle: a small segmenter of the tiny world that judges generated pictures and their masks.
+
+`python -m tiny_world.oracle` trains it from random weights on rendered images, made worse by blur, noise and
+colour so that generated pictures do not confuse it, and puts it into the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tiny_world.pairs import SPLIT_SEEDS
+from tiny_world.renderer import render
+from tiny_world.scene import CLASSES, SIZE
+from train_segmenter.data import Sample
+from train_segmenter.evaluation import evaluate
+from train_segmenter.models import create, load
+from train_segmenter.options import TrainOptions
+from train_segmenter.training import train
+from train_segmenter.transforms import Augmentation
+
+CLASS_NAMES = ("background", *CLASSES)
+MODEL = "smp:unet:tu-resnet10t"
+SHAPE = {"encoder_depth": 4, "decoder_channels": (64, 32, 16, 16)}
+FIRST_SEED = 500_000_000  # of the training split, far from the bundled model's training images
+OPTIONS = TrainOptions(
+    steps=2000,
+    batch_size=8,
+    precision="bf16",
+    learning_rate=2e-3,
+    backbone_factor=1.0,
+    weight_decay=1e-2,
+    schedule="cosine",
+    warmup=50,
+    loss="ce+dice",
+    ema=0.99,
+    augmentation=Augmentation(
+        crop=SIZE, scale=(0.9, 1.2), largest_class=1.0, brightness=0.1, contrast=0.2, saturation=0.3,
+        hue=0.03, blur=1.2, noise=0.06,
+    ),
+    save_every=100,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Renders:
+    """`count` rendered pairs of a split from its `start`-th on, drawn once and kept in memory."""
+
+    images: np.ndarray  # uint8 (N, SIZE, SIZE, 3)
+    masks: np.ndarray  # uint8 (N, SIZE, SIZE)
+    class_names: tuple[str, ...] = CLASS_NAMES
+
+    @classmethod
+    def draw(cls, count: int, split: str = "train", start: int = 0) -> Renders:
+        images = np.empty((count, SIZE, SIZE, 3), np.uint8)
+        masks = np.empty((count, SIZE, SIZE), np.uint8)
+        for index, seed in enumerate(SPLIT_SEEDS[split][start : start + count]):
+            images[index], masks[index], _, _ = render(seed)
+        return cls(images, masks)
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def name(self, index: int) -> str:
+        return f"render {index}"
+
+    def __getitem__(self, index: int) -> Sample:
+        return Sample(self.images[index], self.masks[index], self.name(index))
+
+
+def train_oracle(work: Path, out: Path, pairs: int, options: TrainOptions, resume: bool = False) -> Path:
+    """Trains in `work` (resumable) and writes the half-precision model to `out`."""
+    model = create(MODEL, CLASS_NAMES, pretrained="none", **SHAPE)
+    trained = train(model, Renders.draw(pairs, start=FIRST_SEED), options, work, resume=resume, cpu=True)
+    trained.model.network.half()
+    trained.model.save_pretrained(out)
+    return out
+
+
+def main() -> None:
+    from diffusers_attnmask.bundled import BUNDLED, write_checksums
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", type=Path, required=True, help="folder of checkpoints and curves")
+    parser.add_argument("--pairs", type=int, default=4000, help="rendered training pairs")
+    parser.add_argument("--held-out", type=int, default=500, help="rendered test pairs")
+    parser.add_argument("--resume", action="store_true")
+    arguments = parser.parse_args()
+    out = train_oracle(arguments.work, BUNDLED / "oracle", arguments.pairs, OPTIONS, arguments.resume)
+    print(evaluate(load(out), Renders.draw(arguments.held_out, "test")).table())
+    write_checksums()
+
+
+if __name__ == "__main__":
+    main()

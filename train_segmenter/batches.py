@@ -1,0 +1,79 @@
+"""Which pairs make which batch, and how each is augmented: functions of seed and position alone.
+
+Position `p` counts every pair that the training draws, over steps, accumulated passes, processes and places
+in the batch. Nothing depends on worker processes or on where a training was interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from train_segmenter.data.base import Source
+from train_segmenter.data.mixture import draw_order
+from train_segmenter.options import TrainOptions
+from train_segmenter.transforms import Augmentation, augment, to_tensor
+
+
+class TrainingPairs(Dataset):
+    """Augmented pairs by position: image float (3, crop, crop) in [0, 1] and mask int64 (crop, crop)."""
+
+    def __init__(self, source: Source, order: np.ndarray, augmentation: Augmentation, seed: int) -> None:
+        self.source, self.order, self.augmentation, self.seed = source, order, augmentation, seed
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
+        sample = self.source[int(self.order[position])]
+        rng = np.random.default_rng([self.seed, 3, position])
+        image, mask = augment(sample.image, sample.mask, self.augmentation, rng)
+        return to_tensor(image), torch.from_numpy(mask).long()
+
+
+@dataclass(frozen=True)
+class Positions:
+    """The batches of positions that one process reads, from a step on."""
+
+    options: TrainOptions
+    start: int
+    process: int
+    processes: int
+
+    def __len__(self) -> int:
+        return (self.options.steps - self.start) * self.options.accumulate
+
+    def __iter__(self) -> Iterator[list[int]]:
+        size = self.options.batch_size
+        for batch in range(
+            self.start * self.options.accumulate, self.options.steps * self.options.accumulate
+        ):
+            first = (batch * self.processes + self.process) * size
+            yield list(range(first, first + size))
+
+
+def training_batches(
+    source: Source, options: TrainOptions, start: int, process: int, processes: int
+) -> DataLoader:
+    """Batches (images (B, 3, h, w), masks (B, h, w)) of one process from step `start` to the end."""
+    count = options.steps * options.accumulate * options.batch_size * processes
+    pairs = TrainingPairs(source, draw_order(source, count, options.seed), options.augmentation, options.seed)
+    return DataLoader(
+        pairs,
+        batch_sampler=Positions(options, start, process, processes),
+        num_workers=options.workers,
+        collate_fn=_stack,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _stack(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    images, masks = zip(*pairs, strict=True)
+    if len({mask.shape for mask in masks}) > 1:
+        raise ValueError("The images of a batch differ in size. Set augmentation.crop, or batch_size to 1.")
+    return torch.stack(images), torch.stack(masks)

@@ -1,0 +1,110 @@
+"""What a data source is, and the one that reads image and mask files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+IGNORE = 255  # pixels of this id count neither in training nor in evaluation
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One pair: image uint8 (H, W, 3), mask uint8 (H, W) of class ids, and the name for error messages."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    name: str
+
+
+class Source(Protocol):
+    """Pairs by index. `class_names[i]` is the name of id `i`; the background, where there is one, is id 0."""
+
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+    def name(self, index: int) -> str:
+        """The pair's name, without reading it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The files of one pair."""
+
+    image: Path
+    mask: Path
+
+    @property
+    def name(self) -> str:
+        return self.mask.name
+
+
+@dataclass(frozen=True)
+class FilePairs:
+    """Image and mask files; `table` uint8 (256,), where given, turns the files' ids into class ids."""
+
+    class_names: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+    table: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def name(self, index: int) -> str:
+        return self.pairs[index].name
+
+    def __getitem__(self, index: int) -> Sample:
+        pair = self.pairs[index]
+        mask = read_mask(pair.mask)
+        return Sample(read_image(pair.image), mask if self.table is None else self.table[mask], pair.name)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """RGB image uint8 (H, W, 3)."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Class ids uint8 (H, W) of a grey or palette file."""
+    with Image.open(path) as image:
+        return mask_ids(image, str(path))
+
+
+def mask_ids(image: Image.Image, name: str) -> np.ndarray:
+    """Class ids uint8 (H, W) of an opened mask."""
+    ids = np.asarray(image)
+    if ids.ndim != 2:
+        raise ValueError(
+            f"The mask {name} is a colour picture (mode {image.mode}). Masks hold class ids: save them as "
+            "grey (L) or palette (P) PNG."
+        )
+    if ids.dtype != np.uint8:
+        if ids.size and (ids.min() < 0 or ids.max() > IGNORE):
+            raise ValueError(f"The mask {name} holds the id {ids.max()}; ids go from 0 to {IGNORE}.")
+        ids = ids.astype(np.uint8)
+    return ids
+
+
+def matching_masks(images: list[Path], mask_folder: Path, suffix: str = ".png") -> tuple[Pair, ...]:
+    """Pairs each image with the mask of the same stem; `check_source` finds those that are missing."""
+    return tuple(Pair(image, mask_folder / f"{image.stem}{suffix}") for image in images)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The pictures of a folder, by name."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}.")
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise FileNotFoundError(f"The folder {folder} holds no picture ({', '.join(IMAGE_SUFFIXES)}).")
+    return files

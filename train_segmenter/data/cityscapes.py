@@ -1,0 +1,26 @@
+"""Cityscapes, fine annotations: label ids become the 19 train ids of the benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from train_segmenter.data.base import FilePairs, Pair
+from train_segmenter.data.tables import cityscapes_labels, cityscapes_names, lookup
+
+
+def cityscapes(root: Path, split: str = "train") -> FilePairs:
+    """The pairs below `leftImg8bit/SPLIT` and `gtFine/SPLIT`."""
+    folder = root / "leftImg8bit" / split
+    images = sorted(folder.glob("*/*_leftImg8bit.png"))
+    if not images:
+        raise FileNotFoundError(f"Cityscapes has no picture {folder}/CITY/*_leftImg8bit.png.")
+    return FilePairs(
+        cityscapes_names(),
+        tuple(Pair(image, _labels(root, split, image)) for image in images),
+        lookup({label: train for label, (_, train) in cityscapes_labels().items()}),
+    )
+
+
+def _labels(root: Path, split: str, image: Path) -> Path:
+    name = image.name.replace("_leftImg8bit.png", "_gtFine_labelIds.png")
+    return root / "gtFine" / split / image.parent.name / name

@@ -1,0 +1,99 @@
+"""Datasets with image and mask columns: ours, a folder of Parquet, or one of the Hub."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import datasets
+import numpy as np
+
+from train_segmenter.data.base import Sample, mask_ids
+from train_segmenter.data.folder import names_by_id
+
+MASK_COLUMNS = ("mask", "label", "labels", "annotation", "segmentation_mask", "semantic_segmentation")
+LABEL_FILE = "id2label.json"
+
+
+@dataclass(frozen=True)
+class HubPairs:
+    """An opened dataset; its pairs are named by the `id` column where there is one."""
+
+    dataset: datasets.Dataset
+    class_names: tuple[str, ...]
+    image_column: str = "image"
+    mask_column: str = "mask"
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def name(self, index: int) -> str:
+        if "id" in self.dataset.column_names:
+            return str(self.dataset.select_columns("id")[index]["id"])
+        return f"row {index}"
+
+    def __getitem__(self, index: int) -> Sample:
+        row = self.dataset[index]
+        image, mask = row[self.image_column], row[self.mask_column]
+        name = str(row.get("id", f"row {index}"))
+        if image is None or mask is None:
+            raise ValueError(f"The pair {name} has no {'image' if image is None else 'mask'}.")
+        return Sample(np.asarray(image.convert("RGB")), mask_ids(mask, name), name)
+
+
+def hub(path: str, split: str = "train") -> HubPairs:
+    """A dataset folder (Parquet and card, or `save_to_disk`) or a Hub name."""
+    folder = Path(path)
+    if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
+        dataset = datasets.load_from_disk(path)
+        dataset = dataset[split] if isinstance(dataset, datasets.DatasetDict) else dataset
+    else:
+        dataset = datasets.load_dataset(path, split=split)
+    return from_dataset(dataset, _names_of_file(path), path)
+
+
+def from_dataset(
+    dataset: datasets.Dataset, names: tuple[str, ...] | None = None, origin: str = "the dataset"
+):
+    """A source from an opened dataset; the names come from its `classes` feature where they are not given."""
+    mask_column = next((column for column in MASK_COLUMNS if column in dataset.column_names), None)
+    if "image" not in dataset.column_names or mask_column is None:
+        raise ValueError(
+            f"{origin} has the columns {', '.join(dataset.column_names)}; needed are image and one of "
+            f"{', '.join(MASK_COLUMNS)}."
+        )
+    names = names or _names_of_features(dataset.features)
+    if names is None:
+        raise ValueError(
+            f"{origin} does not say its class names. Put {LABEL_FILE} beside it, or add a `classes` column "
+            "of ClassLabel."
+        )
+    return HubPairs(dataset, names, mask_column=mask_column)
+
+
+def _names_of_features(features: datasets.Features) -> tuple[str, ...] | None:
+    """The foreground names of `classes: List(ClassLabel)`, after the background."""
+    label = getattr(features.get("classes"), "feature", None)
+    if not isinstance(label, datasets.ClassLabel):
+        return None
+    return tuple(label.names) if label.names[0] == "background" else ("background", *label.names)
+
+
+def _names_of_file(path: str) -> tuple[str, ...] | None:
+    file = Path(path) / LABEL_FILE
+    if not Path(path).exists():
+        file = _download_labels(path)
+    if file is None or not file.is_file():
+        return None
+    return names_by_id(json.loads(file.read_text(encoding="utf-8")), str(file))
+
+
+def _download_labels(repo: str) -> Path | None:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(repo, LABEL_FILE, repo_type="dataset"))
+    except EntryNotFoundError:
+        return None

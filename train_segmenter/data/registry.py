@@ -1,0 +1,42 @@
+"""One word for each data source: `VOC:path`, `Cityscapes:path@val`, `COCO:path`, `folder:path`, a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from train_segmenter.data.base import Source
+from train_segmenter.data.cityscapes import cityscapes
+from train_segmenter.data.coco import coco
+from train_segmenter.data.folder import folder
+from train_segmenter.data.hub import hub
+from train_segmenter.data.voc import voc
+
+FORMATS: dict[str, Callable[..., Source]] = {
+    "voc": lambda path, **split: voc(Path(path), **split),
+    "cityscapes": lambda path, **split: cityscapes(Path(path), **split),
+    "coco": lambda path, **split: coco(Path(path), **split),
+    "folder": lambda path, **split: folder(Path(path), **split),
+    "hub": hub,
+}
+
+
+def open_source(spec: str, split: str | None = None) -> Source:
+    """Opens `FORMAT:path[@split]`; without a format, a dataset folder or a Hub name.
+
+    `split` is the one to take where the word names none; without either, the format's own default.
+    """
+    prefix, colon, rest = spec.partition(":")
+    known = colon and prefix.lower() in FORMATS
+    if colon and not known and not Path(spec).exists():
+        raise ValueError(f"Unknown data format {prefix!r} in {spec!r}. Known: {', '.join(FORMATS)}.")
+    reader, path = (FORMATS[prefix.lower()], rest) if known else (hub, spec)
+    if not Path(path).exists() and "@" in path:
+        path, _, split = path.rpartition("@")
+    if reader is hub and not Path(path).exists() and path.count("/") != 1:
+        raise FileNotFoundError(
+            f"There is no dataset at {path!r}: neither a folder nor a Hub name user/name."
+        )
+    if reader is hub and (Path(path) / "images").is_dir() and (Path(path) / "masks").is_dir():
+        reader = FORMATS["folder"]
+    return reader(path, **({"split": split} if split else {}))

@@ -1,0 +1,83 @@
+"""Class probabilities of images: whole or in sliding windows, at several scales, with mirrored copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from train_segmenter.models.base import Segmenter
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How a prediction is made; probabilities of windows, scales and mirrored copies are averaged."""
+
+    window: int | None = None  # pixels of a square window; None for the whole image
+    stride: int | None = None  # pixels between windows; two thirds of the window by default
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.window is not None and self.window < 1:
+            raise ValueError(f"window is a number of pixels, not {self.window}.")
+        if self.stride is not None and not 0 < self.stride <= (self.window or 0):
+            raise ValueError(
+                f"stride is at least 1 and at most the window ({self.window}), not {self.stride}."
+            )
+        if not self.scales or min(self.scales) <= 0:
+            raise ValueError(f"scales are positive factors, not {self.scales}.")
+
+    @torch.inference_mode()
+    def probabilities(self, model: Segmenter, images: Tensor) -> Tensor:
+        """Probabilities (B, K, H, W) of images (B, 3, H, W) in [0, 1]."""
+        size = images.shape[-2:]
+        total = None
+        for scale in self.scales:
+            scaled = images
+            if scale != 1:
+                target = [max(1, round(side * scale)) for side in size]
+                scaled = functional.interpolate(images, size=target, mode="bilinear", antialias=True)
+            for mirrored in (False, True) if self.flip else (False,):
+                part = self._one(model, scaled.flip(-1) if mirrored else scaled)
+                part = part.flip(-1) if mirrored else part
+                if part.shape[-2:] != size:
+                    part = functional.interpolate(part, size=size, mode="bilinear")
+                total = part if total is None else total + part
+        return total / (len(self.scales) * (2 if self.flip else 1))
+
+    def _one(self, model: Segmenter, images: Tensor) -> Tensor:
+        def predict(part: Tensor) -> Tensor:
+            return model(part).float().softmax(dim=1)
+
+        if self.window is None:
+            return predict(images)
+        return slide(predict, images, self.window, self.stride or -(-2 * self.window // 3))
+
+
+def slide(predict: Callable[[Tensor], Tensor], images: Tensor, window: int, stride: int) -> Tensor:
+    """Mean of `predict` over windows that cover the images (B, 3, H, W); the last ones end at the border."""
+    height, width = images.shape[-2:]
+    total, count = None, images.new_zeros(height, width)
+    for top in starts(height, window, stride):
+        for left in starts(width, window, stride):
+            area = (..., slice(top, top + window), slice(left, left + window))
+            part = predict(images[area])
+            if total is None:
+                total = part.new_zeros(*part.shape[:2], height, width)
+            total[area] += part
+            count[area[1:]] += 1
+    return total / count
+
+
+def starts(side: int, window: int, stride: int) -> list[int]:
+    """First pixels of the windows along one side.
+
+    >>> starts(10, 4, 3), starts(9, 4, 3), starts(3, 4, 3)
+    ([0, 3, 6], [0, 3, 5], [0])
+    """
+    last = max(0, side - window)
+    return [*range(0, last, stride), last]

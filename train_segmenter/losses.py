@@ -1,0 +1,71 @@
+"""Cross-entropy, Dice and focal loss over the pixels that are not ignored, alone or summed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from train_segmenter.data.base import IGNORE
+
+FOCUS = 2.0  # gamma of Lin et al., "Focal loss for dense object detection" (ICCV 2017)
+DICE_SMOOTH = 1.0
+
+
+def cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:
+    """Mean over counted pixels. Logits (B, K, H, W), masks int64 (B, H, W)."""
+    total = functional.cross_entropy(logits, masks, ignore_index=IGNORE, reduction="sum")
+    return total / _counted(masks)
+
+
+def focal(logits: Tensor, masks: Tensor) -> Tensor:
+    """Cross-entropy weighted by (1 - p)^gamma, p the right class's probability; mean over counted pixels."""
+    losses = functional.cross_entropy(logits, masks, ignore_index=IGNORE, reduction="none")  # 0 where ignored
+    return ((1 - torch.exp(-losses)) ** FOCUS * losses).sum() / _counted(masks)
+
+
+def dice(logits: Tensor, masks: Tensor) -> Tensor:
+    """1 - Dice coefficient over the batch, mean over the classes present in it."""
+    counted = (masks != IGNORE).unsqueeze(1)  # (B, 1, H, W)
+    labels = functional.one_hot(masks.masked_fill(masks == IGNORE, 0), logits.shape[1]).permute(0, 3, 1, 2)
+    labels = labels * counted
+    probabilities = logits.softmax(dim=1) * counted
+    overlap, total = ((x).sum(dim=(0, 2, 3)) for x in (probabilities * labels, probabilities + labels))
+    coefficient = (2 * overlap + DICE_SMOOTH) / (total + DICE_SMOOTH)
+    present = labels.sum(dim=(0, 2, 3)) > 0
+    return ((1 - coefficient) * present).sum() / present.sum().clamp(min=1)
+
+
+def _counted(masks: Tensor) -> Tensor:
+    return (masks != IGNORE).sum().clamp(min=1)  # a crop may be ignored wholly: its loss is then 0, not NaN
+
+
+TERMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"ce": cross_entropy, "dice": dice, "focal": focal}
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A weighted sum of terms, from words such as "ce", "ce+dice" or "focal+0.5*dice"."""
+
+    terms: tuple[tuple[str, float], ...]
+
+    @classmethod
+    def parse(cls, words: str) -> Criterion:
+        terms = []
+        for word in words.replace(" ", "").split("+"):
+            factor, star, name = word.rpartition("*")
+            if name not in TERMS:
+                raise ValueError(f"Unknown loss {name!r} in {words!r}. Known: {', '.join(TERMS)}.")
+            try:
+                terms.append((name, float(factor) if star else 1.0))
+            except ValueError:
+                raise ValueError(f"The factor {factor!r} in the loss {words!r} is not a number.") from None
+        return cls(tuple(terms))
+
+    def __call__(self, logits: Tensor, masks: Tensor) -> Tensor:
+        """Scalar loss of logits (B, K, H, W) and masks int64 (B, H, W)."""
+        logits = logits.float()
+        return sum(factor * TERMS[name](logits, masks) for name, factor in self.terms)

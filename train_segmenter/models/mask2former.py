@@ -1,0 +1,184 @@
+"""transformers' Mask2Former with any backbone, as `mask2former:BACKBONE` or `mask2former:HUB_NAME`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    AutoConfig,
+    Mask2FormerConfig,
+    Mask2FormerForUniversalSegmentation,
+    Mask2FormerImageProcessor,
+    SwinConfig,
+    TimmBackboneConfig,
+)
+
+from train_segmenter.data.base import IGNORE
+from train_segmenter.models.base import IMAGENET_MEAN, IMAGENET_STD, Segmenter, SegmenterSpec
+from train_segmenter.models.pretrained import build
+
+STAGES = ["stage1", "stage2", "stage3", "stage4"]
+# Swin by size, as in its paper: width, depths, heads, window.
+SWIN = {
+    "swin-tiny": (96, (2, 2, 6, 2), (3, 6, 12, 24), 7),
+    "swin-small": (96, (2, 2, 18, 2), (3, 6, 12, 24), 7),
+    "swin-base": (128, (2, 2, 18, 2), (4, 8, 16, 32), 12),
+    "swin-large": (192, (2, 2, 18, 2), (6, 12, 24, 48), 12),
+}
+# Published weights from which the whole model may begin; the classifier is made anew.
+PUBLISHED = {
+    "swin-tiny": "facebook/mask2former-swin-tiny-coco-instance",
+    "swin-small": "facebook/mask2former-swin-small-coco-instance",
+    "swin-base": "facebook/mask2former-swin-base-IN21k-coco-instance",
+    "swin-large": "facebook/mask2former-swin-large-coco-instance",
+}
+CERTAIN = -20.0  # a mask logit so sure of "not here" that the loss and its gradient vanish in ignored pixels
+FLOOR = 1e-6  # of a class score, before its logarithm
+
+
+class Mask2FormerSegmenter(Segmenter):
+    """Mask2Former for semantic segmentation; a class's logit is the logarithm of its score."""
+
+    def logits(self, prepared: Tensor) -> Tensor:
+        outputs = self.network(pixel_values=prepared)
+        masks = functional.interpolate(
+            outputs.masks_queries_logits.float(),
+            size=prepared.shape[-2:],
+            mode="bilinear",
+            align_corners=False,
+        )
+        classes = outputs.class_queries_logits.float().softmax(dim=-1)[
+            ..., :-1
+        ]  # (B, Q, K), without "no object"
+        scores = torch.einsum("bqk,bqhw->bkhw", classes, masks.sigmoid())
+        return scores.clamp(min=FLOOR).log()
+
+    def training_loss(
+        self, images: Tensor, masks: Tensor, criterion: Callable[[Tensor, Tensor], Tensor]
+    ) -> Tensor:
+        """The paper's set loss, which takes the place of `criterion`; ignored pixels give no gradient."""
+        prepared = self.prepare(images)
+        pad = (0, prepared.shape[-1] - masks.shape[-1], 0, prepared.shape[-2] - masks.shape[-2])
+        masks = functional.pad(masks, pad, value=IGNORE)
+        outputs = self.network(pixel_values=prepared, output_auxiliary_logits=True)
+        labels = [torch.unique(mask[mask != IGNORE]) for mask in masks]
+        if not any(
+            len(present) for present in labels
+        ):  # nothing to match; keeps the graph for other processes
+            return 0 * (outputs.class_queries_logits.sum() + outputs.masks_queries_logits.sum())
+        binary = [
+            (mask == present[:, None, None]).float() for mask, present in zip(masks, labels, strict=True)
+        ]  # (classes, H, W) of each image
+        silent = _ignored(masks, outputs.masks_queries_logits.shape[-2:])
+        auxiliary = [
+            {**layer, "masks_queries_logits": layer["masks_queries_logits"].masked_fill(silent, CERTAIN)}
+            for layer in outputs.auxiliary_logits
+        ]
+        losses = self.network.get_loss_dict(
+            masks_queries_logits=outputs.masks_queries_logits.masked_fill(silent, CERTAIN),
+            class_queries_logits=outputs.class_queries_logits,
+            mask_labels=binary,
+            class_labels=labels,
+            auxiliary_predictions=auxiliary,
+        )
+        return self.network.get_loss(losses)
+
+    def backbone_parameters(self) -> Iterable[nn.Parameter]:
+        return self.network.model.pixel_level_module.encoder.parameters()
+
+    def save_pretrained(self, folder: Path) -> None:
+        self.network.save_pretrained(folder)
+        processor = Mask2FormerImageProcessor(
+            image_mean=list(self.spec.mean),
+            image_std=list(self.spec.std),
+            do_resize=False,
+            size_divisor=self.stride,
+            ignore_index=IGNORE,
+            num_labels=len(self.class_names),
+        )
+        processor.save_pretrained(folder)
+        self.spec.write(folder)
+
+
+def create(
+    name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options
+) -> Mask2FormerSegmenter:
+    """`name` is swin-tiny, -small, -base or -large, a timm model (resnet50), a JSON config or a Hub name.
+
+    Options override entries of the Mask2Former configuration.
+    """
+    labels = {
+        "id2label": dict(enumerate(class_names)),
+        "label2id": {name: i for i, name in enumerate(class_names)},
+    }
+
+    def random() -> nn.Module:
+        return Mask2FormerForUniversalSegmentation(_config(name, False, **labels, **options))
+
+    def with_weights() -> nn.Module:
+        whole = PUBLISHED.get(name, name)
+        if "/" not in whole or Path(name).is_file():  # only the backbone has published weights
+            return Mask2FormerForUniversalSegmentation(_config(name, True, **labels, **options))
+        return Mask2FormerForUniversalSegmentation.from_pretrained(
+            whole, ignore_mismatched_sizes=True, **labels, **options
+        )
+
+    network = build(pretrained, with_weights, random, f"mask2former:{name}")
+    return Mask2FormerSegmenter(network, SegmenterSpec(f"mask2former:{name}", class_names))
+
+
+def load(folder: Path, spec: SegmenterSpec | None) -> Mask2FormerSegmenter:
+    network = Mask2FormerForUniversalSegmentation.from_pretrained(folder)
+    if spec is None:
+        names = network.config.id2label
+        mean, std = _normalisation(folder)
+        spec = SegmenterSpec(
+            f"mask2former:{folder.name}", tuple(names[i] for i in range(len(names))), mean, std
+        )
+    return Mask2FormerSegmenter(network, spec)
+
+
+def _config(name: str, backbone_weights: bool, **overrides) -> Mask2FormerConfig:
+    if Path(name).is_file():
+        content = json.loads(Path(name).read_text(encoding="utf-8"))
+        return Mask2FormerConfig.from_dict({**content, **overrides})
+    if name in SWIN:
+        width, depths, heads, window = SWIN[name]
+        backbone = SwinConfig(
+            embed_dim=width, depths=depths, num_heads=heads, window_size=window, out_features=STAGES
+        )
+    elif "/" in name:
+        return Mask2FormerConfig.from_dict({**AutoConfig.from_pretrained(name).to_dict(), **overrides})
+    else:
+        backbone = _timm_backbone(name, backbone_weights)
+    return Mask2FormerConfig(backbone_config=backbone, **overrides)
+
+
+def _timm_backbone(name: str, weights: bool) -> TimmBackboneConfig:
+    import timm
+
+    if not timm.is_model(name):
+        raise ValueError(
+            f"Mask2Former has no backbone {name!r}. Known: {', '.join(SWIN)}, every model of timm (resnet50), "
+            "a JSON config file, and Hub names."
+        )
+    return TimmBackboneConfig(
+        backbone=name, use_pretrained_backbone=weights, out_indices=(1, 2, 3, 4), freeze_batch_norm_2d=False
+    )
+
+
+def _ignored(masks: Tensor, size: torch.Size) -> Tensor:
+    """Bool (B, 1, h, w): cells of the coarser grid that touch an ignored pixel; masks (B, H, W)."""
+    ignored = (masks == IGNORE).float()[:, None]
+    return functional.adaptive_max_pool2d(ignored, size) > 0
+
+
+def _normalisation(folder: Path) -> tuple[tuple, tuple]:
+    file = folder / "preprocessor_config.json"
+    content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return tuple(content.get("image_mean", IMAGENET_MEAN)), tuple(content.get("image_std", IMAGENET_STD))

@@ -1,0 +1,81 @@
+"""segmentation_models.pytorch: every architecture with every encoder, as `smp:ARCHITECTURE:ENCODER`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from pathlib import Path
+
+import segmentation_models_pytorch as smp
+from torch import Tensor, nn
+
+from train_segmenter.models.base import Segmenter, SegmenterSpec
+from train_segmenter.models.pretrained import build
+
+
+class SmpSegmenter(Segmenter):
+    """A network of segmentation_models.pytorch."""
+
+    def logits(self, prepared: Tensor) -> Tensor:
+        return self.network(prepared)
+
+    def backbone_parameters(self) -> Iterable[nn.Parameter]:
+        return self.network.encoder.parameters()
+
+    def save_pretrained(self, folder: Path) -> None:
+        self.network.save_pretrained(folder)
+        self.spec.write(folder)
+
+
+def create(name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options) -> SmpSegmenter:
+    """`name` is `ARCHITECTURE:ENCODER`; options are the architecture's own arguments."""
+    architecture, _, encoder = name.partition(":")
+    encoder = encoder or "resnet34"
+    _check(architecture, encoder, options)
+
+    def with_weights(weights) -> nn.Module:
+        return smp.create_model(architecture, encoder, weights, classes=len(class_names), **options)
+
+    network = build(
+        pretrained,
+        lambda: with_weights(_weights_of(encoder)),
+        lambda: with_weights(None),
+        f"the encoder {encoder}",
+    )
+    return SmpSegmenter(network, SegmenterSpec(f"smp:{architecture.lower()}:{encoder}", class_names))
+
+
+def load(folder: Path, spec: SegmenterSpec | None) -> SmpSegmenter:
+    network = smp.from_pretrained(str(folder))
+    if spec is None:
+        classes = network.config["classes"]
+        spec = SegmenterSpec(
+            f"smp:{type(network).__name__.lower()}:{network.config['encoder_name']}",
+            tuple(f"class {number}" for number in range(classes)),
+        )
+    return SmpSegmenter(network, spec)
+
+
+def _check(architecture: str, encoder: str, options: dict) -> None:
+    known = smp.MODEL_ARCHITECTURES_MAPPING
+    if architecture.lower() not in known:
+        raise ValueError(f"smp has no architecture {architecture!r}. Known: {', '.join(known)}.")
+    if not encoder.startswith(("tu-", "timm-")) and encoder not in smp.encoders.get_encoder_names():
+        raise ValueError(
+            f"smp has no encoder {encoder!r}. Known: {', '.join(smp.encoders.get_encoder_names())}, and "
+            "tu-NAME for every model of timm."
+        )
+    parameters = inspect.signature(known[architecture.lower()].__init__).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if not takes_any and (unknown := set(options) - set(parameters)):
+        raise ValueError(f"{architecture} has no option {', '.join(sorted(unknown))}.")
+
+
+def _weights_of(encoder: str) -> str | bool | None:
+    """The ImageNet weights where there are any, else the encoder's first."""
+    if encoder.startswith("tu-"):
+        return True
+    available = (
+        smp.encoders.encoders[encoder]["pretrained_settings"] if encoder in smp.encoders.encoders else {}
+    )
+    return "imagenet" if "imagenet" in available else next(iter(available), None)

@@ -1,0 +1,126 @@
+"""Random scale, crop, flip, colour, blur and noise, each a pure function of the generator it is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+
+from train_segmenter.data.base import IGNORE
+
+CROP_TRIES = 10  # as usual with the single-class limit: then the last crop is taken as it is
+LUMA = np.array([0.299, 0.587, 0.114])
+# YIQ turns hue into a rotation of its last two axes, so that colour changes are one 3 × 3 matrix.
+TO_YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Settings of the random transforms; the defaults are those common to the published trainings."""
+
+    crop: int | None = 512  # pixels, both sides; None keeps the image as it is
+    scale: tuple[float, float] = (0.5, 2.0)
+    flip: float = 0.5  # probability
+    largest_class: float = 0.75  # share of a crop that one class may hold (crops are drawn anew beyond it)
+    brightness: float = 0.125  # ± share of the range
+    contrast: float = 0.5  # ± factor
+    saturation: float = 0.5  # ± factor
+    hue: float = 0.1  # ± turns
+    colour: float = 0.5  # probability of each of the four
+    blur: float = 0.0  # greatest sigma in pixels
+    noise: float = 0.0  # greatest sigma as a share of the range
+
+    def __post_init__(self) -> None:
+        if self.crop is not None and self.crop < 1:
+            raise ValueError(f"crop is a number of pixels, not {self.crop}.")
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale is a pair low ≤ high of positive factors, not {self.scale}.")
+
+
+def augment(image: np.ndarray, mask: np.ndarray, options: Augmentation, rng: np.random.Generator):
+    """Image uint8 (H, W, 3) and mask uint8 (H, W) to a training pair of `crop` pixels (or the same size).
+
+    What a crop takes from beyond the image is black and ignored.
+    """
+    image, mask = random_scale(image, mask, options.scale, rng)
+    if options.crop is not None:
+        image, mask = random_crop(image, mask, options.crop, options.largest_class, rng)
+    if rng.random() < options.flip:
+        image, mask = image[:, ::-1], mask[:, ::-1]
+    image = random_colour(image, options, rng)
+    if options.blur:
+        image = gaussian_blur(image, rng.uniform(0, options.blur))
+    if options.noise:
+        sigma = 255 * rng.uniform(0, options.noise)
+        image = np.clip(image + sigma * rng.standard_normal(image.shape, dtype=np.float32), 0, 255).astype(
+            np.uint8
+        )
+    return np.ascontiguousarray(image), np.ascontiguousarray(mask)
+
+
+def random_scale(image, mask, scale: tuple[float, float], rng: np.random.Generator):
+    """Both resized by one factor drawn from `scale`: image bilinear, mask nearest."""
+    if scale == (1, 1):
+        return image, mask
+    factor = rng.uniform(*scale)
+    return resize(image, mask, max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor)))
+
+
+def resize(image: np.ndarray, mask: np.ndarray, height: int, width: int):
+    """Image bilinear, mask nearest."""
+    size = (width, height)
+    return (
+        np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)),
+        np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)),
+    )
+
+
+def random_crop(image, mask, crop: int, largest_class: float, rng: np.random.Generator):
+    """A square of `crop` pixels, padded where the image is smaller; redrawn while a class fills too much."""
+    below, right = max(0, crop - mask.shape[0]), max(0, crop - mask.shape[1])
+    if below or right:
+        image = np.pad(image, ((0, below), (0, right), (0, 0)))
+        mask = np.pad(mask, ((0, below), (0, right)), constant_values=IGNORE)
+    for _ in range(CROP_TRIES):
+        top, left = (int(rng.integers(0, side - crop + 1)) for side in mask.shape)
+        window = slice(top, top + crop), slice(left, left + crop)
+        if mask.shape == (crop, crop) or largest_class >= 1:
+            break
+        counts = np.bincount(mask[window].ravel(), minlength=256)[:IGNORE]
+        if np.count_nonzero(counts) > 1 and counts.max() < largest_class * counts.sum():
+            break
+    return image[window], mask[window]
+
+
+def random_colour(image: np.ndarray, options: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Brightness, contrast, saturation and hue, each with the probability `colour`."""
+    draws = rng.uniform(-1, 1, 4) * (rng.random(4) < options.colour)
+    shift, contrast, saturation, hue = draws * (
+        options.brightness,
+        options.contrast,
+        options.saturation,
+        options.hue,
+    )
+    if not (shift or contrast or saturation or hue):
+        return image
+    angle = 2 * np.pi * hue
+    rotation = np.eye(3)
+    rotation[1:, 1:] = (1 + saturation) * np.array(
+        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    )
+    matrix = (1 + contrast) * np.linalg.inv(TO_YIQ) @ rotation @ TO_YIQ
+    grey = image.reshape(-1, 3).mean(axis=0) @ LUMA
+    pixels = image.astype(np.float32) @ matrix.T.astype(np.float32)
+    return np.clip(pixels + np.float32(255 * shift - contrast * grey), 0, 255).astype(np.uint8)
+
+
+def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Image uint8 (H, W, 3) blurred."""
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).filter(ImageFilter.GaussianBlur(sigma)))
+
+
+def to_tensor(image: np.ndarray) -> torch.Tensor:
+    """Image uint8 (H, W, 3) to float (3, H, W) in [0, 1], as the segmenters take it."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(255)
