@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import (
-    AutoConfig,
     Mask2FormerConfig,
     Mask2FormerForUniversalSegmentation,
     Mask2FormerImageProcessor,
@@ -22,7 +22,8 @@ from train_segmenter.data.base import IGNORE
 from train_segmenter.models.base import IMAGENET_MEAN, IMAGENET_STD, Segmenter, SegmenterSpec
 from train_segmenter.models.pretrained import build
 
-STAGES = ["stage1", "stage2", "stage3", "stage4"]
+STAGES = ["stage1", "stage2", "stage3", "stage4"]  # at strides 4, 8, 16, 32
+TIMM_STAGES = (1, 2, 3, 4)
 # Swin by size, as in its paper: width, depths, heads, window.
 SWIN = {
     "swin-tiny": (96, (2, 2, 6, 2), (3, 6, 12, 24), 7),
@@ -112,21 +113,29 @@ def create(
 
     Options override entries of the Mask2Former configuration.
     """
-    labels = {
-        "id2label": dict(enumerate(class_names)),
-        "label2id": {name: i for i, name in enumerate(class_names)},
-    }
+    ids = {label: number for number, label in enumerate(class_names)}
+    entries = {"id2label": dict(enumerate(class_names)), "label2id": ids, **options}
+    is_file = Path(name).is_file()
+    if not (is_file or name in SWIN or "/" in name or timm.is_model(name)):
+        raise ValueError(
+            f"mask2former has no backbone {name!r}. Known: {', '.join(SWIN)}, timm models (resnet50), "
+            "a JSON config file, and Hub names."
+        )
 
     def random() -> nn.Module:
-        return Mask2FormerForUniversalSegmentation(_config(name, False, **labels, **options))
+        return Mask2FormerForUniversalSegmentation(_config(name, entries))
 
     def with_weights() -> nn.Module:
-        whole = PUBLISHED.get(name, name)
-        if "/" not in whole or Path(name).is_file():  # only the backbone has published weights
-            return Mask2FormerForUniversalSegmentation(_config(name, True, **labels, **options))
-        return Mask2FormerForUniversalSegmentation.from_pretrained(
-            whole, ignore_mismatched_sizes=True, **labels, **options
-        )
+        if is_file:
+            raise FileNotFoundError(f"{name} is a configuration without weights")
+        if name in PUBLISHED or "/" in name:
+            return Mask2FormerForUniversalSegmentation.from_pretrained(
+                PUBLISHED.get(name, name), ignore_mismatched_sizes=True, **entries
+            )
+        backbone = timm.create_model(name, pretrained=True, features_only=True, out_indices=TIMM_STAGES)
+        network = random()
+        network.model.pixel_level_module.encoder._backbone.load_state_dict(backbone.state_dict())
+        return network
 
     network = build(pretrained, with_weights, random, f"mask2former:{name}")
     return Mask2FormerSegmenter(network, SegmenterSpec(f"mask2former:{name}", class_names))
@@ -143,33 +152,19 @@ def load(folder: Path, spec: SegmenterSpec | None) -> Mask2FormerSegmenter:
     return Mask2FormerSegmenter(network, spec)
 
 
-def _config(name: str, backbone_weights: bool, **overrides) -> Mask2FormerConfig:
+def _config(name: str, entries: dict) -> Mask2FormerConfig:
     if Path(name).is_file():
-        content = json.loads(Path(name).read_text(encoding="utf-8"))
-        return Mask2FormerConfig.from_dict({**content, **overrides})
+        return Mask2FormerConfig.from_dict({**json.loads(Path(name).read_text(encoding="utf-8")), **entries})
     if name in SWIN:
         width, depths, heads, window = SWIN[name]
         backbone = SwinConfig(
             embed_dim=width, depths=depths, num_heads=heads, window_size=window, out_features=STAGES
         )
     elif "/" in name:
-        return Mask2FormerConfig.from_dict({**AutoConfig.from_pretrained(name).to_dict(), **overrides})
+        return Mask2FormerConfig.from_pretrained(name, **entries)
     else:
-        backbone = _timm_backbone(name, backbone_weights)
-    return Mask2FormerConfig(backbone_config=backbone, **overrides)
-
-
-def _timm_backbone(name: str, weights: bool) -> TimmBackboneConfig:
-    import timm
-
-    if not timm.is_model(name):
-        raise ValueError(
-            f"Mask2Former has no backbone {name!r}. Known: {', '.join(SWIN)}, every model of timm (resnet50), "
-            "a JSON config file, and Hub names."
-        )
-    return TimmBackboneConfig(
-        backbone=name, use_pretrained_backbone=weights, out_indices=(1, 2, 3, 4), freeze_batch_norm_2d=False
-    )
+        backbone = TimmBackboneConfig(backbone=name, out_indices=TIMM_STAGES)
+    return Mask2FormerConfig(backbone_config=backbone, **entries)
 
 
 def _ignored(masks: Tensor, size: torch.Size) -> Tensor:

@@ -33,11 +33,11 @@ def build(policy: str, pretrained: Callable[[], Built], random: Callable[[], Bui
         reason = str(error).strip().split("\n")[0]
         if policy == "require":
             raise ConnectionError(
-                f"The pretrained weights of {what} cannot be reached ({reason}). Connect to the network once, "
+                f"Pretrained weights of {what} cannot be reached ({reason}). Connect to the network once, "
                 'so that they are cached, or train from random weights with pretrained="none".'
             ) from error
         warnings.warn(
-            f"The pretrained weights of {what} cannot be reached; training begins from random weights.",
+            f"Pretrained weights of {what} cannot be reached; training begins from random weights.",
             UserWarning,
             stacklevel=3,
         )
