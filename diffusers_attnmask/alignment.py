@@ -86,6 +86,15 @@ def align(specs: Sequence[ClassSpec], prompts: Sequence[SplitPrompt]) -> tuple[t
     return tuple(class_tokens(spec, prompts) for spec in specs)
 
 
+def check_whole(prompt: SplitPrompt) -> None:
+    """Raise where the model would not read the whole prompt."""
+    if len(prompt.tokens) > prompt.limit:
+        raise ValueError(
+            f"the classes appended to the prompt would be cut off: the model reads {prompt.limit} of its "
+            f"{len(prompt.tokens)} tokens, split as [{prompt}]. Shorten it, or set append_classes=False"
+        )
+
+
 def _absent(spec: ClassSpec, prompts: Sequence[SplitPrompt]) -> str:
     tried = " or ".join(repr(text) for text in spec.texts) or "a learned embedding"
     seen = " and ".join(f"{prompt.text!r}, split as [{prompt}]" for prompt in dict.fromkeys(prompts))

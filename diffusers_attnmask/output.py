@@ -44,6 +44,8 @@ class DiffuMaskPipelineOutput(BaseOutput):
 
     def picture(self, index: int) -> Image.Image:
         """An image as PIL, whatever the output type."""
+        if not -len(self.images) <= index < len(self.images):
+            raise IndexError(f"there is no image {index}: the call made {len(self.images)}")
         image = self.images[index]
         if isinstance(image, Image.Image):
             return image

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import diffusers
-import torch
 from diffusers import DiffusionPipeline
+from torch import Tensor
 
-from .alignment import align
+from .alignment import check_whole
 from .classes import ClassSpec, classes_per_prompt, has_own_lists
 from .families import check_supported, family_of
 from .methods import MaskMethod
@@ -97,20 +98,23 @@ class DiffuMaskPipeline(DiffusionPipeline):
         call = inspect.signature(super().__call__).bind_partial(*args, **kwargs)
         as_output = call.arguments.pop("return_dict", True)
         if classes is None:
-            output = DiffuMaskPipelineOutput(**super().__call__(*call.args, **call.kwargs))
-            return output if as_output else family_tuple(output)
+            if mask_method or mask_options or mask_prompt:
+                raise ValueError(
+                    "mask_method, mask_options and mask_prompt need classes=[...] to make masks of"
+                )
+            sampled = super().__call__(*call.args, **call.kwargs)
+            return DiffuMaskPipelineOutput(**sampled) if as_output else sampled.to_tuple()
         method = self.mask_settings.resolve(mask_method, check_supported(self), mask_options)
         specs = classes_per_prompt(classes, number_of_prompts(call.arguments))
-        for name, prompt in self.sampling_prompts(method, specs, call.arguments).items():
-            call.arguments[name] = prompt
+        call.arguments.update(self.sampling_prompts(method, specs, call.arguments))
         with AttentionTrace(self, list(map(list, specs)), [method], mask_prompt) as traced:
-            output = DiffuMaskPipelineOutput(**super().__call__(*call.args, **call.kwargs))
-        add_masks(output, traced, call.arguments.get("output_type", "pil"), has_own_lists(classes))
-        return (
-            output
-            if as_output
-            else (*family_tuple(output), output.masks, output.heatmaps, output.class_names)
-        )
+            sampled = super().__call__(*call.args, **call.kwargs)
+        masks, heatmaps = read_masks(traced, sampled.get("nsfw_content_detected"))
+        masks = packed_masks(masks, call.arguments.get("output_type", "pil"))
+        names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
+        if not as_output:
+            return (*sampled.to_tuple(), masks, heatmaps, names)
+        return DiffuMaskPipelineOutput(**sampled, masks=masks, heatmaps=heatmaps, class_names=names)
 
     segment = segment
 
@@ -126,8 +130,8 @@ class DiffuMaskPipeline(DiffusionPipeline):
             elif prompt is not None:
                 wanted[name] = [method.sampling_prompt(p, own) for p, own in zip(prompt, specs, strict=True)]
         if wanted != {name: arguments[name] for name in wanted}:  # the added words must not be cut off
-            for splits, own in zip(prompt_splits(check_supported(self), self, wanted), specs, strict=True):
-                align([ClassSpec(spec.name, spec.texts[:1]) for spec in own if spec.texts], splits)
+            for split in itertools.chain(*prompt_splits(check_supported(self), self, wanted)):
+                check_whole(split)
         return wanted
 
 
@@ -139,26 +143,14 @@ def number_of_prompts(arguments: Mapping[str, Any]) -> int:
     return 1 if isinstance(prompt, str) else len(prompt)
 
 
-def family_tuple(output: DiffuMaskPipelineOutput) -> tuple:
-    """What the family's own pipeline returns without a dict."""
-    return tuple(output[name] for name in ("images", "nsfw_content_detected") if name in output)
-
-
-def add_masks(
-    output: DiffuMaskPipelineOutput, traced: AttentionTrace, output_type: str, nested: bool
-) -> None:
-    """Read the masks of a finished trace into the output; a blanked image has no certain pixel."""
+def read_masks(traced: AttentionTrace, flags: Sequence[bool] | None) -> tuple[list[Tensor], list[Tensor]]:
+    """Ids (H, W) and class maps (C, H, W) of every image; one that was blanked is uncertain throughout."""
     heatmaps = traced.heatmaps
-    flags = output.nsfw_content_detected or [False] * len(heatmaps)
-    ids = [
-        torch.full(maps.shape[1:], IGNORE, dtype=torch.uint8)
-        if blanked
-        else traced.methods[0].mask(maps, names)
-        for maps, names, blanked in zip(heatmaps, traced.class_names, flags, strict=True)
-    ]
-    output.heatmaps = heatmaps
-    output.masks = packed_masks(ids, output_type)
-    output.class_names = traced.class_names if nested else traced.class_names[0]
+    masks = [traced.methods[0].mask(*pair) for pair in zip(heatmaps, traced.class_names, strict=True)]
+    for mask, blanked in zip(masks, flags or (), strict=False):
+        if blanked:
+            mask.fill_(IGNORE)
+    return masks, heatmaps
 
 
 @functools.cache

@@ -20,7 +20,7 @@ METHODS: dict[str, type[MaskMethod]] = {
 def make_method(name: str, options: Mapping[str, Any] | None = None) -> MaskMethod:
     """The method of a name with some of its options set."""
     if name not in METHODS:
-        raise ValueError(f"mask method {name!r} is unknown: use one of {', '.join(METHODS)}")
+        raise ValueError(f"mask method {name!r} is unknown: use one of {', '.join(sorted(METHODS))}")
     known = {option.name for option in fields(METHODS[name])}
     unknown = sorted(set(options or {}) - known)
     if unknown:

@@ -22,9 +22,9 @@ PUBLISHED_SELF_LEVEL = 1  # 32
 
 
 def spread_map(cross: Tensor, self_attention: Tensor, power: int, grid: tuple[int, int]) -> Tensor:
-    """Cross-attention (C, h, w) spread over self-attention (N, N) to a power: (C, *grid).
+    """Cross-attention (C, h, w), spread over self-attention (N, N) to a power: (C, *grid).
 
-    Nguyen et al., eq. 5. N counts the places of the grid; row i of the self-attention says where place i looks.
+    Nguyen et al., eq. 5. Row i of the self-attention says where place i of the grid looks.
     """
     transition = torch.linalg.matrix_power(self_attention, power)
     flat = upscaled(cross, grid).flatten(1)
