@@ -1,0 +1,99 @@
+"""Does the bundled model paint what the prompt says? Counted by the oracle over held-out prompts.
+
+    python benchmarks/generation_quality.py --prompts 512 --sheet sheet.png --json generation_quality.json
+
+A class counts as found where the oracle gives it at least 2 % of the pixels, and as absent below that.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+from report import report
+from tqdm import tqdm
+
+from diffusers_attnmask import bundled_model
+from diffusers_attnmask.pictures import contact_sheet
+from tiny_world import CLASSES
+from tiny_world.captions import draw_caption
+from tiny_world.judge import judge
+from tiny_world.pairs import SPLIT_SEEDS
+from tiny_world.scene import draw_scene
+
+VISIBLE = 0.02  # share of the pixels
+
+
+def main(
+    prompts: Annotated[int, typer.Option(min=1, help="Prompts of each kind: one object, two objects.")] = 256,
+    steps: Annotated[int, typer.Option(min=1)] = 25,
+    guidance: Annotated[float, typer.Option()] = 3.0,
+    batch: Annotated[int, typer.Option(min=1)] = 16,
+    model: Annotated[Path | None, typer.Option(help="Pipeline folder; the bundled model by default.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet here.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+) -> None:
+    pipe = StableDiffusionPipeline.from_pretrained(model or bundled_model())
+    pipe.set_progress_bar_config(disable=True)
+    rows, shown = [], []
+    for objects in (1, 2):
+        wanted = held_out_prompts(prompts, objects)
+        start = time.perf_counter()
+        images = np.concatenate(
+            [
+                generate(pipe, [caption for caption, _ in wanted[i : i + batch]], i, steps, guidance)
+                for i in tqdm(range(0, prompts, batch), desc=f"{objects} object(s)")
+            ]
+        )
+        seconds = (time.perf_counter() - start) / prompts
+        coverage = np.stack([[np.mean(mask == i + 1) for i in range(len(CLASSES))] for mask in judge(images)])
+        named = np.array([[name in names for name in CLASSES] for _, names in wanted])
+        rows.append(
+            {
+                "objects": objects,
+                "prompts": prompts,
+                "every class found": float(np.mean(np.all((coverage >= VISIBLE) | ~named, 1))),
+                "no absent class": float(np.mean(np.all((coverage < VISIBLE) | named, 1))),
+                "seconds per image": seconds,
+            }
+        )
+        shown += [
+            (Image.fromarray(image), caption)
+            for image, (caption, _) in zip(images[:24], wanted, strict=False)
+        ]
+    report("Generation quality", rows, {"steps": steps, "guidance": guidance, "batch": batch}, json)
+    if sheet is not None:
+        pictures, captions = zip(*shown, strict=True)
+        contact_sheet(pictures, columns=8, captions=captions).save(sheet)
+
+
+def held_out_prompts(count: int, objects: int) -> list[tuple[str, list[str]]]:
+    """Captions of test scenes with so many objects, and the classes they name."""
+    found = []
+    for seed in SPLIT_SEEDS["test"]:
+        rng = np.random.default_rng(seed)
+        scene = draw_scene(rng)
+        if len(scene.items) == objects:
+            found.append((draw_caption(rng, scene), [item.name for item in scene.items]))
+        if len(found) == count:
+            return found
+    raise ValueError(f"fewer than {count} test scenes have {objects} objects")
+
+
+def generate(
+    pipe: StableDiffusionPipeline, captions: list[str], first: int, steps: int, guidance: float
+) -> np.ndarray:
+    """Images uint8 (len(captions), 128, 128, 3); image ``i`` depends on the seed ``first + i`` alone."""
+    generators = [torch.Generator().manual_seed(first + i) for i in range(len(captions))]
+    settings = {"num_inference_steps": steps, "guidance_scale": guidance, "generator": generators}
+    return (pipe(captions, output_type="np", **settings).images * 255).round().astype(np.uint8)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,115 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline
+
+import tiny_world
+from tiny_world.training import autoencoder, denoiser
+from tiny_world.training.schedule import learning_rate
+from tiny_world.training.text import LENGTH, learn_tokenizer, tokenize
+
+AUTOENCODER = autoencoder.AutoencoderRecipe(steps=2, batch=2, crop=32, images=4)
+DENOISER = denoiser.DenoiserRecipe(steps=2, batch=2, images=4)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Both stages, two steps each: the whole way from nothing to a pipeline."""
+    folder = tmp_path_factory.mktemp("trained")
+    autoencoder.train_autoencoder(folder, AUTOENCODER)
+    denoiser.train_denoiser(folder, DENOISER)
+    return folder
+
+
+def test_what_comes_out_is_a_plain_half_precision_pipeline(trained):
+    index = json.loads((trained / "pipeline" / "model_index.json").read_text())
+    assert index["_class_name"] == "StableDiffusionPipeline"
+    pipe = StableDiffusionPipeline.from_pretrained(trained / "pipeline", dtype=torch.float16)
+    assert pipe.unet.dtype == pipe.vae.dtype == torch.float16
+    pipe.to(torch.float32).set_progress_bar_config(disable=True)
+    image = pipe("a red star", num_inference_steps=1, generator=torch.Generator().manual_seed(0)).images[0]
+    assert image.size == (128, 128)
+
+
+def test_resuming_a_stage_that_is_done_changes_nothing(trained):
+    before = {file: file.read_bytes() for file in (trained / "pipeline").rglob("*.safetensors")}
+    denoiser.train_denoiser(trained, DENOISER)
+    assert before and all(file.read_bytes() == content for file, content in before.items())
+
+
+def test_an_interrupted_run_continues_as_if_it_had_not_stopped(trained, tmp_path):
+    for name in ("vae", "examples.pt"):
+        (tmp_path / name).symlink_to(trained / name)
+    denoiser.train_denoiser(tmp_path, denoiser.DenoiserRecipe(steps=1, batch=2, images=4))
+    state = torch.load(tmp_path / "denoiser.pt", weights_only=True)
+    assert state["step"] == 1
+    denoiser.train_denoiser(tmp_path, DENOISER)
+    resumed = torch.load(tmp_path / "denoiser.pt", weights_only=True)
+    whole = torch.load(trained / "denoiser.pt", weights_only=True)
+    assert resumed["step"] == whole["step"] == 2
+    # The first step's rate depends on the planned length only through the descent, which one step shares.
+    for name, weight in whole["average"].items():
+        assert torch.equal(weight, resumed["average"][name]), name
+
+
+def test_no_mask_enters_the_training(trained):
+    examples = torch.load(trained / "examples.pt", weights_only=True)
+    assert set(examples) == {"latents", "captions"}
+    assert examples["latents"].shape == (4, 4, 32, 32)
+    assert examples["captions"] == [tiny_world.render(DENOISER.first_seed + i)[2] for i in range(4)]
+
+
+def test_standardized_latents_have_mean_0_and_spread_1_and_decode_to_the_same_picture():
+    torch.manual_seed(0)
+    vae, standard = autoencoder.new_autoencoder().eval(), autoencoder.new_autoencoder().eval()
+    standard.load_state_dict(vae.state_dict())
+    images = torch.rand(6, 3, 32, 32) * 2 - 1
+    with torch.no_grad():
+        latents = vae.encode(images).latent_dist.mean
+        denoiser.standardize(standard, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
+        encoded = standard.encode(images).latent_dist.mean
+        assert torch.allclose(encoded.mean((0, 2, 3)), torch.zeros(4), atol=1e-4)
+        assert torch.allclose(encoded.std((0, 2, 3)), torch.ones(4), atol=1e-4)
+        assert torch.allclose(standard.decode(encoded).sample, vae.decode(latents).sample, atol=1e-4)
+    assert standard.config.scaling_factor == 1.0
+
+
+def test_whole_images_latents_are_the_encoders(trained):
+    vae = AutoencoderKL.from_pretrained(trained / "vae")
+    images = np.stack([tiny_world.render(DENOISER.first_seed + i)[0] for i in range(4)])
+    latents = denoiser.encode_images(vae, images)
+    kept = torch.load(trained / "examples.pt", weights_only=True)["latents"].float()
+    assert torch.allclose(latents, kept, atol=0.1)
+
+
+def test_timesteps_cover_the_schedule_evenly_and_lean_to_the_noisy_end():
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.cat([denoiser.spread_timesteps(16, 1000, generator) for _ in range(200)])
+    assert drawn.min() >= 0 and drawn.max() <= 999
+    assert 540 < drawn.float().mean() < 600
+
+
+def test_the_rate_rises_stays_and_descends_to_zero():
+    rates = [learning_rate(step, 1000, 1.0) for step in range(1000)]
+    assert rates[0] == 1 / 200 and rates[200] == rates[699] == 1.0 and rates[850] == pytest.approx(0.5)
+    assert rates[-1] == pytest.approx(1 / 300)
+    assert learning_rate(300, 1000, 1.0) == learning_rate(300, 2000, 1.0)
+
+
+def test_every_caption_word_is_one_token_and_other_words_split():
+    captions = [tiny_world.render(seed)[2] for seed in range(400)]
+    tokenizer = learn_tokenizer(captions)
+    assert tokenizer.tokenize("a purple mushroom, on Grass") == [
+        "a</w>",
+        "purple</w>",
+        "mushroom</w>",
+        ",</w>",
+        "on</w>",
+        "grass</w>",
+    ]
+    assert len(tokenizer.tokenize("aeroplane")) > 1
+    tokens = tokenize(tokenizer, ["a star", ""])
+    assert tokens.shape == (2, LENGTH) and tokens[0, 0] == tokenizer.bos_token_id
+    assert (tokens[1, 1:] == tokenizer.eos_token_id).all()
