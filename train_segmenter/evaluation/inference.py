@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from train_segmenter.data.base import IGNORE
 from train_segmenter.models.base import Segmenter
+from train_segmenter.transforms import to_tensor
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,23 @@ class Inference:
         if not self.scales or min(self.scales) <= 0:
             raise ValueError(f"scales are positive factors, not {self.scales}.")
 
-    @torch.inference_mode()
+    def mask(self, model: Segmenter, image: np.ndarray, confidence: float = 0.0) -> np.ndarray:
+        """Class ids uint8 (H, W) of an image uint8 (H, W, 3), 255 where less probable than `confidence`."""
+        probabilities = self.probabilities(model, to_tensor(image)[None].to(model.mean.device))[0]
+        best, ids = probabilities.max(dim=0)
+        return ids.masked_fill(best < confidence, IGNORE).to(torch.uint8).cpu().numpy()
+
     def probabilities(self, model: Segmenter, images: Tensor) -> Tensor:
-        """Probabilities (B, K, H, W) of images (B, 3, H, W) in [0, 1]."""
+        """Probabilities (B, K, H, W) of images (B, 3, H, W) in [0, 1], by the model in evaluation mode."""
+        was_training = model.training
+        model.eval()
+        try:
+            with torch.inference_mode():
+                return self._merged(model, images)
+        finally:
+            model.train(was_training)
+
+    def _merged(self, model: Segmenter, images: Tensor) -> Tensor:
         size = images.shape[-2:]
         total = None
         for scale in self.scales:

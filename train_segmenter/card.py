@@ -1,0 +1,108 @@
+"""The model card of a trained segmenter, and its way to the Hub."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from train_segmenter.evaluation.scores import Report
+from train_segmenter.files import write_text
+from train_segmenter.models.base import SPEC_FILE, SegmenterSpec
+from train_segmenter.training import SUMMARY_FILE
+
+EVALUATION_FILE = "evaluation.json"
+NOT_SETTINGS = ("model", "classes", "pairs", "best_mean_iou")
+UPLOADED = ("*.json", "*.safetensors", "README.md")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A report and the words that name its data."""
+
+    report: Report
+    data: str
+
+    def write(self, folder: Path) -> None:
+        write_text(
+            folder / EVALUATION_FILE,
+            json.dumps({"data": self.data, **self.report.to_dict()}, indent=2) + "\n",
+        )
+
+
+def write_card(folder: Path, data: str = "", repo: str | None = None, license: str = "apache-2.0") -> Path:
+    """Writes `README.md` of a model folder from its spec, its training summary and its evaluation, if any."""
+    spec = SegmenterSpec.read(folder)
+    if spec is None:
+        raise FileNotFoundError(f"{folder} holds no trained segmenter: it has no {SPEC_FILE}.")
+    summary = _read(folder / SUMMARY_FILE)
+    evaluation = _read(folder / EVALUATION_FILE)
+    library = spec.model.partition(":")[0]
+    name = (repo or folder.resolve().name).rpartition("/")[2]
+    metadata = ModelCardData(
+        license=license,
+        library_name="transformers" if library == "mask2former" else "segmentation-models-pytorch",
+        pipeline_tag="image-segmentation",
+        tags=["semantic-segmentation", "diffusers-attnmask"],
+        model_name=name,
+        eval_results=_eval_results(evaluation) if evaluation else None,
+    )
+    card = ModelCard.from_template(
+        metadata,
+        template_str=files("hub_cards").joinpath("model_card.md").read_text(encoding="utf-8"),
+        title=name,
+        model=spec.model,
+        library=library,
+        repo=repo or str(folder),
+        data=data,
+        pairs=summary.get("pairs", "?"),
+        classes=spec.class_names,
+        mean=list(spec.mean),
+        std=list(spec.std),
+        scores=evaluation.get("iou"),
+        evaluation=evaluation,
+        settings=[(key, value) for key, value in summary.items() if key not in NOT_SETTINGS],
+    )
+    write_text(folder / "README.md", card.content)
+    return folder / "README.md"
+
+
+def push_model(folder: Path, repo: str, private: bool = False, data: str = "") -> str:
+    """Uploads a model folder with its card; returns the address."""
+    from huggingface_hub import HfApi
+
+    write_card(folder, data=data, repo=repo)
+    api = HfApi()
+    api.create_repo(repo, private=private, exist_ok=True)
+    api.upload_folder(folder_path=folder, repo_id=repo, allow_patterns=list(UPLOADED))
+    return f"https://huggingface.co/{repo}"
+
+
+def _eval_results(evaluation: dict) -> list[EvalResult]:
+    metrics = {"mean_iou": "Mean IoU", "overall_accuracy": "Pixel accuracy"}
+    return [
+        EvalResult(
+            task_type="image-segmentation",
+            dataset_type=_dataset_type(evaluation["data"]),
+            dataset_name=evaluation["data"],
+            metric_type=metric,
+            metric_name=title,
+            metric_value=evaluation[metric],
+        )
+        for metric, title in metrics.items()
+        if evaluation[metric] is not None
+    ]
+
+
+def _dataset_type(data: str) -> str:
+    """A Hub-like name: the format and the last part of the path, without the user's folders."""
+    prefix, colon, path = data.partition(":")
+    last = (path if colon else prefix).rstrip("/").rpartition("/")[2]
+    return f"{prefix.lower()}/{last}" if colon else last
+
+
+def _read(file: Path) -> dict:
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

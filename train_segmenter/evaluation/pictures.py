@@ -1,0 +1,57 @@
+"""What an evaluation looks like: a bar for each class, and the images that went worst."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from diffusers_attnmask.pictures import contact_sheet, overlay
+from train_segmenter.data.base import Source
+from train_segmenter.evaluation.inference import Inference
+from train_segmenter.evaluation.scores import Report
+from train_segmenter.files import replacing
+from train_segmenter.models.base import Segmenter
+
+
+def class_chart(report: Report, path: Path) -> Path:
+    """Bars of the IoU of each class, the mean as a line."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ValueError("The chart needs matplotlib: pip install diffusers-attnmask[viz]") from None
+    figure = Figure(figsize=(8, 1 + 0.3 * len(report.class_names)), layout="constrained")
+    axes = figure.subplots()
+    values = np.nan_to_num(report.iou)
+    axes.barh(report.class_names, values, color="#3b75af")
+    for row, (value, absent) in enumerate(zip(values, np.isnan(report.iou), strict=True)):
+        axes.text(value + 0.01, row, "absent" if absent else f"{value:.3f}", va="center", fontsize=8)
+    axes.axvline(report.mean_iou, color="#b03a2e", linewidth=1, label=f"mean {report.mean_iou:.3f}")
+    axes.set(xlim=(0, 1.1), xlabel="IoU")
+    axes.invert_yaxis()
+    axes.legend(loc="lower right")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+    return path
+
+
+def worst_pictures(
+    report: Report, model: Segmenter, source: Source, inference: Inference, folder: Path
+) -> list[Path]:
+    """For each of the report's worst images: the image, its reference and the prediction, side by side."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for rank, entry in enumerate(report.worst):
+        sample = source[entry.index]
+        image = Image.fromarray(sample.image)
+        predicted = inference.mask(model, sample.image)
+        masks = (sample.mask, predicted)
+        pictures = [image, *(overlay(image, ids, source.class_names, legend=False) for ids in masks)]
+        sheet = contact_sheet(
+            pictures, columns=3, captions=["image", "reference", f"IoU {entry.mean_iou:.3f}"]
+        )
+        paths.append(folder / f"{rank:02d}-{Path(entry.name).stem}.png")
+        with replacing(paths[-1]) as temporary:
+            sheet.save(temporary)
+    return paths
