@@ -18,7 +18,7 @@ HEAT = np.array([(0, 0, 96), (0, 96, 224), (32, 192, 96), (240, 224, 32), (224, 
 
 def mask_picture(ids: np.ndarray) -> Image.Image:
     """Ids (H, W) uint8 as a palette picture."""
-    picture = Image.fromarray(ids.astype(np.uint8), mode="L")
+    picture = Image.fromarray(ids.astype(np.uint8))
     picture.putpalette(flat_palette())  # turns it into mode P and keeps the ids
     return picture
 

@@ -20,7 +20,6 @@ from .output import DiffuMaskPipelineOutput, packed_masks
 from .tracing import AttentionTrace
 
 
-@torch.no_grad()
 def segment(
     pipe: Any,
     image: Any,
@@ -41,18 +40,14 @@ def segment(
     """
     if not 0 <= strength <= 1 or looks < 1:
         raise ValueError(f"strength={strength} must be in [0, 1] and looks={looks} at least 1")
-    family = check_supported(pipe)
-    method = replace(pipe.mask_settings.resolve(mask_method, family, mask_options), steps=(0.0, 1.0))
+    method = pipe.mask_settings.resolve(mask_method, check_supported(pipe), mask_options)
+    method = replace(method, steps=(0.0, 1.0))  # looks are no part of a sampling
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     specs = classes_per_prompt(classes, len(prompts))
     sampled = pipe.sampling_prompts(method, specs, {"prompt": prompts})["prompt"]
-    latents, size, pictures = encoded_image(pipe, image, len(prompts), generator)
-    noise = randn_tensor(latents.shape, generator, latents.device, latents.dtype)
+    latents, size, pictures = encoded_image(pipe, image, len(prompts))
     with AttentionTrace(pipe, list(map(list, specs)), [method], steps=looks) as traced:
-        arguments = family.step_arguments(pipe, sampled, size)
-        for timestep in timesteps_up_to(strength, looks, pipe.scheduler.config.num_train_timesteps):
-            noisy = noised(latents, noise, pipe.scheduler.alphas_cumprod[timestep])
-            family.denoiser(pipe)(noisy, timestep, return_dict=False, **arguments)
+        look_at(pipe, latents, sampled, size, strength, looks, generator)
     pipe.maybe_free_model_hooks()
     heatmaps = [resized(maps, size) for maps in traced.heatmaps]
     ids = [method.mask(maps, names) for maps, names in zip(heatmaps, traced.class_names, strict=True)]
@@ -60,7 +55,27 @@ def segment(
     return DiffuMaskPipelineOutput(pictures, packed_masks(ids, output_type), heatmaps, names)
 
 
-def encoded_image(pipe: Any, image: Any, count: int, generator: Any) -> tuple[Tensor, tuple[int, int], list]:
+@torch.no_grad()
+def look_at(
+    pipe: Any,
+    latents: Tensor,
+    prompts: Sequence[str],
+    size: tuple[int, int],
+    strength: float,
+    looks: int,
+    generator: torch.Generator | list[torch.Generator] | None,
+) -> None:
+    """One UNet pass for each amount of noise up to `strength`, without guidance, for a trace to hear."""
+    family = check_supported(pipe)
+    noise = randn_tensor(latents.shape, generator, latents.device, latents.dtype)
+    arguments = family.step_arguments(pipe, prompts, size)
+    for timestep in timesteps_up_to(strength, looks, pipe.scheduler.config.num_train_timesteps):
+        noisy = noised(latents, noise, pipe.scheduler.alphas_cumprod[timestep])
+        family.denoiser(pipe)(noisy, timestep, return_dict=False, **arguments)
+
+
+@torch.no_grad()
+def encoded_image(pipe: Any, image: Any, count: int) -> tuple[Tensor, tuple[int, int], list]:
     """Latents (B, C, h, w) of `count` images, their size in pixels, and the images in a list."""
     vae = pipe.vae
     pixels = pipe.image_processor.preprocess(image)

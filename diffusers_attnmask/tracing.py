@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from .classes import classes_per_prompt
+from .classes import ClassSpec, classes_per_prompt
 from .families import check_supported
 from .layers import AttentionLayer, cross_levels
 from .methods import MaskMethod
@@ -28,6 +29,8 @@ class AttentionTrace:
     `heatmaps` and `masks()` have one entry per image, over all calls in order. Traces may be nested or follow
     one another: each hears the attention for itself.
     """
+
+    recorder_type: ClassVar[type[Recorder]] = Recorder
 
     def __init__(
         self,
@@ -102,6 +105,7 @@ class AttentionTrace:
         splits = prompt_splits(self.family, self.pipe, spoken)
         prompts = len(splits) if splits is not None else len(arguments["prompt_embeds"])
         specs = classes_per_prompt(self.classes, prompts)
+        self._check_embeddings(specs)
         encode_prompt = type(self.pipe).encode_prompt.__get__(self.pipe)  # unheard by this and outer traces
 
         def split(text: str) -> Any:
@@ -115,7 +119,7 @@ class AttentionTrace:
             for prompt, own in enumerate(specs)
         }
         images = [p for p in range(prompts) for _ in range(arguments.get("num_images_per_prompt") or 1)]
-        self.recorder = Recorder(
+        self.recorder = self.recorder_type(
             self.layers,
             self.readings,
             [queries[prompt] for prompt in images],
@@ -167,6 +171,16 @@ class AttentionTrace:
     def _on_step(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
         if self.recorder is not None:
             self.recorder.begin_step(args[0] if args else kwargs["sample"])
+
+    def _check_embeddings(self, classes: Sequence[Sequence[ClassSpec]]) -> None:
+        width = self.family.context_width(self.pipe)
+        for spec in itertools.chain(*classes):
+            for embedding in spec.embeddings:
+                if embedding.context.shape[-1] != width:
+                    raise ValueError(
+                        f"the embedding of {spec.name!r} is {embedding.context.shape[-1]} wide and the model "
+                        f"takes {width}: it was learned on another model"
+                    )
 
     def _recorded(self) -> list[ImageRecord]:
         if not self.records:

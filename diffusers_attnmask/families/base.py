@@ -35,5 +35,9 @@ class Family(ABC):
         """Any text as the cross-attention takes it, (S, D), under the same settings as `arguments`."""
 
     @abstractmethod
+    def context_width(self, pipe: Any) -> int:
+        """D of the encoded text."""
+
+    @abstractmethod
     def step_arguments(self, pipe: Any, prompt: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
         """What the denoiser needs beside latents and timestep to look at images of a size under prompts."""

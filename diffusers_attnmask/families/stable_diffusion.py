@@ -54,6 +54,9 @@ class StableDiffusion(Family):
         )
         return embeds[0]
 
+    def context_width(self, pipe: Any) -> int:
+        return pipe.unet.config.cross_attention_dim
+
     def step_arguments(self, pipe: Any, prompt: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
         embeds, *_ = self.encoded(pipe, prompt)
         return {"encoder_hidden_states": embeds, "timestep_cond": self.guidance_embedding(pipe, embeds)}

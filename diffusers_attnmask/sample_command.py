@@ -1,0 +1,102 @@
+"""`attnmask sample`: pictures and their masks from one prompt."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def sample(
+    prompt: Annotated[str, typer.Argument(help="What to paint.")],
+    classes: Annotated[
+        list[str],
+        typer.Option("--class", "-c", help="A class to mask: a phrase, or name=phrase,phrase. Repeatable."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("samples"),
+    model: Annotated[
+        str | None, typer.Option(help="Model folder or repository; by default the bundled model.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="daam, dataset-diffusion, diffumask or ovam; by default the model's.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="An option of the method, such as threshold=otsu. Repeatable.")
+    ] = None,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many pictures.")] = 1,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 30,
+    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 7.5,
+    seed: Annotated[int, typer.Option(help="Seed of the first picture; the next ones count up.")] = 0,
+    half: Annotated[bool, typer.Option(help="Load the model in float16.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+) -> None:
+    """Sample pictures from a prompt and write them with their masks and overlays."""
+    import torch
+
+    from diffusers_attnmask import DiffuMaskPipeline, bundled_model
+    from diffusers_attnmask.pictures import contact_sheet
+
+    asked = [parsed_class(own) for own in classes]
+    options = dict(parsed_option(own) for own in option or [])
+    dtype = {"torch_dtype": torch.float16} if half else {}
+    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model(), **dtype)
+    pipe.to("cuda" if torch.cuda.is_available() else "cpu")
+    out.mkdir(parents=True, exist_ok=True)
+    written, overlays = [], []
+    for own_seed in range(seed, seed + number):
+        pipe.set_progress_bar_config(desc=f"seed {own_seed}")
+        sampled = pipe(
+            prompt,
+            classes=asked,
+            mask_method=method,
+            mask_options=options,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            generator=torch.Generator().manual_seed(own_seed),
+        )
+        overlays.append(sampled.overlay(0))
+        pictures = {"image": sampled.images[0], "mask": sampled.masks[0], "overlay": overlays[-1]}
+        files = {kind: out / f"{own_seed:06d}-{kind}.png" for kind in pictures}
+        for kind, file in files.items():
+            write_picture(pictures[kind], file)
+        written.append(
+            {"seed": own_seed, "classes": sampled.class_names} | {k: str(f) for k, f in files.items()}
+        )
+    if number > 1:
+        captions = [str(own["seed"]) for own in written]
+        write_picture(contact_sheet(overlays, captions=captions), out / "contact-sheet.png")
+    typer.echo(json.dumps(written) if as_json else f"{number} pictures with masks are in {out.resolve()}")
+
+
+def parsed_class(text: str) -> str | tuple[str, list[str]]:
+    """`dog`, or `aeroplane=airplane,jet` for a name and the phrases that stand for it."""
+    name, given, phrases = text.partition("=")
+    return (name, phrases.split(",")) if given else name
+
+
+def parsed_option(text: str) -> tuple[str, Any]:
+    """`levels=[0, 1]` or `threshold=otsu`: a value is read as YAML."""
+    name, given, value = text.partition("=")
+    if not given:
+        raise ValueError(f"--option {text!r} must be name=value, such as threshold=otsu")
+    return name, yaml.safe_load(value)
+
+
+def write_picture(picture: Image.Image, file: Path) -> None:
+    """Write a PNG in one piece."""
+    encoded = io.BytesIO()
+    picture.save(encoded, "PNG")
+    partial = file.with_name(f"{file.name}.partial")
+    with partial.open("wb") as stream:
+        stream.write(encoded.getvalue())
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(file)
