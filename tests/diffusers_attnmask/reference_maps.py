@@ -182,16 +182,16 @@ def diffumask(layers, row, tokens, latent_size, image_size, levels=(0, 1, 2)):
     return np.mean(scaled, axis=0)
 
 
-def dataset_diffusion(layers, row, tokens, latent_size, image_size, keys_of):
+def dataset_diffusion(layers, row, tokens, latent_size, image_size, keys_of, self_level=1):
     """Dataset Diffusion (Nguyen et al., 2023): self-attention⁴ @ class-prompt cross-attention.
 
     `keys_of(layer)` are the layer's keys of the class prompt; `tokens` are a class's positions in it.
     """
-    coarse, fine = grid_of(2, latent_size), grid_of(1, latent_size)
+    coarse, fine = grid_of(2, latent_size), grid_of(self_level, latent_size)
     cross = mean_map(layers_at(layers, 2, latent_size, cross=True), row, tokens, coarse, keys_of)
     selves = [
         mean_over_steps(layer, row, head)
-        for layer in layers_at(layers, 1, latent_size, cross=False)
+        for layer in layers_at(layers, self_level, latent_size, cross=False)
         for head in heads_of(layer)
     ]
     walked = np.linalg.matrix_power(np.mean(selves, axis=0), 4) @ bicubic(cross, fine).reshape(-1)

@@ -222,7 +222,7 @@ def test_traced_pipelines_give_their_own_image(method, kind, guidance):
     plain = images_of(pipe, guidance_scale=guidance, **options).images
     processors = dict(pipe.unet.attn_processors)
 
-    with trace(pipe, classes=["dog", "cat"], mask_method=method) as traced:
+    with trace(pipe, classes=["dog", "cat"], methods=method) as traced:
         images = images_of(pipe, guidance_scale=guidance, **options).images
 
     assert torch.equal(images, plain)

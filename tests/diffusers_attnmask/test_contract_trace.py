@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DDPMPipeline
 
 from diffusers_attnmask import DiffuMaskPipeline, trace
 from tests.small_models import controlnet, picture, sd15, sdxl
@@ -56,6 +56,7 @@ def test_processors_come_back_after_a_traced_call_that_raised():
 
 def test_a_trace_leaves_no_hook_on_the_pipeline():
     pipe = sd15()
+    run(pipe)
     state = (set(vars(pipe)), type(pipe), pipe.unet.forward, pipe.encode_prompt)
     with trace(pipe, classes=["dog"]):
         run(pipe)
@@ -67,7 +68,7 @@ def test_a_trace_leaves_no_hook_on_the_pipeline():
 def test_only_the_layers_that_a_method_reads_are_wrapped():
     pipe = sd15()
     before = dict(pipe.unet.attn_processors)
-    with trace(pipe, classes=["dog"], mask_method="daam"):
+    with trace(pipe, classes=["dog"], methods="daam"):
         wrapped = {name for name, now in pipe.unet.attn_processors.items() if now is not before[name]}
     assert all(name.endswith("attn2.processor") for name in wrapped)
     assert not any(name.startswith("mid_block") for name in wrapped)
@@ -76,30 +77,21 @@ def test_only_the_layers_that_a_method_reads_are_wrapped():
 def test_a_trace_reads_what_the_pipeline_with_masks_reads():
     pipe = sd15()
     for method in ("daam", "diffumask"):
-        with trace(pipe, classes=["dog", "cat"], mask_method=method) as traced:
+        with trace(pipe, classes=["dog", "cat"], methods=method) as traced:
             run(pipe)
         out = run(DiffuMaskPipeline.from_pipe(pipe), classes=["dog", "cat"], mask_method=method)
         assert torch.equal(traced.heatmaps[0], out.heatmaps[0])
-        assert list(traced.masks(method=method)[0].getdata()) == list(
-            run(
-                DiffuMaskPipeline.from_pipe(pipe),
-                classes=["dog", "cat"],
-                mask_method=method,
-                output_type="pil",
-            )
-            .masks[0]
-            .getdata()
-        )
+        assert torch.equal(traced.masks(method, output_type="pt"), out.masks)
 
 
 def test_a_trace_around_a_pipeline_with_masks_or_another_trace_works():
     pipe = sd15()
     before = dict(pipe.unet.attn_processors)
-    with trace(pipe, classes=["dog"], mask_method="daam") as alone:
+    with trace(pipe, classes=["dog"], methods="daam") as alone:
         plain = run(pipe).images
     with (
-        trace(pipe, classes=["dog"], mask_method="daam") as outer,
-        trace(pipe, classes=["cat"], mask_method="daam") as inner,
+        trace(pipe, classes=["dog"], methods="daam") as outer,
+        trace(pipe, classes=["cat"], methods="daam") as inner,
     ):
         nested = run(pipe).images
     assert torch.equal(nested, plain)
@@ -150,35 +142,36 @@ def test_the_controlnets_own_attention_is_not_touched():
 
 
 def test_a_pipeline_without_support_is_refused_by_name():
-    class Unheard:
-        pass
-
-    with pytest.raises((TypeError, ValueError), match=r"(?s)Unheard.*StableDiffusion"):
-        trace(Unheard(), classes=["dog"]).__enter__()
-    with pytest.raises((TypeError, ValueError), match=r"(?s)Unheard.*StableDiffusion"):
-        DiffuMaskPipeline.from_pipe(Unheard())
+    unconditional = DDPMPipeline(unet=sd15().unet, scheduler=sd15().scheduler)
+    with pytest.raises((TypeError, ValueError), match=r"(?s)DDPMPipeline.*StableDiffusionXLPipeline"):
+        trace(unconditional, classes=["dog"])
+    with pytest.raises((TypeError, ValueError), match=r"(?s)DDPMPipeline.*StableDiffusionXLPipeline"):
+        DiffuMaskPipeline.from_pipe(unconditional)
+    with pytest.raises(TypeError, match="str"):
+        DiffuMaskPipeline.from_pipe("a/path")
 
 
 @pytest.mark.parametrize("method", ["daam", "diffumask", "dataset-diffusion", "ovam"])
 def test_a_step_whose_maps_are_not_numbers_is_skipped_and_counted(method):
     """The second of three steps goes wrong throughout; the latents are put right before the third."""
     pipe = sd15(fresh=True)
-    healthy, steps = {}, []
+    healthy, passes = {}, []
 
     def remember(_, step, timestep, tensors):
         healthy[step] = tensors["latents"]
         return {"latents": healthy[0]} if step == 1 else {}
 
     def spoil(module, inputs, output):
-        steps.append(None)
-        return output * float("nan") if len(steps) == 2 else output
+        passes.append(None)
+        return output * float("nan") if len(passes) == 2 else output
 
     handle = pipe.unet.conv_in.register_forward_hook(spoil)
-    options = {"classes": ["dog"], "mask_method": method, "num_inference_steps": 3}
-    out = run(DiffuMaskPipeline.from_pipe(pipe), callback_on_step_end=remember, **options)
+    with trace(pipe, classes=["dog"], methods=method) as spoilt:
+        run(pipe, callback_on_step_end=remember, num_inference_steps=3)
     handle.remove()
-    assert isinstance(pipe, StableDiffusionPipeline)
-    assert out.heatmaps[0].isfinite().all()
-    assert out.heatmaps[0].std() > 1e-3
-    assert out.skipped_maps > 0
-    assert run(DiffuMaskPipeline.from_pipe(pipe), **options).skipped_maps == 0
+    assert spoilt.heatmaps[0].isfinite().all()
+    assert spoilt.heatmaps[0].std() > 1e-3
+    assert spoilt.skipped_maps > 0
+    with trace(pipe, classes=["dog"], methods=method) as sound:
+        run(pipe, num_inference_steps=3)
+    assert sound.skipped_maps == 0
