@@ -5,8 +5,8 @@
 The weights are random, since time and memory do not depend on them. Every recorded step stands between two
 plain ones and is compared with their mean, so that a ratio compares neighbours in time; the table gives
 medians. Making the masks comes once per generation: its seconds stand apart, and the last column adds them
-to `--steps` steps. `every map, kept` is what recording commonly is: explicit softmax, all cross-attention and all
-self-attention maps up to 32x32, averaged over heads, for every step.
+to `--steps` steps. `every map, kept` is what recording commonly is: explicit softmax, all cross-attention and
+all self-attention maps up to 32x32, averaged over heads, for every step.
 """
 
 from __future__ import annotations

@@ -1,0 +1,197 @@
+"""How good masks are before refinement: every method against the oracle, on pictures of the bundled model.
+
+    python benchmarks/mask_quality.py --prompts 512 --json mask_quality.json
+
+Captions are those of unseen scenes, half of them with one object and half with two. All methods read the same
+generations. `IoU` is the mean over the eight classes of intersection over union, summed over all pictures;
+uncertain pixels (255) count as neither. `best fixed` is the IoU with the one threshold that suits all pictures
+best, beside the method's own `automatic` masks. A method takes options as JSON, so that variants compare:
+
+    python benchmarks/mask_quality.py --method diffumask --method 'diffumask={"steps": [0.3, 1.0]}'
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from report import report
+from tqdm import tqdm
+
+from diffusers_attnmask import DiffuMaskPipeline, bundled_model, trace
+from diffusers_attnmask.families import check_supported
+from diffusers_attnmask.methods import METHODS, MaskMethod
+from diffusers_attnmask.thresholds import IGNORE, label_above
+from tiny_world import CLASSES, render
+from tiny_world.judge import judge
+from tiny_world.pairs import SPLIT_SEEDS
+
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+SEEN = 0.01  # share of a picture that an object has when the oracle sees it
+
+
+@dataclass(frozen=True)
+class Prompt:
+    seed: int
+    caption: str
+    classes: tuple[str, ...]
+
+
+@dataclass
+class Overlap:
+    """Pixels of intersection and union per class, summed over pictures; row 0 is the background."""
+
+    both: np.ndarray = field(default_factory=lambda: np.zeros(len(CLASSES) + 1))
+    either: np.ndarray = field(default_factory=lambda: np.zeros(len(CLASSES) + 1))
+    uncertain: int = 0
+    pixels: int = 0
+
+    def add(self, mask: np.ndarray, truth: np.ndarray) -> None:
+        """Ids of the world (H, W) and the oracle's."""
+        certain = mask != IGNORE
+        self.uncertain += int((~certain).sum())
+        self.pixels += mask.size
+        for own in range(len(self.both)):
+            ours, theirs = mask == own, (truth == own) & certain
+            self.both[own] += (ours & theirs).sum()
+            self.either[own] += (ours | theirs).sum()
+
+    @property
+    def iou(self) -> float:
+        seen = self.either[1:] > 0
+        return float((self.both[1:][seen] / self.either[1:][seen]).mean())
+
+    @property
+    def share_uncertain(self) -> float:
+        return self.uncertain / self.pixels
+
+
+@dataclass
+class Score:
+    """One method on one kind of prompt: its automatic masks, and masks at every fixed threshold."""
+
+    automatic: Overlap = field(default_factory=Overlap)
+    fixed: dict[float, Overlap] = field(default_factory=lambda: {t: Overlap() for t in THRESHOLDS})
+
+    def add(self, automatic: np.ndarray, heatmaps: torch.Tensor, truth: np.ndarray, ids: np.ndarray) -> None:
+        """ids: what each id of this picture's masks is in the world, by index."""
+        self.automatic.add(ids[automatic], truth)
+        for threshold, overlap in self.fixed.items():
+            mask = label_above(heatmaps, [threshold] * len(heatmaps)).numpy()
+            overlap.add(ids[mask], truth)
+
+    def row(self) -> dict[str, object]:
+        best = max(self.fixed, key=lambda threshold: self.fixed[threshold].iou)
+        return {
+            "automatic IoU": self.automatic.iou,
+            "uncertain": self.automatic.share_uncertain,
+            "best fixed IoU": self.fixed[best].iou,
+            "at": best,
+        }
+
+
+def prompts_with(objects: int, count: int) -> list[Prompt]:
+    """Captions of unseen scenes with that many objects."""
+
+    def all_of_them() -> Iterator[Prompt]:
+        for seed in SPLIT_SEEDS["test"]:
+            _, _, caption, classes = render(seed)
+            if len(classes) == objects:
+                yield Prompt(seed, caption, tuple(classes))
+
+    return list(islice(all_of_them(), count))
+
+
+def parsed_method(text: str) -> tuple[str, dict]:
+    name, _, options = text.partition("=")
+    return name, json.loads(options or "{}")
+
+
+def world_ids(classes: Sequence[str]) -> np.ndarray:
+    """(256,): the world's id of every id in a mask of these classes."""
+    ids = np.full(256, IGNORE, np.uint8)
+    ids[0] = 0
+    for index, name in enumerate(classes):
+        ids[index + 1] = CLASSES.index(name) + 1
+    return ids
+
+
+def sampled(
+    pipe: DiffuMaskPipeline,
+    batch: Sequence[Prompt],
+    methods: Sequence[MaskMethod],
+    steps: int,
+    guidance: float,
+) -> tuple[np.ndarray, list[list]]:
+    """Images uint8 (B, H, W, 3), and per method a list of (mask, heat maps)."""
+    generators = [torch.Generator().manual_seed(prompt.seed) for prompt in batch]
+    with trace(pipe, classes=[list(prompt.classes) for prompt in batch], methods=methods) as recorded:
+        images = pipe(
+            [prompt.caption for prompt in batch],
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            generator=generators,
+            output_type="np",
+        ).images
+    readings = []
+    for method in methods:
+        heatmaps = recorded.heatmaps_by(method)
+        masks = [
+            method.mask(maps, names).numpy()
+            for maps, names in zip(heatmaps, recorded.class_names, strict=True)
+        ]
+        readings.append(list(zip(masks, heatmaps, strict=True)))
+    return (images * 255).round().astype(np.uint8), readings
+
+
+def main(
+    prompts: Annotated[
+        int, typer.Option(min=2, help="Generations; half with one object, half with two.")
+    ] = 512,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
+    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 4.0,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures sampled at once.")] = 16,
+    method: Annotated[
+        list[str] | None, typer.Option(help="A method, or NAME=JSON with options. Repeatable; default: all.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
+) -> None:
+    """Score every method's masks against the oracle's view of the same pictures."""
+    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model())
+    pipe.set_progress_bar_config(disable=True)
+    texts = method or list(METHODS)
+    asked = [parsed_method(text) for text in texts]
+    methods = [pipe.mask_settings.resolve(name, check_supported(pipe), options) for name, options in asked]
+    rows = []
+    for objects in (1, 2):
+        scores = [Score() for _ in methods]
+        found = wanted = 0
+        chosen = prompts_with(objects, prompts // 2)
+        for start in tqdm(range(0, len(chosen), batch), desc=f"{objects} object(s)"):
+            part = chosen[start : start + batch]
+            images, readings = sampled(pipe, part, methods, steps, guidance)
+            truths = judge(images)
+            for index, (prompt, truth) in enumerate(zip(part, truths, strict=True)):
+                ids = world_ids(prompt.classes)
+                found += sum((truth == own).mean() >= SEEN for own in ids[1 : len(prompt.classes) + 1])
+                wanted += len(prompt.classes)
+                for score, reading in zip(scores, readings, strict=True):
+                    score.add(*reading[index], truth, ids)
+        rows += [
+            {"objects": objects, "method": text, **score.row(), "objects seen": found / wanted}
+            for text, score in zip(texts, scores, strict=True)
+        ]
+    settings = {"prompts": prompts, "steps": steps, "guidance": guidance, "model": str(model or "bundled")}
+    report("Masks against the oracle, before refinement", rows, settings, json)
+
+
+if __name__ == "__main__":
+    typer.run(main)
