@@ -10,6 +10,8 @@ from typing import Any
 
 HOME_OF = {
     "DiffuMaskPipeline": "pipeline",
+    "TokenEmbedding": "token_embedding",
+    "optimize_tokens": "token_learning",
     "trace": "tracing",
     "bundled_model": "bundled",
     "bundled_oracle": "bundled",
