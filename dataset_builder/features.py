@@ -6,23 +6,28 @@ from collections.abc import Sequence
 
 from datasets import ClassLabel, Features, Image, List, Value
 
+MAPS = "maps"  # a class map per entry of `classes`, as grey pictures: 0 to 255 for 0 to 1
 
-def pair_features(class_names: Sequence[str]) -> Features:
+
+def pair_features(class_names: Sequence[str], *, maps: bool = False) -> Features:
     """Columns of a dataset whose mask ids are the positions in ``class_names`` (0 is the background).
+
+    With ``maps``, one column more: the class maps, which ``attnmask refine`` starts from.
 
     >>> pair_features(["background", "dog"])["classes"].feature.names
     ['background', 'dog']
     """
-    return Features(
-        {
-            "image": Image(),
-            "mask": Image(),  # PNG, mode L: class ids, 255 = ignore
-            "id": Value("string"),
-            "prompt": Value("string"),
-            "classes": List(ClassLabel(names=list(class_names))),
-            "seed": Value("int64"),
-            "method": Value("string"),
-            "model": Value("string"),
-            "quality": Value("float32"),
-        }
-    )
+    columns = {
+        "image": Image(),
+        "mask": Image(),  # PNG, mode L: class ids, 255 = ignore
+        "id": Value("string"),
+        "prompt": Value("string"),
+        "classes": List(ClassLabel(names=list(class_names))),
+        "seed": Value("int64"),
+        "method": Value("string"),
+        "model": Value("string"),
+        "quality": Value("float32"),
+    }
+    if maps:
+        columns[MAPS] = List(Image())
+    return Features(columns)

@@ -52,12 +52,12 @@ def dense_crf(
     present = (problems.amax((0, 2, 3)) > SMALLEST_PROBABILITY).nonzero().flatten()
     if len(present) == 0:
         raise ValueError("every label's probability is 0 at every pixel: give at least one label some")
-    marginals = torch.zeros_like(problems)
-    if len(present) == 1:
-        marginals[:, present] = 1.0
+    carried = problems[:, present].clamp_(SMALLEST_PROBABILITY, 1.0)
+    if len(present) > 1:
+        carried = BACKENDS[backend](pixels, carried, gaussian, bilateral, iterations)
     else:
-        energies = -problems[:, present].clamp(SMALLEST_PROBABILITY, 1.0).log()
-        marginals[:, present] = BACKENDS[backend](pixels, energies, gaussian, bilateral, iterations)
+        carried.fill_(1.0)
+    marginals = torch.zeros_like(problems).index_copy_(1, present, carried)
     marginals = marginals.reshape(values.shape)
     return marginals.numpy() if isinstance(probs, np.ndarray) else marginals
 

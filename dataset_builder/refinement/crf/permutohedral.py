@@ -6,25 +6,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag
+
+from ..weighted_sums import WeightedSums, row_starts
 
 # A box of lattice points is looked up in a table up to this many cells (int32: 128 MiB), and searched beyond.
 TABLE_CELLS = 2**25
 # Fractions are sorted as integers with the axis number in the low bits, so that ties keep the axes' order.
 FRACTION_STEPS, AXIS_BITS = 2**27, 3
-
-
-@dataclass(frozen=True)
-class WeightedSums:
-    """A sparse matrix by rows: each row sums a few weighted rows of its input, all columns at once."""
-
-    columns: Tensor  # (nonzeros,) int32
-    weights: Tensor  # (nonzeros,) float32
-    starts: Tensor  # (rows,) int32: where each row begins
-
-    def __call__(self, values: Tensor) -> Tensor:
-        """(rows of the input, L) -> (rows, L)."""
-        return embedding_bag(self.columns, values, self.starts, mode="sum", per_sample_weights=self.weights)
 
 
 @dataclass(frozen=True)
@@ -54,7 +42,7 @@ class PermutohedralLattice:
         weights = _normalised(weights, corners, blurs)
         every = torch.arange(0, corners.numel(), d + 1, dtype=torch.int32, device=corners.device)
         sources = torch.div(order.to(torch.int32), d + 1, rounding_mode="floor")
-        splat = WeightedSums(sources, weights.flatten()[order], _starts(sizes))
+        splat = WeightedSums(sources, weights.flatten()[order], row_starts(sizes))
         return cls(splat, blurs, WeightedSums(corners, weights.flatten(), every))
 
     def filter(self, values: Tensor) -> Tensor:
@@ -137,7 +125,7 @@ def _blurs(points: Tensor, axis_steps: list[int], cells: int) -> list[WeightedSu
         columns = torch.stack([find(points - step), numbers, find(points + step)], dim=1)  # (M, 3), -1 = none
         exists = columns >= 0
         weights = stencil.expand_as(columns)[exists]
-        blurs.append(WeightedSums(columns[exists], weights, _starts(exists.sum(1))))
+        blurs.append(WeightedSums(columns[exists], weights, row_starts(exists.sum(1))))
     return blurs
 
 
@@ -162,7 +150,3 @@ def _normalised(weights: Tensor, corners: Tensor, blurs: list[WeightedSums]) -> 
         mass = blur(mass)
     mass = (mass[corners].view_as(weights) * weights).sum(1, keepdim=True)
     return weights * (mass + 1e-20).rsqrt()
-
-
-def _starts(sizes: Tensor) -> Tensor:
-    return (sizes.cumsum(0) - sizes).to(torch.int32)

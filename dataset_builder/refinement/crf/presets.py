@@ -48,13 +48,13 @@ FINAL = CRFOptions(gaussian=(3, 3.0), bilateral=(80, 13, 10.0), gt_prob=0.5)
 def crf_labels(image: np.ndarray | Tensor, labels: Tensor, options: CRFOptions) -> Tensor:
     """Sharpen label maps (K, H, W) of one image uint8 (H, W, 3): the CRF's most probable labels (K, H, W).
 
-    Labels are any integers; each pixel's own has probability `gt_prob`, each other one that is present in any
-    of the maps an even share of the rest.
+    Labels are integers of 0 or more; each pixel's own has probability `gt_prob`, each other one that is
+    present in any of the maps an even share of the rest.
     """
-    present, index = labels.unique(return_inverse=True)  # index (K, H, W)
+    present = torch.bincount(labels.flatten()).nonzero().flatten()
     others = (1 - options.gt_prob) / (max(options.vocabulary, len(present)) - 1)
-    probs = torch.full((len(labels), len(present), *labels.shape[1:]), others, device=labels.device)
-    probs.scatter_(1, index[:, None], options.gt_prob)
+    own = labels[:, None] == present[:, None, None]  # (K, C, H, W)
+    probs = torch.where(own, options.gt_prob, others).float()
     marginals = dense_crf(
         image,
         probs,
@@ -63,4 +63,13 @@ def crf_labels(image: np.ndarray | Tensor, labels: Tensor, options: CRFOptions) 
         iterations=options.iterations,
         backend=options.backend,
     )
-    return present[marginals.argmax(1)]
+    return present[_most_probable(marginals)].to(labels.dtype)
+
+
+def _most_probable(marginals: Tensor) -> Tensor:
+    """`argmax` over the labels of (K, C, H, W), many times faster for few labels."""
+    best, index = marginals[:, 0], torch.zeros_like(marginals[:, 0], dtype=torch.int64)
+    for label in range(1, marginals.shape[1]):
+        index.masked_fill_(marginals[:, label] > best, label)
+        best = torch.maximum(best, marginals[:, label])
+    return index

@@ -7,12 +7,12 @@ from torch import Tensor
 
 def mean_field(
     image: Tensor,
-    unaries: Tensor,
+    probs: Tensor,
     gaussian: tuple[float, float],
     bilateral: tuple[float, float, float],
     iterations: int,
 ) -> Tensor:
-    """Marginals (K, C, H, W) of K problems over one image (H, W, 3) from their energies (K, C, H, W)."""
+    """As `mean_field.mean_field`, one problem after the other."""
     try:
         from pydensecrf.densecrf import DenseCRF2D
     except ImportError as error:
@@ -22,12 +22,12 @@ def mean_field(
         ) from error
     pixels = np.ascontiguousarray(image.cpu().numpy())
     (sxy_gaussian, gaussian_compat), (sxy, srgb, bilateral_compat) = gaussian, bilateral
-    labels, height, width = unaries.shape[1:]
+    labels, height, width = probs.shape[1:]
     marginals = []
-    for energies in unaries.cpu().float().numpy():
+    for energies in probs.log().neg().cpu().numpy():
         crf = DenseCRF2D(width, height, labels)
         crf.setUnaryEnergy(np.ascontiguousarray(energies.reshape(labels, -1)))
         crf.addPairwiseGaussian(sxy=sxy_gaussian, compat=gaussian_compat)
         crf.addPairwiseBilateral(sxy=sxy, srgb=srgb, rgbim=pixels, compat=bilateral_compat)
         marginals.append(np.array(crf.inference(iterations)).reshape(labels, height, width))
-    return torch.from_numpy(np.stack(marginals)).to(unaries)
+    return torch.from_numpy(np.stack(marginals)).to(probs)

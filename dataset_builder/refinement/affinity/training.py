@@ -1,0 +1,189 @@
+"""Training AffinityNet on confident labels, with accelerate: seeded, and resumable to the bit."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from dataset_builder.files import replacing, write_text
+
+from .augment import ViewOptions, random_view
+from .loss import affinity_loss
+from .network import AffinityNet, AffinityNetOptions
+
+MODEL, OPTIONS = "model.safetensors", "affinity_net.json"
+STATE = "training.safetensors"
+
+
+@dataclass(frozen=True)
+class AffinityExample:
+    """Labels uint8 (H, W), and either an image uint8 (H, W, 3) or features float (D, h, w)."""
+
+    inputs: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class AffinityTraining:
+    """Ahn & Kwak's settings."""
+
+    epochs: int = 8
+    batch_size: int = 8
+    learning_rate: float = 0.01
+    new_layers_factor: float = 10.0
+    weight_decay: float = 5e-4
+    momentum: float = 0.9
+    power: float = 0.9
+    radius: float = 5
+    view: ViewOptions = field(default_factory=ViewOptions)
+    seed: int = 0
+    save_every: int = 200
+
+
+def train_affinity_net(
+    net: AffinityNet,
+    examples: Sequence[AffinityExample],
+    options: AffinityTraining,
+    out: Path,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+) -> list[float]:
+    """Train in place; leave the network in `out` and return the losses of the steps that this call made.
+
+    With `resume`, a training that was interrupted goes on from its last saved step to the very same weights.
+    """
+    if not examples:
+        raise ValueError("AffinityNet cannot be trained on no examples")
+    accelerator = Accelerator()
+    total = options.epochs * math.ceil(len(examples) / options.batch_size)
+    optimizer = _optimizer(net, options)
+    first = _resume(net, optimizer, options, out) if resume and (out / STATE).exists() else 0
+    loader = DataLoader(
+        _Views(examples, options, net.options.backbone == "features"),
+        batch_sampler=_batches(len(examples), options)[first:],
+    )
+    net, optimizer, loader = accelerator.prepare(net.train(), optimizer, loader)
+    losses = []
+    bar = tqdm(loader, "affinity", total=total, initial=first, disable=not progress)
+    for step, (inputs, labels) in enumerate(bar, start=first):
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * (1 - step / total) ** options.power
+        features = net(inputs)
+        grid = interpolate(labels[:, None].float(), features.shape[-2:], mode="nearest-exact")
+        loss = affinity_loss(features, grid[:, 0].to(torch.uint8), options.radius)
+        accelerator.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+        bar.set_postfix(loss=f"{losses[-1]:.3f}")
+        if (step + 1) % options.save_every == 0 and accelerator.is_main_process:
+            _save(accelerator.unwrap_model(net), optimizer, options, step + 1, out)
+    if accelerator.is_main_process:
+        _save(accelerator.unwrap_model(net), optimizer, options, total, out)
+    accelerator.unwrap_model(net).eval()
+    return losses
+
+
+def load_affinity_net(folder: Path) -> AffinityNet:
+    """The network that `train_affinity_net` left in a folder."""
+    if not (folder / MODEL).exists():
+        raise FileNotFoundError(f"{folder} holds no AffinityNet: there is no {MODEL}")
+    values = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
+    values |= {"widths": tuple(values["widths"]), "pretrained": False}
+    net = AffinityNet(AffinityNetOptions(**values))
+    net.load_state_dict(load_file(folder / MODEL))
+    return net.eval()
+
+
+@torch.no_grad()
+def affinity_features(net: AffinityNet, inputs: Tensor) -> Tensor:
+    """Features (D, h, w) of one network input (3, H, W), or (D', h, w) for the backbone "features"."""
+    device = next(net.parameters()).device
+    return net(inputs[None].to(device))[0].to(inputs.device)
+
+
+class _Views(Dataset):
+    """Random views by (epoch, index): each a function of the seed alone, whatever was drawn before."""
+
+    def __init__(self, examples: Sequence[AffinityExample], options: AffinityTraining, given: bool) -> None:
+        self.examples, self.options, self.given = examples, options, given
+
+    def __getitem__(self, drawn: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        example = self.examples[drawn[1]]
+        if self.given:
+            return example.inputs.float(), example.labels
+        seed = np.random.SeedSequence([self.options.seed, *drawn]).generate_state(1)[0]
+        generator = torch.Generator().manual_seed(int(seed))
+        return random_view(example.inputs, example.labels, self.options.view, generator)
+
+
+def _batches(count: int, options: AffinityTraining) -> list[list[tuple[int, int]]]:
+    """All batches of all epochs, as (epoch, index): each epoch shuffled, its last batch perhaps smaller."""
+    size = options.batch_size
+    epochs = [
+        np.random.default_rng([options.seed, epoch]).permutation(count) for epoch in range(options.epochs)
+    ]
+    return [
+        [(epoch, int(index)) for index in order[start : start + size]]
+        for epoch, order in enumerate(epochs)
+        for start in range(0, count, size)
+    ]
+
+
+def _optimizer(net: AffinityNet, options: AffinityTraining) -> torch.optim.SGD:
+    new = {id(parameter) for parameter in net.new_layers()}
+    rates = {True: options.learning_rate * options.new_layers_factor, False: options.learning_rate}
+    groups = [
+        {"params": [p for p in net.parameters() if (id(p) in new) == fresh], "lr": rate, "initial_lr": rate}
+        for fresh, rate in rates.items()
+    ]
+    return torch.optim.SGD(
+        [group for group in groups if group["params"]],
+        momentum=options.momentum,
+        weight_decay=options.weight_decay,
+    )
+
+
+def _save(
+    net: AffinityNet, optimizer: torch.optim.Optimizer, options: AffinityTraining, step: int, out: Path
+) -> None:
+    """Weights alone, for use; weights, momenta and the step in one file, so that they cannot disagree."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
+    momenta = {
+        f"momentum.{name}": optimizer.state[parameter]["momentum_buffer"].cpu().contiguous()
+        for name, parameter in net.named_parameters()
+        if "momentum_buffer" in optimizer.state[parameter]
+    }
+    write_text(out / OPTIONS, json.dumps(asdict(net.options), indent=2) + "\n")
+    with replacing(out / MODEL) as path:
+        save_file(weights, path)
+    with replacing(out / STATE) as path:
+        save_file(weights | momenta, path, {"step": str(step), "options": json.dumps(asdict(options))})
+
+
+def _resume(net: AffinityNet, optimizer: torch.optim.Optimizer, options: AffinityTraining, out: Path) -> int:
+    """Put the saved weights and momenta back: the number of steps that they have seen."""
+    with safe_open(out / STATE, "pt") as file:
+        metadata = file.metadata()
+    if metadata["options"] != json.dumps(asdict(options)):
+        raise ValueError(
+            f"{out} holds a training with other options: use another folder, or do not resume it"
+        )
+    tensors = load_file(out / STATE)
+    net.load_state_dict({name: tensors[name] for name in net.state_dict()})
+    for name, parameter in net.named_parameters():
+        if (buffer := tensors.get(f"momentum.{name}")) is not None:
+            optimizer.state[parameter]["momentum_buffer"] = buffer
+    return int(metadata["step"])
