@@ -1,0 +1,104 @@
+"""Captions one by one from text, JSON, CSV and Parquet files, and from a column of a dataset."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+COLUMNS = ("caption", "captions", "text", "prompt")
+HUB = "hub:"
+
+
+def read_captions(path: str, column: str | None = None, split: str = "train") -> Iterator[str]:
+    """The captions of a file, or of the column of a dataset (`hub:user/name`, or a folder), in order.
+
+    A cell may hold a list of captions. A .json file is COCO's (`annotations`) or a list.
+    """
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if path.startswith(HUB) or file.is_dir():
+        yield from texts(_dataset_rows(path.removeprefix(HUB), split, column), column, path)
+    elif not file.is_file():
+        raise FileNotFoundError(f"there is no caption file {path!r}; a dataset of the Hub is hub:user/name")
+    elif suffix == ".txt":
+        with file.open(encoding="utf-8-sig") as lines:
+            yield from (line.rstrip("\n") for line in lines)
+    elif suffix in READERS:
+        yield from texts(READERS[suffix](file), column, path)
+    else:
+        raise ValueError(f"captions {path!r} should end in .txt, {', '.join(READERS)}, or be hub:user/name")
+
+
+def texts(rows: Iterable[Any], column: str | None, path: str) -> Iterator[str]:
+    """The captions of rows that are texts or mappings of columns."""
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, dict):
+            column = column_of(row, column, path)
+            value = row[column]
+        else:
+            value = row
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if text is not None and not isinstance(text, str):
+                raise TypeError(f"{path}, row {number}: {text!r} is not a caption")
+            yield text or ""
+
+
+def column_of(row: dict[str, Any], column: str | None, path: str) -> str:
+    """The column asked for, or the first usual one."""
+    for name in (column,) if column else COLUMNS:
+        if name in row:
+            return name
+    wanted = repr(column) if column else f"any of {', '.join(COLUMNS)}"
+    raise ValueError(f"{path} has no column {wanted}; it has {', '.join(map(str, row))}: set `column`")
+
+
+def _json_lines(file: Path) -> Iterator[Any]:
+    with file.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                try:
+                    yield json.loads(line)
+                except json.JSONDecodeError as mistake:
+                    raise ValueError(f"{file}, line {number} is not JSON: {mistake}") from mistake
+
+
+def _json(file: Path) -> Iterator[Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as mistake:
+        raise ValueError(f"{file} is not JSON: {mistake}") from mistake
+    rows = content.get("annotations") if isinstance(content, dict) else content
+    if not isinstance(rows, list):
+        raise ValueError(f"{file} holds neither a list of captions nor COCO's `annotations`")
+    yield from rows
+
+
+def _csv(file: Path) -> Iterator[dict[str, str]]:
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        yield from csv.DictReader(lines, delimiter="\t" if file.suffix.lower() == ".tsv" else ",")
+
+
+def _parquet(file: Path) -> Iterator[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as table:
+        names = table.schema_arrow.names
+        wanted = [name for name in names if name in COLUMNS] or None
+        for batch in table.iter_batches(columns=wanted):
+            yield from batch.to_pylist()
+
+
+def _dataset_rows(path: str, split: str, column: str | None) -> Iterator[dict[str, Any]]:
+    import datasets
+
+    dataset = datasets.load_dataset(path, split=split, streaming=True)
+    names = dataset.column_names
+    if names:  # images are neither downloaded whole nor decoded for their captions
+        dataset = dataset.select_columns([column_of(dict.fromkeys(names), column, path)])
+    yield from dataset
+
+
+READERS = {".jsonl": _json_lines, ".json": _json, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}

@@ -1,0 +1,112 @@
+"""The plan of a dataset's prompts: item i is a function of options, vocabulary, seed and i alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from random import Random
+from typing import Protocol
+
+from dataset_builder.prompts.caption_source import CaptionSource, caption_source
+from dataset_builder.prompts.draws import generator, shuffled, weighted
+from dataset_builder.prompts.item import PromptItem
+from dataset_builder.prompts.options import PromptOptions
+from dataset_builder.prompts.templates import Drawn, TemplateSource
+from dataset_builder.vocabulary import Vocabulary
+
+
+class PromptSource(Protocol):
+    """Prompts by class; `amount` tells how many different ones there are, 0 for none."""
+
+    weight: float
+
+    def amount(self, name: str) -> int: ...
+
+    def draw(self, name: str, visit: int, key: Sequence[object], rng: Random) -> Drawn: ...
+
+
+@dataclass(frozen=True)
+class PromptReport:
+    """What the plan is made of.
+
+    per_class: different prompts of each class, over all sources. without: classes that no source can serve.
+    rejected: reasons and counts of captions.
+    """
+
+    per_class: Mapping[str, int]
+    without: tuple[str, ...] = ()
+    captions_read: int = 0
+    captions_kept: int = 0
+    rejected: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class PromptPlan:
+    """An endless, seeded sequence of prompts in which every class has its turn once per round."""
+
+    sources: tuple[PromptSource, ...]
+    names: tuple[str, ...]
+    seed: int
+    negative: str
+    report: PromptReport
+    fingerprint: str
+
+    def __getitem__(self, index: int) -> PromptItem:
+        if index < 0:
+            raise IndexError(f"prompt {index}: a plan counts from 0 and has no end")
+        name = self.main_class(index)
+        rng = generator(self.seed, "prompt", index)
+        able = [(place, source) for place, source in enumerate(self.sources) if source.amount(name)]
+        place, source = able[weighted(rng, [source.weight for _, source in able])]
+        text, classes = source.draw(name, index // len(self.names), (self.seed, place), rng)
+        return PromptItem(text, classes, self.negative)
+
+    def main_class(self, index: int) -> str:
+        """The class for which prompt `index` was made."""
+        return self.names[shuffled(index, len(self.names), self.seed, "class")]
+
+
+def prompt_plan(options: PromptOptions, vocabulary: Vocabulary, seed: int) -> PromptPlan:
+    """Read what the options name, and plan prompts from it."""
+    asked = options.classes or tuple(own.name for own in vocabulary.classes)
+    for name in asked:
+        vocabulary[name]  # raises on an unknown one
+    sources: list[PromptSource] = [caption_source(own, vocabulary) for own in options.captions]
+    if options.templates is not None:
+        sources.append(TemplateSource(options.templates, vocabulary))
+    per_class = {name: sum(source.amount(name) for source in sources) for name in asked}
+    report = report_of(per_class, [source for source in sources if isinstance(source, CaptionSource)])
+    names = tuple(name for name, amount in per_class.items() if amount)
+    if not names:
+        raise ValueError(
+            f"none of {report.captions_read} captions names a class of vocabulary {vocabulary.name!r} and "
+            f"passes the filter: {dict(report.rejected or {})}"
+        )
+    digest = fingerprint(options, vocabulary, seed, sources)
+    return PromptPlan(tuple(sources), names, seed, options.negative, report, digest)
+
+
+def report_of(per_class: Mapping[str, int], sources: Sequence[CaptionSource]) -> PromptReport:
+    rejected: dict[str, int] = {}
+    for source in sources:
+        for reason, count in source.rejected.items():
+            rejected[reason] = rejected.get(reason, 0) + count
+    return PromptReport(
+        per_class,
+        tuple(name for name, amount in per_class.items() if not amount),
+        sum(source.read for source in sources),
+        sum(len(source.captions) for source in sources),
+        rejected,
+    )
+
+
+def fingerprint(
+    options: PromptOptions, vocabulary: Vocabulary, seed: int, sources: Sequence[PromptSource]
+) -> str:
+    """Of all that decides the prompts, the content of the caption files included."""
+    digest = sha256(repr((asdict(options), asdict(vocabulary), seed)).encode())
+    for source in sources:
+        for caption in getattr(source, "captions", ()):
+            digest.update(repr((caption.text, caption.classes, caption.near)).encode())
+    return digest.hexdigest()
