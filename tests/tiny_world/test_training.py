@@ -11,7 +11,7 @@ from tiny_world.training.schedule import learning_rate
 from tiny_world.training.text import LENGTH, learn_tokenizer, tokenize
 
 AUTOENCODER = autoencoder.AutoencoderRecipe(steps=2, batch=2, crop=32, images=4)
-DENOISER = denoiser.DenoiserRecipe(steps=2, batch=2, images=4)
+DENOISER = denoiser.DenoiserRecipe(phases=(denoiser.Phase(64, 1, 4), denoiser.Phase(128, 1, 2)), images=4)
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,10 @@ def trained(tmp_path_factory):
 def test_what_comes_out_is_a_plain_half_precision_pipeline(trained):
     index = json.loads((trained / "pipeline" / "model_index.json").read_text())
     assert index["_class_name"] == "StableDiffusionPipeline"
-    pipe = StableDiffusionPipeline.from_pretrained(trained / "pipeline", dtype=torch.float16)
-    assert pipe.unet.dtype == pipe.vae.dtype == torch.float16
-    pipe.to(torch.float32).set_progress_bar_config(disable=True)
+    for asked, got in (({"dtype": torch.float16}, torch.float16), ({}, torch.float32)):
+        pipe = StableDiffusionPipeline.from_pretrained(trained / "pipeline", **asked)
+        assert pipe.unet.dtype == pipe.vae.dtype == pipe.text_encoder.dtype == got
+    pipe.set_progress_bar_config(disable=True)
     image = pipe("a red star", num_inference_steps=1, generator=torch.Generator().manual_seed(0)).images[0]
     assert image.size == (128, 128)
 
@@ -42,7 +43,7 @@ def test_resuming_a_stage_that_is_done_changes_nothing(trained):
 def test_an_interrupted_run_continues_as_if_it_had_not_stopped(trained, tmp_path):
     for name in ("vae", "examples.pt"):
         (tmp_path / name).symlink_to(trained / name)
-    denoiser.train_denoiser(tmp_path, denoiser.DenoiserRecipe(steps=1, batch=2, images=4))
+    denoiser.train_denoiser(tmp_path, denoiser.DenoiserRecipe(phases=DENOISER.phases[:1], images=4))
     state = torch.load(tmp_path / "denoiser.pt", weights_only=True)
     assert state["step"] == 1
     denoiser.train_denoiser(tmp_path, DENOISER)
@@ -57,7 +58,10 @@ def test_an_interrupted_run_continues_as_if_it_had_not_stopped(trained, tmp_path
 def test_no_mask_enters_the_training(trained):
     examples = torch.load(trained / "examples.pt", weights_only=True)
     assert set(examples) == {"latents", "captions"}
-    assert examples["latents"].shape == (4, 4, 32, 32)
+    assert {size: z.shape for size, z in examples["latents"].items()} == {
+        64: (4, 4, 16, 16),
+        128: (4, 4, 32, 32),
+    }
     assert examples["captions"] == [tiny_world.render(DENOISER.first_seed + i)[2] for i in range(4)]
 
 
@@ -80,7 +84,7 @@ def test_whole_images_latents_are_the_encoders(trained):
     vae = AutoencoderKL.from_pretrained(trained / "vae")
     images = np.stack([tiny_world.render(DENOISER.first_seed + i)[0] for i in range(4)])
     latents = denoiser.encode_images(vae, images)
-    kept = torch.load(trained / "examples.pt", weights_only=True)["latents"].float()
+    kept = torch.load(trained / "examples.pt", weights_only=True)["latents"][128].float()
     assert torch.allclose(latents, kept, atol=0.1)
 
 

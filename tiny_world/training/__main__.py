@@ -2,9 +2,10 @@ import argparse
 from pathlib import Path
 
 from tiny_world.training.autoencoder import train_autoencoder
+from tiny_world.training.bundle import bundle
 from tiny_world.training.denoiser import train_denoiser
 
-STAGES = {"autoencoder": train_autoencoder, "denoiser": train_denoiser}
+STAGES = {"autoencoder": train_autoencoder, "denoiser": train_denoiser, "bundle": bundle}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
@@ -16,6 +17,6 @@ if __name__ == "__main__":
     parser.add_argument("--stage", choices=[*STAGES, "all"], default="all")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    for name, train in STAGES.items():
+    for name, stage in STAGES.items():
         if options.stage in (name, "all"):
-            train(options.out)
+            stage(options.out)

@@ -6,6 +6,7 @@ rest; timesteps spread evenly over each batch; a moving average of the weights i
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from tqdm import tqdm, trange
+from transformers import CLIPTokenizer
 
 from tiny_world.training import checkpoint, parallel
 from tiny_world.training.data import rendered
@@ -22,9 +24,18 @@ from tiny_world.training.text import WIDTH, learn_tokenizer, new_text_encoder, t
 
 
 @dataclass(frozen=True)
+class Phase:
+    """Steps at one image size (pixels)."""
+
+    size: int
+    steps: int
+    batch: int
+
+
+@dataclass(frozen=True)
 class DenoiserRecipe:
-    steps: int = 6500
-    batch: int = 16
+    # What words mean is learnt at half size, where a sample costs a fifth; then the outlines at full size.
+    phases: tuple[Phase, ...] = (Phase(64, 3000, 32), Phase(128, 3500, 16))
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     empty_captions: float = 0.1
@@ -32,6 +43,17 @@ class DenoiserRecipe:
     images: int = 16000
     first_seed: int = 100_000
     seed: int = 0
+
+    @property
+    def steps(self) -> int:
+        return sum(phase.steps for phase in self.phases)
+
+    def phase_at(self, step: int) -> Phase:
+        for phase in self.phases:
+            if step < phase.steps:
+                return phase
+            step -= phase.steps
+        raise IndexError(f"the recipe has {self.steps} steps")
 
 
 def new_unet() -> UNet2DConditionModel:
@@ -62,7 +84,7 @@ def new_scheduler() -> DDIMScheduler:
 
 @torch.no_grad()
 def encode_images(vae: AutoencoderKL, images: np.ndarray, batch: int = 64) -> torch.Tensor:
-    """Latents float32 (N, 4, 32, 32) of images uint8 (N, 128, 128, 3), as the encoder gives them."""
+    """Latents float32 (N, 4, S/4, S/4) of images uint8 (N, S, S, 3)."""
     latents = []
     for start in tqdm(range(0, len(images), batch), desc="latents", mininterval=10):
         pixels = torch.from_numpy(images[start : start + batch]).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -72,18 +94,28 @@ def encode_images(vae: AutoencoderKL, images: np.ndarray, batch: int = 64) -> to
 
 
 def prepare_examples(folder: Path, recipe: DenoiserRecipe) -> None:
-    """Render and encode once: latents and captions go to ``folder/examples.pt``, their scale into the VAE."""
+    """Render and encode once: latents at every size and captions go to ``folder/examples.pt``.
+
+    The scale of the full-size latents goes into the VAE, so that they come out standardized.
+    """
     path = folder / "examples.pt"
     if path.exists():
         return
     vae = AutoencoderKL.from_pretrained(folder / "vae")
     images, captions = rendered(recipe.images, recipe.first_seed)
     latents = encode_images(vae, images)
-    mean, spread = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
-    standardize(vae, mean, spread)
+    standardize(vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
     vae.save_pretrained(folder / "vae")
-    latents = ((latents - mean[:, None, None]) / spread[:, None, None]).half()
+    sizes = {phase.size for phase in recipe.phases}
+    latents = {size: encode_images(vae, shrunk(images, size)).half() for size in sizes}
     checkpoint.save(path, {"latents": latents, "captions": captions})
+
+
+def shrunk(images: np.ndarray, size: int) -> np.ndarray:
+    """Images uint8 (N, S, S, 3) to (N, size, size, 3), each pixel the mean of those it replaces."""
+    factor = images.shape[1] // size
+    blocks = images.reshape(len(images), size, factor, size, factor, 3)
+    return np.stack([block.mean((1, 3)).round() for block in blocks]).astype(np.uint8)
 
 
 @torch.no_grad()
@@ -164,11 +196,12 @@ def train_denoiser(folder: Path, recipe: DenoiserRecipe = DenoiserRecipe()) -> N
         disable=rank > 0,
     ):
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-        chosen = torch.randint(len(latents), (recipe.batch,), generator=generator)
-        clean = latents[chosen].float()
-        dropped = torch.rand(recipe.batch, 1, generator=generator) < recipe.empty_captions
+        phase = recipe.phase_at(step)
+        chosen = torch.randint(len(tokens), (phase.batch,), generator=generator)
+        clean = latents[phase.size][chosen].float()
+        dropped = torch.rand(phase.batch, 1, generator=generator) < recipe.empty_captions
         noise = torch.randn(clean.shape, generator=generator)
-        timesteps = spread_timesteps(recipe.batch, scheduler.config.num_train_timesteps, generator)
+        timesteps = spread_timesteps(phase.batch, scheduler.config.num_train_timesteps, generator)
         noisy = scheduler.add_noise(clean, noise, timesteps)
         said = torch.where(dropped, empty, tokens[chosen])
         with torch.autocast("cpu", torch.bfloat16):
@@ -195,16 +228,16 @@ def train_denoiser(folder: Path, recipe: DenoiserRecipe = DenoiserRecipe()) -> N
                 "optimizer": optimizer.state_dict(),
             }
             checkpoint.save(folder / "denoiser.pt", {**states, "step": done})
-            assembled(folder, tokenizer, average.module).save_pretrained(folder / "pipeline")
+            save_pipeline(folder, tokenizer, average.module)
     parallel.wait()
 
 
-def assembled(folder: Path, tokenizer, denoiser: Denoiser) -> StableDiffusionPipeline:
-    """The pipeline in half precision, ready to save."""
+def save_pipeline(folder: Path, tokenizer: CLIPTokenizer, denoiser: Denoiser) -> None:
+    """Write ``folder/pipeline`` in half precision, for anyone to load in the precision they ask for."""
     unet, text_encoder = new_unet(), new_text_encoder(tokenizer)
     unet.load_state_dict(denoiser.unet.state_dict())
     text_encoder.load_state_dict(denoiser.text_encoder.state_dict())
-    return StableDiffusionPipeline(
+    pipe = StableDiffusionPipeline(
         vae=AutoencoderKL.from_pretrained(folder / "vae"),
         text_encoder=text_encoder.eval(),
         tokenizer=tokenizer,
@@ -214,3 +247,7 @@ def assembled(folder: Path, tokenizer, denoiser: Denoiser) -> StableDiffusionPip
         feature_extractor=None,
         requires_safety_checker=False,
     ).to(torch.float16)
+    pipe.save_pretrained(folder / "pipeline")
+    # transformers loads in the precision that the config names, diffusers in single precision: they agree so.
+    config = folder / "pipeline" / "text_encoder" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2) + "\n")
