@@ -1,0 +1,54 @@
+"""`attnmask build`: a dataset from a recipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def build(
+    recipe: Annotated[str, typer.Option(help="YAML file, or the name of a bundled recipe such as tiny.")],
+    out: Annotated[Path, typer.Option(help="Folder of the dataset; one begun before is completed.")],
+    num_pairs: Annotated[int | None, typer.Option(help="Pairs, in place of the recipe's.")] = None,
+    shard_size: Annotated[int | None, typer.Option(help="Pairs in a file, in place of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed, in place of the recipe's.")] = None,
+    engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    workers: Annotated[
+        int, typer.Option(help="Processes that refine beside the sampler; with ray, samplers.")
+    ] = 1,
+    address: Annotated[str, typer.Option(help="Ray cluster: an address, auto, or local.")] = "local",
+    push_to: Annotated[
+        str | None, typer.Option(help="Dataset repository user/name; files are uploaded as they are built.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Build a dataset of images and masks that `load_dataset` reads."""
+    from dataset_builder.building.run import EngineOptions
+    from dataset_builder.building.run import build as run
+    from dataset_builder.hub.card import write_card
+    from dataset_builder.recipe import Recipe
+
+    asked = Recipe.read(recipe).with_changes(pairs=num_pairs, shard_size=shard_size, seed=seed)
+    options = EngineOptions(engine, workers, address)
+    if push_to is None:
+        manifest = run(asked, out, options)
+        write_card(out)
+    else:
+        from dataset_builder.hub.push import Push
+
+        push = Push(push_to, private)
+        manifest = run(asked, out, options, on_shard=lambda path: push.stage(path, out))
+        write_card(out, repo=push_to)
+        push.commit(out)
+    if as_json:
+        typer.echo(json.dumps({"out": str(out), **manifest.tally.to_dict(), "incidents": manifest.incidents}))
+        return
+    typer.echo(
+        f"{manifest.tally.pairs} pairs are in {out.resolve()}; read them with load_dataset({str(out)!r})"
+    )
+    if push_to is not None:
+        typer.echo(f"pushed to {push.address}")

@@ -1,0 +1,101 @@
+"""From an image with class maps to a row of the dataset; runs in a worker process."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from dataset_builder.vocabulary import Vocabulary
+from PIL import Image
+
+from dataset_builder.building.candidates import Candidate, Sampled, Skipped
+from dataset_builder.building.layout import pair_id
+from dataset_builder.features import MAPS
+from dataset_builder.recipe import Recipe
+
+UNCERTAIN = 255
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row in the columns of `pair_features`, with pictures encoded, and what to count of it."""
+
+    index: int
+    row: dict[str, Any]
+    classes: list[str]
+    quality: float
+    retried: bool
+
+
+@dataclass(frozen=True)
+class Finisher:
+    """Makes rows. It travels to the workers once."""
+
+    recipe: Recipe
+    vocabulary: Vocabulary
+    model: str
+    method: str
+
+    def __call__(self, candidate: Candidate | Skipped) -> Pair | Skipped:
+        if isinstance(candidate, Skipped):
+            return candidate
+        local, quality = self.refined(candidate)
+        names = candidate.item.class_names
+        places = {self.vocabulary[name].id: place for place, name in enumerate(names)}
+        shown = sorted(own for own, place in places.items() if (local == place + 1).any())
+        if not shown:
+            return Skipped(candidate.index, candidate.item.text, "mask empty", "no pixel belongs to a class")
+        row = {
+            "image": encoded(candidate.sampled.image, self.recipe.image_format, self.recipe.image_quality),
+            "mask": encoded(self.vocabulary.mask_table(names)[local], "png"),
+            "id": pair_id(candidate.index),
+            "prompt": candidate.item.text,
+            "classes": shown,
+            "seed": candidate.seed,
+            "method": self.method,
+            "model": self.model,
+            "quality": quality,
+        }
+        if self.recipe.maps:
+            maps = candidate.sampled.heatmaps
+            row[MAPS] = [encoded(map_picture(maps[places[own]]), "png") for own in shown]
+        classes = [self.vocabulary.class_names[own] for own in shown]
+        return Pair(candidate.index, row, classes, quality, candidate.attempt > 0)
+
+    def refined(self, candidate: Candidate) -> tuple[np.ndarray, float]:
+        """The mask with the prompt's own ids (H, W), and the pair's quality in [0, 1]."""
+        sampled = candidate.sampled
+        return sampled.mask, contrast(sampled)
+
+
+def contrast(sampled: Sampled) -> float:
+    """How much stronger the class maps are inside the mask than outside of it: mean over its classes, in [0, 1].
+
+    >>> maps = np.array([[[1.0, 0.5], [0.0, 0.0]]], np.float32)
+    >>> contrast(Sampled(None, maps, np.array([[1, 0], [0, 0]], np.uint8)))
+    0.8333...
+    """
+    differences = []
+    certain = sampled.mask != UNCERTAIN
+    for index, heatmap in enumerate(sampled.heatmaps):
+        inside = sampled.mask == index + 1
+        outside = certain & ~inside
+        if inside.any():
+            around = heatmap[outside].mean(dtype=np.float64) if outside.any() else 0.0
+            differences.append(heatmap[inside].mean(dtype=np.float64) - around)
+    return float(np.clip(np.mean(differences), 0, 1)) if differences else 0.0
+
+
+def map_picture(heatmap: np.ndarray) -> np.ndarray:
+    """A class map (H, W) in [0, 1] as grey values."""
+    return (np.clip(heatmap, 0, 1) * 255).round().astype(np.uint8)
+
+
+def encoded(pixels: np.ndarray, image_format: str, quality: int = 95) -> dict[str, Any]:
+    """A picture as the image columns keep it."""
+    stream = io.BytesIO()
+    options = {} if image_format == "png" else {"quality": quality}
+    Image.fromarray(pixels).save(stream, image_format, **options)
+    return {"bytes": stream.getvalue(), "path": None}

@@ -1,0 +1,111 @@
+"""`manifest.json`: what a folder is built from, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dataset_builder.building.tally import Tally
+from dataset_builder.files import write_text
+from dataset_builder.recipe import Recipe, differences, digest
+
+FILE_NAME = "manifest.json"
+SOFTWARE = ("diffusers-attnmask", "diffusers", "torch", "pillow", "pyarrow")
+SAMPLED_BYTES = 1 << 20  # of each end of a weight file: enough to tell two trainings apart
+
+
+@dataclass
+class Manifest:
+    """A build's recipe and inputs, its counts once it is complete, and what went wrong on the way."""
+
+    recipe: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    tally: Tally | None = None
+    prompts: Mapping[str, Any] = field(default_factory=dict)
+    incidents: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def identity(self) -> str:
+        """What the shards are bound to: recipe and inputs."""
+        return digest({"recipe": self.recipe, "inputs": self.inputs})
+
+    @property
+    def complete(self) -> bool:
+        return self.tally is not None
+
+    def write(self, folder: Path) -> None:
+        content = {
+            "build": self.identity,
+            "complete": self.complete,
+            "tally": self.tally.to_dict() if self.tally else None,
+            "prompts": dict(self.prompts),
+            "incidents": dict(sorted(self.incidents.items())),
+            "inputs": self.inputs,
+            "recipe": self.recipe,
+        }
+        write_text(folder / FILE_NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest | None:
+        """The manifest of a folder that a build began; None for another folder."""
+        file = folder / FILE_NAME
+        if not file.is_file():
+            return None
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            tally = Tally.from_dict(content["tally"]) if content["tally"] else None
+            return cls(
+                content["recipe"], content["inputs"], tally, content["prompts"], Counter(content["incidents"])
+            )
+        except (ValueError, KeyError, TypeError) as mistake:
+            raise ValueError(f"{file} is not the manifest of a build: {mistake}") from mistake
+
+
+def begin(folder: Path, recipe: Recipe, inputs: Mapping[str, Any]) -> Manifest:
+    """The manifest of a new build, or of the same build begun before; another build's folder is refused."""
+    manifest = Manifest(recipe.to_dict(), inputs)
+    before = Manifest.read(folder)
+    if before is None:
+        data = folder / "data"
+        if data.is_dir() and any(data.iterdir()):
+            raise FileExistsError(f"{folder} holds data of something else: choose another --out")
+        manifest.write(folder)
+        return manifest
+    changed = differences(
+        {**before.recipe, "inputs": before.inputs}, {**manifest.recipe, "inputs": manifest.inputs}
+    )
+    if changed:
+        raise ValueError(
+            f"{folder} was begun with another recipe: {'; '.join(changed)}. Take the old recipe to go on with it, "
+            "or another --out."
+        )
+    return before
+
+
+def inputs_of(recipe: Recipe, model: Path | None, vocabulary: Any) -> dict[str, Any]:
+    """What else decides the bytes: the files that the recipe names, and the versions of what reads them."""
+    return {
+        "vocabulary": sha256(repr(vocabulary).encode()).hexdigest(),
+        "model": folder_digest(model) if model and model.is_dir() else recipe.revision,
+        "software": {"python": platform.python_version()} | {name: version(name) for name in SOFTWARE},
+    }
+
+
+def folder_digest(folder: Path) -> str:
+    """A digest of a model folder: names, sizes and both ends of every file."""
+    whole = sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        size = path.stat().st_size
+        whole.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
+        with path.open("rb") as stream:
+            whole.update(stream.read(SAMPLED_BYTES))
+            stream.seek(max(size - SAMPLED_BYTES, 0))
+            whole.update(stream.read(SAMPLED_BYTES))
+    return whole.hexdigest()

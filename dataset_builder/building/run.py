@@ -1,0 +1,196 @@
+"""A whole build: what is missing in a folder is built, shard by shard, until the folder is a dataset."""
+
+from __future__ import annotations
+
+import errno
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from dataset_builder.building.engine import Job, MakeSampler, Watcher, local_shards, shard_items
+from dataset_builder.building.layout import shard_count, shard_file
+from dataset_builder.building.manifest import Manifest, begin, inputs_of
+from dataset_builder.building.progress import LOG_NAME, BuildProgress
+from dataset_builder.building.shard import Shard, read_tally, write_shard
+from dataset_builder.building.tally import Tally
+from dataset_builder.prompts import PromptOptions, prompt_plan
+from dataset_builder.recipe import Recipe
+from dataset_builder.vocabulary import load_vocabulary
+
+ENGINES = ("local", "ray")
+WRITE_PAUSES = (1.0, 4.0)  # seconds before a shard that found the disk full is written again
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How a build is run; none of it changes a byte.
+
+    workers: processes that refine beside the sampler; with ray, actors that each hold the pipeline. address:
+    of a ray cluster, or "local".
+    """
+
+    engine: str = "local"
+    workers: int = 1
+    address: str = "local"
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine is one of {', '.join(ENGINES)}, not {self.engine!r}")
+        if self.workers < (self.engine == "ray"):
+            raise ValueError(f"engine {self.engine} cannot work with {self.workers} workers")
+
+
+def build(
+    recipe: Recipe,
+    out: str | Path,
+    engine: EngineOptions | None = None,
+    *,
+    make_sampler: MakeSampler | None = None,
+    show_progress: bool = True,
+    on_shard: Callable[[Path], None] = lambda path: None,
+) -> Manifest:
+    """Build the dataset of a recipe into a folder, or what of it is still missing there.
+
+    on_shard is called with every finished shard's file, those of an earlier run included.
+    """
+    folder = Path(out)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".build.lock", timeout=0):
+            return _Build(recipe, folder, engine or EngineOptions(), make_sampler, show_progress).run(
+                on_shard
+            )
+    except Timeout:
+        raise OSError(f"another build is at work in {folder}: wait for it, or choose another --out") from None
+
+
+class _Build:
+    """One run in a folder that it alone holds."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        engine: EngineOptions,
+        make_sampler: MakeSampler | None,
+        show_progress: bool,
+    ) -> None:
+        self.recipe, self.folder, self.engine, self.show = recipe, folder, engine, show_progress
+        self.vocabulary = load_vocabulary(recipe.vocabulary)
+        self.plan = prompt_plan(PromptOptions.from_mapping(recipe.prompts), self.vocabulary, recipe.seed)
+        inputs = inputs_of(recipe, _model_folder(recipe, make_sampler), self.vocabulary)
+        inputs["prompts"] = self.plan.fingerprint
+        self.manifest = begin(folder, recipe, inputs)
+        self.job = Job(recipe, self.vocabulary, self.manifest.identity, make_sampler or _pipeline_sampler)
+
+    def run(self, on_shard: Callable[[Path], None]) -> Manifest:
+        for left in (self.folder / "data").glob(".*.partial"):  # of a build that was killed
+            left.unlink()
+        missing, done = [], Tally()
+        for number in range(shard_count(self.recipe)):
+            path = shard_file(self.recipe, number, self.folder)
+            tally = read_tally(path, number, self.job.identity)
+            if tally is None:
+                missing.append(number)
+            else:
+                done.add(tally)
+                on_shard(path)
+        with BuildProgress(self.recipe.pairs, done, self.folder / LOG_NAME, self.show) as progress:
+            progress.note(
+                "began", build=self.job.identity, shards=shard_count(self.recipe), missing=len(missing)
+            )
+            watcher = Watcher(settled=progress.add, incident=self.incident)
+            for shard in self.shards(missing, watcher):
+                path = shard_file(self.recipe, shard.number, self.folder)
+                self.written(shard, path)
+                progress.shard_done(shard.number, shard.tally)
+                on_shard(path)
+            progress.note("complete", pairs=progress.tally.pairs, skipped=dict(progress.tally.skipped))
+        return self.completed()
+
+    def shards(self, missing: list[int], watcher: Watcher) -> Iterator[Shard]:
+        if not missing:
+            return iter(())
+
+        def items(number: int) -> dict:
+            return shard_items(self.plan, self.recipe, number)
+
+        if self.engine.engine == "ray":
+            from dataset_builder.building.ray_engine import ray_shards
+
+            return ray_shards(self.job, missing, items, self.engine.workers, self.engine.address, watcher)
+        return local_shards(self.job, missing, items, self.engine.workers, watcher)
+
+    def written(self, shard: Shard, path: Path) -> None:
+        """Write a shard; a full disk may have room again in a moment."""
+        if not shard.tally.pairs:
+            raise ValueError(nothing_kept(shard))
+        for pause in (*WRITE_PAUSES, None):
+            try:
+                return write_shard(shard, path)
+            except OSError as mistake:
+                if mistake.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                self.incident("disk full")
+                if pause is None:
+                    raise OSError(
+                        mistake.errno,
+                        f"the disk of {self.folder} is full; all shards before {path.name} are safe: make room, then "
+                        "run the same command again",
+                    ) from mistake
+                time.sleep(pause)
+        return None
+
+    def incident(self, what: str) -> None:
+        """Count what went wrong, in the manifest if the disk lets it."""
+        self.manifest.incidents[what] += 1
+        try:
+            self.manifest.write(self.folder)
+        except OSError as mistake:
+            if mistake.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+
+    def completed(self) -> Manifest:
+        """Counts in the order of the shards, whichever was built first."""
+        tally = Tally()
+        for number in range(shard_count(self.recipe)):
+            own = read_tally(shard_file(self.recipe, number, self.folder), number, self.job.identity)
+            if own is None:
+                raise OSError(
+                    f"shard {number} of {self.folder} vanished while the build went on: run it again"
+                )
+            tally.add(own)
+        self.manifest.tally = tally
+        self.manifest.prompts = json.loads(json.dumps(asdict(self.plan.report)))
+        self.manifest.write(self.folder)
+        return self.manifest
+
+
+def nothing_kept(shard: Shard) -> str:
+    reasons = ", ".join(f"{reason} {count}" for reason, count in shard.tally.skipped.most_common())
+    example = shard.tally.examples[0]
+    return (
+        f"none of the pairs of shard {shard.number} could be kept ({reasons}); the first, {example['prompt']!r}: "
+        f"{example['detail']}"
+    )
+
+
+def _pipeline_sampler(recipe: Recipe):
+    from dataset_builder.building.sampler import DiffuMaskSampler
+
+    return DiffuMaskSampler(recipe)
+
+
+def _model_folder(recipe: Recipe, make_sampler: MakeSampler | None) -> Path | None:
+    """The folder of the weights, where the build reads one."""
+    if make_sampler is not None:
+        return None
+    if recipe.model == "bundled":
+        from diffusers_attnmask import bundled_model
+
+        return bundled_model()
+    return Path(recipe.model)

@@ -1,0 +1,1 @@
+"""A dataset folder's card, and its way to the Hub."""

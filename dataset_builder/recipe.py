@@ -1,0 +1,156 @@
+"""The recipe of a dataset: one frozen object for Python, YAML and the command line, which says every byte of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dataset_builder.strict_options import options_from
+
+IMAGE_FORMATS = ("png", "jpeg", "webp")
+DTYPES = ("float32", "float16", "bfloat16")
+MISSING = object()
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How images are drawn.
+
+    size: (height, width), by default the model's own. attempts: how often a pair is tried before it is
+    skipped. threads: of the CPU, by default all; it is part of the recipe since it can change the last bit.
+    """
+
+    steps: int = 50
+    guidance: float = 7.5
+    size: tuple[int, int] | None = None
+    batch_size: int = 8
+    scheduler: str | None = None
+    dtype: str = "float32"
+    safety_checker: bool = True
+    attempts: int = 2
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "attempts"):
+            _at_least_one(f"sampling.{name}", getattr(self, name))
+        _one_of("sampling.dtype", self.dtype, DTYPES)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What determines a dataset.
+
+    model: a folder, a repository, or "bundled". method and method_options: as in `DiffuMaskPipeline`, by
+    default the model's own. prompts: `PromptOptions`. refinement: none keeps the method's masks. maps: keep the class maps as a column.
+    """
+
+    vocabulary: str
+    pairs: int = 1000
+    shard_size: int = 256
+    seed: int = 0
+    model: str = "bundled"
+    revision: str | None = None
+    method: str | None = None
+    method_options: Mapping[str, Any] = field(default_factory=dict)
+    prompts: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Sampling = field(default_factory=Sampling)
+    refinement: Mapping[str, Any] = field(default_factory=dict)
+    image_format: str = "png"
+    image_quality: int = 95
+    maps: bool = False
+    license: str = "other"
+
+    def __post_init__(self) -> None:
+        for name in ("pairs", "shard_size"):
+            _at_least_one(name, getattr(self, name))
+        if self.seed < 0:
+            raise ValueError(f"seed is 0 or more, not {self.seed}")
+        if not 1 <= self.image_quality <= 100:
+            raise ValueError(f"image_quality is between 1 and 100, not {self.image_quality}")
+        _one_of("image_format", self.image_format, IMAGE_FORMATS)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], origin: str = "the recipe") -> Recipe:
+        """A recipe from plain values; a name or a value that does not fit is one clear error."""
+        values = dict(values)
+        for name in ("method_options", "prompts", "refinement"):
+            values[name] = _section(values.get(name), f"{origin}: {name}")
+        values["sampling"] = options_from(Sampling, values.get("sampling"), f"{origin}: sampling")
+        return options_from(cls, values, origin)
+
+    @classmethod
+    def read(cls, recipe: str | Path) -> Recipe:
+        """A recipe by the path of its YAML file, or by its bundled name. Files it names may lie beside it."""
+        import recipes
+
+        path = recipes.find(recipe)
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as mistake:
+            raise ValueError(f"{path} is not valid YAML: {mistake}") from mistake
+        if not isinstance(content, dict):
+            raise ValueError(f"{path} is not a recipe: it must be a list of `name: value` lines")
+        own = path.parent / str(content.get("vocabulary", ""))
+        if own.is_file():
+            content["vocabulary"] = str(own)
+        return cls.from_dict(content, str(path))
+
+    def with_changes(self, **changes: Any) -> Recipe:
+        """The recipe with those of the changes that are not None."""
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON gives them back."""
+        return json.loads(json.dumps(asdict(self)))
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of plain values, whatever the order of their keys."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The keys that differ, as `sampling.steps was 30, now 50`."""
+    old, new = dict(_flat(before)), dict(_flat(now))
+    return [
+        f"{key} was {_shown(old.get(key, MISSING))}, now {_shown(new.get(key, MISSING))}"
+        for key in dict.fromkeys((*old, *new))
+        if old.get(key, MISSING) != new.get(key, MISSING)
+    ]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _shown(value: Any) -> str:
+    return "not given" if value is MISSING else json.dumps(value, ensure_ascii=False)
+
+
+def _section(value: Any, what: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what} must be a section of `name: value` lines, not {value!r}")
+    return dict(value)
+
+
+def _at_least_one(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is a whole number of at least 1, not {value!r}")
+
+
+def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} is one of {', '.join(known)}, not {value!r}")

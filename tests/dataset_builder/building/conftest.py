@@ -1,0 +1,12 @@
+"""A recipe that is built in a second."""
+
+from __future__ import annotations
+
+import pytest
+
+from dataset_builder.recipe import Recipe, Sampling
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return Recipe("tiny-world", pairs=22, shard_size=5, seed=3, sampling=Sampling(batch_size=2))

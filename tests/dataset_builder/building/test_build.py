@@ -1,0 +1,197 @@
+"""A build fills a folder that `load_dataset` reads, and accounts for every pair."""
+
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from datasets import load_dataset
+
+from dataset_builder.building import run, shard
+from dataset_builder.building.manifest import Manifest
+from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.pairs import read_pairs, shard_paths
+from tests.painted_sampler import PaintedSampler
+
+SERIAL = EngineOptions(workers=0)
+
+
+def built(recipe, folder, sampler=None, engine=SERIAL):
+    return build(recipe, folder, engine, make_sampler=sampler or PaintedSampler(), show_progress=False)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in (*shard_paths(folder), folder / "manifest.json")}
+
+
+def test_every_pair_is_in_the_folder_once_and_in_order(recipe, tmp_path):
+    manifest = built(recipe, tmp_path)
+    assert [path.name for path in shard_paths(tmp_path)] == [
+        f"train-{number:05d}-of-00005.parquet" for number in range(5)
+    ]
+    pairs = list(read_pairs(tmp_path))
+    assert [pair.id for pair in pairs] == [f"{index:08d}" for index in range(22)]
+    assert len({pair.row["seed"] for pair in pairs}) == 22
+    assert manifest.complete
+    assert manifest.tally.pairs == 22
+
+
+def test_load_dataset_reads_the_folder(recipe, tmp_path):
+    built(recipe, tmp_path)
+    dataset = load_dataset(str(tmp_path), split="train", cache_dir=str(tmp_path / "cache"))
+    assert dataset.features["classes"].feature.names[0] == "background"
+    pair = dataset[7]
+    assert pair["mask"].mode == "L"
+    shown = sorted(set(np.unique(np.asarray(pair["mask"]))) - {0})
+    assert pair["classes"] == shown
+    names = dataset.features["classes"].feature.int2str(pair["classes"])
+    assert any(name in pair["prompt"] for name in names)
+
+
+def test_the_mask_holds_the_ids_of_the_vocabulary_where_the_sampler_painted(recipe, tmp_path):
+    from dataset_builder.prompts import PromptOptions, prompt_plan
+    from dataset_builder.vocabulary import load_vocabulary
+
+    built(recipe, tmp_path)
+    vocabulary = load_vocabulary(recipe.vocabulary)
+    plan = prompt_plan(PromptOptions.from_mapping(recipe.prompts), vocabulary, recipe.seed)
+    for index, pair in enumerate(read_pairs(tmp_path)):
+        item = plan[index]
+        painted = PaintedSampler().painted(item, pair.row["seed"])
+        expected = np.zeros_like(painted.mask)
+        for place, name in enumerate(item.class_names):
+            expected[painted.mask == place + 1] = vocabulary.class_names.index(name)
+        assert pair.prompt == item.text
+        np.testing.assert_array_equal(np.asarray(pair.mask), expected)
+        np.testing.assert_array_equal(np.asarray(pair.image), painted.image)
+
+
+def test_worker_processes_and_shard_order_do_not_change_a_byte(recipe, tmp_path):
+    built(recipe, tmp_path / "serial")
+    built(recipe, tmp_path / "pool", engine=EngineOptions(workers=2))
+    assert contents(tmp_path / "pool") == contents(tmp_path / "serial")
+
+
+def test_a_shard_that_was_lost_or_cut_is_built_again_to_the_same_bytes(recipe, tmp_path):
+    built(recipe, tmp_path)
+    before = contents(tmp_path)
+    first, second, *_ = shard_paths(tmp_path)
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:100])
+    built(recipe, tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_complete_folder_needs_no_sampler(recipe, tmp_path):
+    built(recipe, tmp_path)
+
+    def no_sampler(recipe):
+        raise AssertionError("nothing is missing")
+
+    assert built(recipe, tmp_path, no_sampler).tally.pairs == 22
+
+
+def test_a_changed_recipe_over_an_old_folder_is_refused_with_the_keys_named(recipe, tmp_path):
+    built(recipe, tmp_path)
+    before = contents(tmp_path)
+    changed = replace(recipe, seed=4, sampling=replace(recipe.sampling, steps=9))
+    with pytest.raises(ValueError, match=r"seed was 3, now 4; sampling.steps was 50, now 9"):
+        built(changed, tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_changed_vocabulary_file_is_refused(recipe, tmp_path):
+    words = tmp_path / "pets.yaml"
+    words.write_text("classes: [cat, dog]\n")
+    own = replace(recipe, vocabulary=str(words), pairs=4)
+    built(own, tmp_path / "data")
+    words.write_text("classes: [cat, dog, horse]\n")
+    with pytest.raises(ValueError, match=r"inputs\.vocabulary was"):
+        built(own, tmp_path / "data")
+
+
+def test_a_folder_with_other_data_is_refused(recipe, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.parquet").write_bytes(b"mine")
+    with pytest.raises(FileExistsError, match="holds data of something else"):
+        built(recipe, tmp_path)
+
+
+def test_two_builds_in_one_folder_are_refused(recipe, tmp_path):
+    from filelock import FileLock
+
+    with FileLock(tmp_path / ".build.lock"), pytest.raises(OSError, match="another build is at work"):
+        built(recipe, tmp_path)
+
+
+def test_faulty_images_are_drawn_anew_then_skipped_and_counted(recipe, tmp_path):
+    sampler = PaintedSampler(blanked=0.3, not_finite=0.3)
+    manifest = built(replace(recipe, pairs=200, shard_size=50), tmp_path, sampler)
+    skipped = manifest.tally.skipped
+    assert skipped["image blanked"] > 0
+    assert skipped["maps not finite"] > 0
+    assert manifest.tally.retried > 0
+    assert manifest.tally.pairs + sum(skipped.values()) == 200
+    assert len(list(read_pairs(tmp_path))) == manifest.tally.pairs
+    assert all(np.asarray(pair.mask).any() for pair in read_pairs(tmp_path))
+    assert manifest.tally.examples[0]["prompt"]
+
+
+def test_a_pair_whose_mask_is_empty_is_skipped(recipe, tmp_path):
+    manifest = built(recipe, tmp_path, PaintedSampler(empty=0.5))
+    assert manifest.tally.skipped["mask empty"] > 0
+    assert manifest.tally.pairs + manifest.tally.skipped["mask empty"] == 22
+
+
+def test_a_shard_without_any_pair_stops_the_build_and_says_why(recipe, tmp_path):
+    with pytest.raises(ValueError, match=r"none of the pairs of shard 0 could be kept \(image blanked 5\)"):
+        built(recipe, tmp_path, PaintedSampler(blanked=1.0))
+    assert not shard_paths(tmp_path)
+
+
+def test_a_full_disk_is_tried_again_then_stops_with_everything_before_it_safe(recipe, tmp_path, monkeypatch):
+    real, room = shard.write_shard, iter([True, True, False, False, False])
+
+    def write(own, path):
+        if not next(room):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(own, path)
+
+    monkeypatch.setattr(run, "write_shard", write)
+    monkeypatch.setattr(run, "WRITE_PAUSES", (0.0, 0.0))
+    with pytest.raises(OSError, match="is full; all shards before train-00002-of-00005"):
+        built(recipe, tmp_path)
+    assert len(shard_paths(tmp_path)) == 2
+    assert Manifest.read(tmp_path).incidents == {"disk full": 3}
+    monkeypatch.undo()
+    assert built(recipe, tmp_path).tally.pairs == 22
+
+
+def test_the_kept_maps_are_those_of_the_mask(recipe, tmp_path):
+    built(replace(recipe, maps=True), tmp_path)
+    dataset = load_dataset(str(tmp_path), split="train", cache_dir=str(tmp_path / "cache"))
+    for pair in dataset.select(range(5)):
+        mask = np.asarray(pair["mask"])
+        assert len(pair["maps"]) == len(pair["classes"])
+        for own, heatmap in zip(pair["classes"], pair["maps"], strict=True):
+            assert (np.asarray(heatmap)[mask == own] == 255).all()
+
+
+@pytest.mark.parametrize(("image_format", "first_bytes"), [("jpeg", b"\xff\xd8"), ("webp", b"RIFF")])
+def test_images_in_another_format_keep_lossless_masks(recipe, tmp_path, image_format, first_bytes):
+    built(replace(recipe, image_format=image_format, pairs=5), tmp_path)
+    pair = next(read_pairs(tmp_path))
+    assert pair.row["image"]["bytes"].startswith(first_bytes)
+    assert pair.row["mask"]["bytes"].startswith(b"\x89PNG")
+
+
+def test_the_log_tells_every_shard(recipe, tmp_path):
+    built(recipe, tmp_path)
+    events = [json.loads(line) for line in (tmp_path / "build.log").read_text().splitlines()]
+    assert [event["event"] for event in events] == ["began", *["shard"] * 5, "complete"]
+    assert events[-2]["done"] == 22
+    assert sum(events[-2]["classes"].values()) >= 22
+    assert events[-2]["pairs_per_second"] > 0
