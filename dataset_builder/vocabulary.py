@@ -15,6 +15,7 @@ from diffusers_attnmask.classes import BACKGROUND, class_specs
 from diffusers_attnmask.palette import VOC_PALETTE, Colour
 
 FOLDER = Path(__file__).with_name("vocabularies")
+LISTS = FOLDER / "lists"  # one entry a line; an empty line is the empty scene
 IGNORE = 255
 PUBLISHED_TEMPLATE = "Photo of {objects}"  # DiffuMask (ICCV 2023)
 
@@ -153,7 +154,11 @@ def vocabulary_from(content: Any, name: str) -> Vocabulary:
     entries = classes if isinstance(classes, Mapping) else _by_name(classes)
     first = int(content.get("background", True))
     own = tuple(class_from(str(key), entry, first + i) for i, (key, entry) in enumerate(entries.items()))
-    return options_from(Vocabulary, {"name": name, **content, "classes": own}, "the vocabulary")
+    values = {"name": name, **content, "classes": own}
+    for key in ("templates", "scenes"):
+        if key in values:
+            values[key] = words(values[key], key)
+    return options_from(Vocabulary, values, "the vocabulary")
 
 
 def class_from(name: str, entry: Any, index: int) -> VocabularyClass:
@@ -173,6 +178,9 @@ def class_from(name: str, entry: Any, index: int) -> VocabularyClass:
 
 
 def words(value: Any, where: str) -> list[str]:
+    """A list of words; `$birds` is a list that travels with the package."""
+    if isinstance(value, str) and value.startswith("$"):
+        return word_list(value[1:], where)
     value = [value] if isinstance(value, str) else value
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise TypeError(
@@ -180,6 +188,13 @@ def words(value: Any, where: str) -> list[str]:
             "quote them)"
         )
     return value
+
+
+def word_list(name: str, where: str) -> list[str]:
+    known = sorted(path.stem for path in LISTS.glob("*.txt"))
+    if name not in known:
+        raise ValueError(f"{where}: there is no word list ${name}; there are ${', $'.join(known)}")
+    return (LISTS / f"{name}.txt").read_text(encoding="utf-8").split("\n")[:-1]
 
 
 def colour(value: Any, where: str) -> Colour:

@@ -34,12 +34,12 @@ class TemplateOptions:
         for template in self.templates:
             if template.count("{objects}") != 1:
                 raise ValueError(f"template {template!r} must say {{objects}} once")
-        if not self.objects or any(not isinstance(n, int) or n < 1 or w < 0 for n, w in self.objects.items()):
+        objects = {int(number): weight for number, weight in self.objects.items()}  # JSON has no whole keys
+        object.__setattr__(self, "objects", objects)
+        if any(number < 1 or weight < 0 for number, weight in objects.items()) or not sum(objects.values()):
             raise ValueError(
                 f"objects {dict(self.objects)} must give numbers of classes their weights: {{1: 0.7, 2: 0.3}}"
             )
-        if sum(self.objects.values()) <= 0:
-            raise ValueError("objects needs a weight above 0")
 
 
 @dataclass(frozen=True)
