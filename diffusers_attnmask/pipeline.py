@@ -21,9 +21,9 @@ from .methods import MaskMethod
 from .output import DiffuMaskPipelineOutput, packed_masks
 from .queries import prompt_splits
 from .segmenting import segment
-from .settings import ModelSettings, settings_of, write_settings
+from .settings import ModelSettings, settings_for, settings_of, write_settings
 from .thresholds import IGNORE
-from .tracing import AttentionTrace, pipe_settings
+from .tracing import AttentionTrace
 
 HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")
 
@@ -67,7 +67,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
             raise TypeError(f"{type(pipeline).__name__} has no component {', '.join(sorted(unknown))}")
         pipe = object.__new__(masking_class(type(pipeline)))
         pipe.__dict__.update(pipeline.__dict__)
-        pipe.mask_settings = pipe_settings(pipeline)
+        pipe.mask_settings = settings_for(pipeline)
         if components:
             pipe.register_modules(**components)
         return pipe

@@ -76,6 +76,12 @@ def write_settings(settings: ModelSettings, folder: Path) -> None:
     partial.replace(folder / FILE_NAME)
 
 
+def settings_for(pipe: Any) -> ModelSettings:
+    """The settings that came with a loaded pipeline's model."""
+    own = getattr(pipe, "mask_settings", None)
+    return own if own is not None else settings_of(pipe.config.get("_name_or_path"))
+
+
 def settings_of(name_or_path: str | os.PathLike | None, download: bool = False, **hub: Any) -> ModelSettings:
     """Settings of a model folder or repository; the published ones where it has none.
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from .layers import AttentionLayer, grid_at
 from .methods import Ovam
 from .methods.daam import daam_map
-from .recorder import Recorder, one_image, project_keys, token_probabilities
+from .probabilities import one_image, project_keys, token_probabilities
+from .recorder import Recorder
 from .segmenting import encoded_image, look_at
 from .tap import AttentionCall
 from .thresholds import IGNORE

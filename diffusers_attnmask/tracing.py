@@ -19,7 +19,7 @@ from .output import packed_masks
 from .queries import prompt_splits, token_query
 from .record import ImageRecord
 from .recorder import Recorder
-from .settings import ModelSettings, settings_of
+from .settings import settings_for
 from .tap import AttentionCall, Listener, tapped
 
 
@@ -213,16 +213,10 @@ def trace(
     default of `heatmaps` and `masks()`. prompt: the text that the caller's `prompt_embeds` encode.
     """
     family = check_supported(pipe)
-    settings = pipe_settings(pipe)
+    settings = settings_for(pipe)
     if methods is None:
         resolved = settings.resolve_all(family)
     else:
         asked = [methods] if isinstance(methods, str | MaskMethod) else methods
         resolved = tuple(settings.resolve(method, family) for method in asked)
     return AttentionTrace(pipe, classes, resolved, prompt)
-
-
-def pipe_settings(pipe: Any) -> ModelSettings:
-    """The mask settings that came with a pipeline's model."""
-    own = getattr(pipe, "mask_settings", None)
-    return own if own is not None else settings_of(pipe.config.get("_name_or_path"))

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from diffusers_attnmask import recorder as module
-from diffusers_attnmask.recorder import RunningMean, mean_over_heads, probabilities
+from diffusers_attnmask import probabilities as module
+from diffusers_attnmask.probabilities import mean_over_heads, probabilities
+from diffusers_attnmask.recorder import RunningMean
 from diffusers_attnmask.tap import AttentionCall
 from diffusers_attnmask.tracing import trace
 from tests.small_models import sd15

@@ -12,7 +12,7 @@ from diffusers.models.attention_processor import (
     SlicedAttnProcessor,
 )
 
-from diffusers_attnmask.recorder import probabilities
+from diffusers_attnmask.probabilities import probabilities
 from diffusers_attnmask.tap import AttentionCall, recording_twin, tapped
 
 
