@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, metadata, requires, version
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -69,16 +69,17 @@ def _resolved(extra: str) -> Iterator[Requirement]:
             yield found
 
 
-def _import_problem(distribution: str) -> str | None:
-    name = canonicalize_name(distribution)
-    modules = [
-        module
-        for module, owners in packages_distributions().items()
-        if name in map(canonicalize_name, owners) and not module.startswith("_")
-    ]
-    for module in modules:
+def _import_problem(name: str) -> str | None:
+    for module in _modules(name):
         try:
             import_module(module)
         except Exception as reason:  # whatever a broken installation raises is its diagnosis
             return f"does not import: {type(reason).__name__}: {reason}"
     return None
+
+
+def _modules(name: str) -> list[str]:
+    """The top-level modules that a distribution installed, without private ones."""
+    files = distribution(name).files or ()
+    tops = {file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py"}
+    return sorted(top for top in tops if top.isidentifier() and not top.startswith("_"))
