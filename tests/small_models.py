@@ -8,8 +8,9 @@ hooks).
 import contextlib
 import copy
 import functools
-import json
+import itertools
 import zlib
+from collections import Counter
 
 import torch
 from diffusers import (
@@ -26,9 +27,7 @@ from diffusers import (
 )
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from PIL import Image
-from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
-from tokenizers.models import BPE
-from tokenizers.trainers import BpeTrainer
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
     CLIPConfig,
     CLIPImageProcessor,
@@ -51,32 +50,40 @@ SCHEDULERS = {
 }
 NOISE_SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
-# A word of this list becomes one token, as frequent words are in CLIP's vocabulary; the others split.
-WHOLE_WORDS = (
+# Each of these words becomes one token, as frequent words are in CLIP's vocabulary; others split.
+WORDS = (
     "a an the of on in and with photo picture painting dog dogs cat cats person people man woman car cars "
     "bus train table dining plane bird horse riding sitting grass street red blue next to boat house tree "
-    "star moon heart fish"
+    "star moon heart fish nut port room"
 )
-WORD_PIECES = "aero port tv moni tor pot ted mush rooms do nut"
+
+
+def learnt_merges(words):
+    """Byte-pair encoding's merges for whole words, the most frequent pair first (Sennrich et al., 2016)."""
+    splits = [[*word[:-1], word[-1] + "</w>"] for word in words]
+    merges = []
+    while pairs := Counter(pair for split in splits for pair in itertools.pairwise(split)):
+        best = max(pairs, key=lambda pair: (pairs[pair], pair))
+        merges.append(best)
+        splits = [merged(split, best) for split in splits]
+    return merges
+
+
+def merged(split, pair):
+    joined = []
+    for piece in split:
+        if joined and (joined[-1], piece) == pair:
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return joined
 
 
 @functools.cache
 def tokenizer(pad_token="<|endoftext|>"):
-    """CLIP's own byte-level BPE, 77 tokens, over a vocabulary learnt from the word lists above."""
-    bpe = Tokenizer(BPE(continuing_subword_prefix="", end_of_word_suffix="</w>", fuse_unk=False))
-    bpe.normalizer = normalizers.Lowercase()
-    words = Regex(r"[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
-    bpe.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(words, behavior="removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
-    trainer = BpeTrainer(vocab_size=2000, min_frequency=10, end_of_word_suffix="</w>", show_progress=False)
-    bpe.train_from_iterator([WHOLE_WORDS] * 50 + [WORD_PIECES] * 20, trainer)
-    merges = [tuple(pair) for pair in json.loads(bpe.to_str())["model"]["merges"]]
-
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    """CLIP's own byte-level BPE, 77 tokens, over a vocabulary learnt from the words above."""
+    letters = sorted(ByteLevel.alphabet())
+    merges = learnt_merges(WORDS.split())
     tokens = letters + [letter + "</w>" for letter in letters] + ["".join(pair) for pair in merges]
     tokens = [*dict.fromkeys(tokens), "<|startoftext|>", "<|endoftext|>"]
     vocabulary = {token: index for index, token in enumerate(tokens)}
