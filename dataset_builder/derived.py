@@ -1,0 +1,83 @@
+"""Datasets derived from a dataset folder: rows changed or left out, the folder itself untouched."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+
+from dataset_builder.files import write_text
+
+SHARD_SIZE = 256
+
+
+def open_dataset(folder: Path) -> datasets.Dataset:
+    """The pairs of a dataset folder or Hub name, in the columns of `pair_features`."""
+    if folder.exists() and not any(folder.rglob("*.parquet")):
+        raise FileNotFoundError(f"{folder} holds no Parquet files: give a folder made by attnmask build")
+    dataset = datasets.load_dataset(str(folder), split="train")
+    if missing := {"image", "mask", "classes"} - set(dataset.column_names):
+        raise ValueError(f"{folder} lacks the columns {', '.join(sorted(missing))}")
+    return dataset
+
+
+def encoded(dataset: datasets.Dataset) -> datasets.Dataset:
+    """The same rows with pictures as stored bytes, so that copying does not encode them again."""
+    for name, feature in dataset.features.items():
+        inner = getattr(feature, "feature", None)
+        if isinstance(feature, datasets.Image):
+            dataset = dataset.cast_column(name, datasets.Image(decode=False))
+        elif isinstance(inner, datasets.Image):
+            dataset = dataset.cast_column(name, datasets.List(datasets.Image(decode=False)))
+    return dataset
+
+
+def mask_names(features: datasets.Features) -> list[str]:
+    """The name of each mask id, the background first."""
+    names = list(features["classes"].feature.names)
+    return names if names[0] == "background" else ["background", *names]
+
+
+def mask_ids(features: datasets.Features, classes: Sequence[int]) -> np.ndarray:
+    """What the ids 0, 1, 2, ... of a pair's own classes, and 255, are in its dataset: uint8 (256,)."""
+    first = 0 if features["classes"].feature.names[0] == "background" else 1
+    table = np.full(256, 255, np.uint8)
+    table[0] = 0
+    table[1 : len(classes) + 1] = np.asarray(classes) + first
+    return table
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that becomes `out` when the block ends without an error.
+
+    An interrupted block leaves it for the next one, which may go on with what it finds.
+    """
+    if out.exists():
+        raise FileExistsError(f"{out} exists: choose another folder, or remove it first")
+    work = out.with_name(f"{out.name}.unfinished")
+    work.mkdir(parents=True, exist_ok=True)
+    yield work
+    work.replace(out)
+
+
+def write_dataset(
+    rows: Iterable[dict[str, Any]], count: int, features: datasets.Features, folder: Path
+) -> None:
+    """Write rows as Parquet files that `load_dataset` reads, with the class names beside them."""
+    shutil.rmtree(folder / "data", ignore_errors=True)
+    (folder / "data").mkdir(parents=True)
+    shards = max(1, -(-count // SHARD_SIZE))
+    rows = iter(rows)
+    for shard in range(shards):
+        part = datasets.Dataset.from_list(list(islice(rows, SHARD_SIZE)), features=features)
+        part.to_parquet(folder / "data" / f"train-{shard:05d}-of-{shards:05d}.parquet")
+    labels = {str(number): name for number, name in enumerate(mask_names(features))}
+    write_text(folder / "id2label.json", json.dumps(labels, indent=2) + "\n")

@@ -1,0 +1,117 @@
+"""`attnmask filter`: a dataset without the pairs whose masks are wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TABLE = "filter.csv"
+
+
+def filter(
+    data: Annotated[Path, typer.Option(help="Dataset folder or Hub name; it stays as it is.")],
+    out: Annotated[Path, typer.Option(help="Folder of the filtered dataset; a stopped run goes on.")],
+    model: Annotated[
+        str, typer.Option(help="Segmenter that judges: smp:..., mask2former:...")
+    ] = "smp:unet:resnet18",
+    pretrained: Annotated[str, typer.Option(help="Its weights: auto, require or none.")] = "auto",
+    folds: Annotated[
+        int, typer.Option(min=2, help="Segmenters; each judges the part that it has not seen.")
+    ] = 3,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of each.")] = 2000,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pairs in a training step.")] = 16,
+    crop: Annotated[int, typer.Option(min=32, help="Side of training crops in pixels.")] = 512,
+    learning_rate: Annotated[float, typer.Option(help="Of the segmenters.")] = 5e-4,
+    threshold: Annotated[
+        float, typer.Option(help="Least IoU of a class with the held-out prediction.")
+    ] = 0.5,
+    class_threshold: Annotated[
+        list[str] | None, typer.Option(help="The same for one class, as cat=0.6. Repeatable.")
+    ] = None,
+    keep_fraction: Annotated[
+        float | None, typer.Option(help="Keep this part of each class, in place of thresholds.")
+    ] = None,
+    least_coverage: Annotated[float, typer.Option(help="Least share of the image of a class.")] = 0.0,
+    greatest_coverage: Annotated[float, typer.Option(help="Greatest share of the image of a class.")] = 1.0,
+    clip: Annotated[
+        str | None, typer.Option(help="CLIP in transformers format to score prompts with.")
+    ] = None,
+    least_clip: Annotated[
+        float | None, typer.Option(help="Least CLIP similarity of image and prompt.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of folds and training.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Leave out pairs whose masks disagree with segmenters that have not seen them, and say why."""
+    from datasets import Features, Value
+
+    from dataset_builder.derived import encoded, new_folder, open_dataset, write_dataset
+    from dataset_builder.files import write_text
+    from dataset_builder.noise.coverage import CoverageBounds
+    from dataset_builder.noise.filtering import judge, table
+    from dataset_builder.noise.prune import PruneOptions, prune
+    from dataset_builder.noise.segmenter import SegmenterTrainer
+    from train_segmenter.data.hub import from_dataset
+    from train_segmenter.options import TrainOptions
+    from train_segmenter.transforms import Augmentation
+
+    if least_clip is not None and clip is None:
+        raise ValueError("--least-clip needs a model: name one with --clip")
+    options = PruneOptions(
+        thresholds={"default": threshold, **dict(map(_class_threshold, class_threshold or []))},
+        keep_fraction=keep_fraction,
+        coverage=CoverageBounds(least_coverage, greatest_coverage),
+        least_clip=least_clip,
+    )
+    training = TrainOptions(
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        augmentation=Augmentation(crop=crop),
+        seed=seed,
+    )
+    with new_folder(out) as work:
+        source = from_dataset(open_dataset(data), origin=str(data))
+        similarity = _clip_scores(clip, source.dataset) if clip else None
+        trainer = SegmenterTrainer(model, training, work / "segmenters", pretrained)
+        judged = judge(source, folds, seed, trainer, similarity)
+        reasons = prune(judged, options)
+        kept = [index for index, reason in enumerate(reasons) if not reason]
+        if not kept:
+            raise ValueError(
+                "no pair would be left: lower --threshold, or train the segmenters for more --steps"
+            )
+        stored = encoded(source.dataset)
+        rows = ({**stored[index], "quality": judged[index].quality} for index in kept)
+        features = Features({**source.dataset.features, "quality": Value("float32")})
+        write_dataset(rows, len(kept), features, work)
+        write_text(work / TABLE, table(judged, reasons))
+        shutil.rmtree(work / "segmenters")
+    if as_json:
+        typer.echo(json.dumps({"out": str(out), "kept": len(kept), "dropped": len(judged) - len(kept)}))
+    else:
+        typer.echo(
+            f"kept {len(kept)} of {len(judged)} pairs in {out.resolve()}; {TABLE} says why the others went"
+        )
+
+
+def _class_threshold(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise ValueError(f"--class-threshold {text!r}: write it as cat=0.6") from None
+
+
+def _clip_scores(model: str, dataset: Sequence) -> list[float]:
+    from tqdm import tqdm
+
+    from dataset_builder.noise.clip_score import ClipScore
+
+    pairs = ((row["image"].convert("RGB"), row["prompt"]) for row in dataset)
+    return list(tqdm(ClipScore(model).over(pairs), "CLIP scores", total=len(dataset)))

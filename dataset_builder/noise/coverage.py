@@ -1,0 +1,37 @@
+"""How much of an image each class covers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+IGNORED = 255
+
+
+@dataclass(frozen=True)
+class CoverageBounds:
+    """The least and the greatest share of the image that a class may cover (DiffuMask: 5 % to 50-94 %)."""
+
+    low: float = 0.05
+    high: float = 0.94
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low <= self.high <= 1:
+            raise ValueError(
+                f"coverage bounds {self.low} to {self.high}: give shares with 0 <= low <= high <= 1"
+            )
+
+    def allow(self, share: float) -> bool:
+        return self.low <= share <= self.high
+
+
+def class_coverage(mask: np.ndarray) -> dict[int, float]:
+    """The share of the image of each class of a mask (H, W).
+
+    >>> class_coverage(np.array([[1, 0, 255, 0]]))
+    {1: 0.25}
+    """
+    ids, counts = np.unique(mask, return_counts=True)
+    shares = zip(ids.tolist(), (counts / mask.size).tolist(), strict=True)
+    return {class_id: share for class_id, share in shares if class_id not in (0, IGNORED)}

@@ -1,0 +1,57 @@
+"""The filter over a whole source: what every pair is judged by, and the table of what went and why."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+from dataset_builder.noise.coverage import class_coverage
+from dataset_builder.noise.folds import Train, held_out_scores
+from dataset_builder.noise.prune import Judged
+from train_segmenter.data import Source
+
+
+def judge(
+    source: Source, folds: int, seed: int, train: Train, clip: Sequence[float] | None = None
+) -> list[Judged]:
+    """Every pair of the source by what held-out segmenters say of it, in the source's order."""
+    names = source.class_names
+    scores = dict(held_out_scores(source, folds, seed, train))
+    return [
+        Judged(
+            source.name(index),
+            _named(scores[index], names),
+            _named(class_coverage(source[index].mask), names),
+            clip[index] if clip is not None else None,
+        )
+        for index in range(len(source))
+    ]
+
+
+def table(pairs: Iterable[Judged], reasons: Iterable[str]) -> str:
+    """CSV of every pair: whether it stays, why not, and what it was judged by."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["id", "kept", "reason", "quality", "iou", "coverage", "clip"])
+    for pair, reason in zip(pairs, reasons, strict=True):
+        writer.writerow(
+            [
+                pair.id,
+                "no" if reason else "yes",
+                reason,
+                f"{pair.quality:.4f}",
+                _shown(pair.scores),
+                _shown(pair.coverage),
+                "" if pair.clip is None else f"{pair.clip:.4f}",
+            ]
+        )
+    return stream.getvalue()
+
+
+def _named(values: Mapping[int, float], names: Sequence[str]) -> dict[str, float]:
+    return {names[class_id]: value for class_id, value in values.items()}
+
+
+def _shown(values: Mapping[str, float]) -> str:
+    return " ".join(f"{name}={value:.4f}" for name, value in values.items())

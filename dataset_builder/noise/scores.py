@@ -1,0 +1,30 @@
+"""How well a mask agrees with a prediction that has not seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+IGNORED = 255
+
+
+def class_scores(prediction: np.ndarray, mask: np.ndarray) -> dict[int, float]:
+    """IoU of prediction and mask, ids uint8 (H, W), for each class of the mask; ignored pixels do not count.
+
+    >>> class_scores(np.array([[1, 1, 0, 2]]), np.array([[1, 0, 0, 255]]))
+    {1: 0.5}
+    """
+    if prediction.shape != mask.shape:
+        raise ValueError(f"prediction {prediction.shape} and mask {mask.shape} differ in size")
+    known = mask != IGNORED
+    scores = {}
+    for class_id in np.unique(mask[known & (mask > 0)]):
+        own, predicted = mask == class_id, (prediction == class_id) & known
+        scores[int(class_id)] = float((own & predicted).sum() / (own | predicted).sum())
+    return scores
+
+
+def quality(scores: Mapping[int, float]) -> float:
+    """A pair's quality: its worst class, since one wrong object spoils the mask; 0 without any class."""
+    return min(scores.values(), default=0.0)

@@ -1,0 +1,42 @@
+"""The segmenters of the folds, trained by train_segmenter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from dataset_builder.noise.folds import Predict
+from train_segmenter.data import Source
+from train_segmenter.evaluation.inference import Inference
+from train_segmenter.models import create, load
+from train_segmenter.options import TrainOptions
+from train_segmenter.training import train
+
+
+@dataclass(frozen=True)
+class SegmenterTrainer:
+    """Trains one model per fold in a folder of its own, and goes on where an earlier call was stopped."""
+
+    model: str
+    options: TrainOptions
+    work: Path
+    pretrained: str = "auto"
+    model_options: dict = field(default_factory=dict)
+    progress: bool = True
+
+    def __call__(self, source: Source, fold: int) -> Predict:
+        folder = self.work / f"fold-{fold}"
+        if (folder / "train.json").is_file():
+            segmenter = load(folder)
+        else:
+            segmenter = create(self.model, source.class_names, self.pretrained, **self.model_options)
+            options = replace(self.options, seed=self.options.seed + fold)
+            resume = any(folder.glob("checkpoints/step-*"))
+            segmenter = train(segmenter, source, options, folder, resume=resume, progress=self.progress).model
+
+        def predict(image: np.ndarray) -> np.ndarray:
+            return Inference().mask(segmenter, image)
+
+        return predict

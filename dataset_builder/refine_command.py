@@ -1,0 +1,72 @@
+"""`attnmask refine`: the masks of a dataset made anew from its class maps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def refine(
+    data: Annotated[Path, typer.Option(help="Dataset folder with class maps (`maps: true` in its recipe).")],
+    out: Annotated[Path, typer.Option(help="Folder of the refined dataset; a stopped run goes on.")],
+    backbone: Annotated[
+        str, typer.Option(help="Of AffinityNet: small, or timm:NAME with pretrained weights if reachable.")
+    ] = "small",
+    pretrained: Annotated[bool, typer.Option(help="Fetch the weights of a timm backbone.")] = True,
+    stride: Annotated[int, typer.Option(min=1, help="Pixels between points of the affinity's grid.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Of AffinityNet's training.")] = 8,
+    batch_size: Annotated[int, typer.Option(min=1, help="Of AffinityNet's training.")] = 8,
+    learning_rate: Annotated[float, typer.Option(help="Of AffinityNet's backbone.")] = 0.01,
+    crop: Annotated[int, typer.Option(min=16, help="Side of AffinityNet's training views.")] = 448,
+    thresholds: Annotated[
+        Path | None, typer.Option(help="YAML of thresholds by class, in place of the published ones.")
+    ] = None,
+    crf: Annotated[str, typer.Option(help="torch or pydensecrf.")] = "torch",
+    scale_crf: Annotated[
+        bool, typer.Option(help="Scale the CRF's distances from 512 pixels to the image's size.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Of AffinityNet's weights and views.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Make every mask anew: affinity, random walk, thresholds by match and CRF."""
+    import torch
+
+    from dataset_builder.derived import new_folder, open_dataset, write_dataset
+    from dataset_builder.refinement.affinity.augment import ViewOptions
+    from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
+    from dataset_builder.refinement.affinity.training import AffinityTraining, train_affinity_net
+    from dataset_builder.refinement.dataset import ConfidentExamples, MappedPairs, refined_rows
+    from dataset_builder.refinement.pipeline import RefineOptions
+
+    defaults = RefineOptions()
+    options = replace(
+        defaults,
+        label_crf=replace(defaults.label_crf, backend=crf),
+        final_crf=replace(defaults.final_crf, backend=crf),
+        scale_crf=scale_crf,
+        thresholds=thresholds,
+    )
+    training = AffinityTraining(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        view=ViewOptions(crop=crop),
+        seed=seed,
+    )
+    torch.manual_seed(seed)
+    with new_folder(out) as work:
+        pairs = MappedPairs(open_dataset(data))
+        net = AffinityNet(AffinityNetOptions(backbone, stride=stride, pretrained=pretrained))
+        examples = ConfidentExamples(pairs, options)
+        losses = train_affinity_net(net, examples, training, work / "affinity", resume=True)
+        write_dataset(refined_rows(pairs, net, options), len(pairs), pairs.dataset.features, work)
+    if as_json:
+        typer.echo(json.dumps({"out": str(out), "pairs": len(pairs), "affinity_steps": len(losses)}))
+    else:
+        typer.echo(
+            f"{len(pairs)} refined pairs are in {out.resolve()}; read them with load_dataset({str(out)!r})"
+        )

@@ -1,0 +1,98 @@
+"""Refinement of a whole dataset: confident labels of all pairs, one AffinityNet, then every mask."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from dataset_builder.derived import encoded, mask_ids, mask_names
+from dataset_builder.features import MAPS
+
+from .affinity.augment import normalised
+from .affinity.network import AffinityNet
+from .affinity.training import AffinityExample, affinity_features
+from .pipeline import RefineOptions, confident_labels, refine_pair
+
+
+@dataclass(frozen=True)
+class MappedPair:
+    """An image uint8 (H, W, 3), class maps (C, H, W) in [0, 1], the names of their classes."""
+
+    image: Tensor
+    maps: Tensor
+    names: list[str]
+
+
+class MappedPairs:
+    """A dataset's pairs that have class maps; the column `maps` holds one for each of `classes`."""
+
+    def __init__(self, dataset: datasets.Dataset) -> None:
+        if MAPS not in dataset.column_names:
+            raise ValueError(
+                f"the dataset has no column {MAPS!r}: build it with `maps: true` in the recipe, "
+                "since refinement starts from the class maps"
+            )
+        self.dataset = dataset
+        self.names = mask_names(dataset.features)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> MappedPair:
+        row = self.dataset[index]
+        ids = mask_ids(self.dataset.features, row["classes"])[1 : len(row["classes"]) + 1]
+        if len(row[MAPS]) != len(ids) or len(ids) == 0:
+            raise ValueError(f"pair {row.get('id', index)} has {len(row[MAPS])} maps for {len(ids)} classes")
+        maps = np.stack([np.asarray(map.convert("L")) for map in row[MAPS]]).astype(np.float32) / 255
+        image = torch.from_numpy(np.array(row["image"].convert("RGB")))
+        return MappedPair(image, torch.from_numpy(maps), [self.names[own] for own in ids])
+
+
+class ConfidentExamples:
+    """What AffinityNet trains on: labels are made once and kept as PNG; images are read when needed."""
+
+    def __init__(self, pairs: MappedPairs, options: RefineOptions, progress: bool = True) -> None:
+        self.pairs = pairs
+        self.labels: list[bytes] = []
+        for index in tqdm(range(len(pairs)), "confident labels", disable=not progress):
+            pair = pairs[index]
+            self.labels.append(png(confident_labels(pair.image, pair.maps, pair.names, options)))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> AffinityExample:
+        labels = np.array(Image.open(io.BytesIO(self.labels[index])))
+        return AffinityExample(self.pairs[index].image, torch.from_numpy(labels))
+
+
+def refined_rows(
+    pairs: MappedPairs, net: AffinityNet, options: RefineOptions, progress: bool = True
+) -> Iterator[dict[str, Any]]:
+    """The dataset's rows with refined masks and the method's name with "+refined"; all else as stored."""
+    stored = encoded(pairs.dataset)
+    for index in tqdm(range(len(pairs)), "refining", disable=not progress):
+        pair, row = pairs[index], stored[index]
+        features = affinity_features(net, normalised(pair.image))
+        labels, _ = refine_pair(pair.image, pair.maps, pair.names, features, options)
+        table = mask_ids(pairs.dataset.features, row["classes"])
+        row["mask"] = {"bytes": png(torch.from_numpy(table)[labels.long()]), "path": None}
+        if "method" in row:
+            row["method"] = f"{row['method']}+refined"
+        yield row
+
+
+def png(labels: Tensor) -> bytes:
+    """A label map uint8 (H, W) as a grey PNG."""
+    stream = io.BytesIO()
+    Image.fromarray(labels.numpy()).save(stream, "png")
+    return stream.getvalue()

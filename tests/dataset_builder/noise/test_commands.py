@@ -1,0 +1,128 @@
+"""`attnmask refine` and `attnmask filter` on small datasets of the tiny world."""
+
+import csv
+import json
+
+import datasets
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from typer.testing import CliRunner
+
+import tiny_world
+from dataset_builder.derived import mask_ids
+from dataset_builder.features import MAPS, pair_features
+from train_segmenter.data import open_source
+
+NAMES = ("background", *tiny_world.CLASSES)
+PAIRS = 6
+
+
+def run(function, *arguments):
+    app = typer.Typer()
+    app.command()(function)
+    result = CliRunner().invoke(app, [str(own) for own in arguments])
+    return result.stdout, result.exception
+
+
+def rows():
+    for seed in range(PAIRS):
+        image, mask, caption, _ = tiny_world.render(seed)
+        classes = [int(own) for own in np.unique(mask) if own]
+        soft = [gaussian_filter((mask == own).astype(float), 4) for own in classes]
+        yield {
+            "image": Image.fromarray(image),
+            "mask": Image.fromarray(np.where(mask > 0, mask[mask > 0].max(), 0).astype(np.uint8)),
+            "id": f"{seed:08d}",
+            "prompt": caption,
+            "classes": classes,
+            "seed": seed,
+            "method": "daam",
+            "model": "none",
+            "quality": 0.5,
+            MAPS: [Image.fromarray((255 * map / map.max()).round().astype(np.uint8)) for map in soft],
+        }
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pairs") / "data"
+    folder.mkdir()
+    features = pair_features(NAMES, maps=True)
+    dataset = datasets.Dataset.from_list(list(rows()), features=features)
+    dataset.to_parquet(folder / "train-00000-of-00001.parquet")
+    return folder.parent
+
+
+def test_refine_writes_a_new_dataset_with_better_masks(data, tmp_path):
+    from dataset_builder.refine_command import refine
+
+    out = tmp_path / "refined"
+    output, error = run(
+        refine, "--data", data, "--out", out, "--epochs", 2, "--crop", 64, "--stride", 4, "--json"
+    )
+    assert error is None, output
+    assert json.loads(output.splitlines()[-1])["pairs"] == PAIRS
+    before, after = (datasets.load_dataset(str(folder), split="train") for folder in (data, out))
+    source = open_source(str(out))
+    assert source.class_names == NAMES
+    agreement = []
+    for seed in range(PAIRS):
+        exact = tiny_world.render(seed)[1]
+        agreement.append((np.asarray(after[seed]["mask"]) == exact).mean())
+        assert np.array_equal(np.asarray(before[seed]["image"]), np.asarray(after[seed]["image"]))
+    assert np.mean(agreement) > 0.9
+    assert after["method"][0] == "daam+refined" and after["id"] == before["id"]
+
+
+def test_refine_says_what_is_missing(data, tmp_path):
+    from dataset_builder.refine_command import refine
+
+    plain = tmp_path / "plain"
+    (plain / "data").mkdir(parents=True)
+    tiny_world.dataset(2).to_parquet(plain / "data" / "train-00000-of-00001.parquet")
+    _, error = run(refine, "--data", plain, "--out", tmp_path / "out")
+    assert isinstance(error, ValueError) and "maps: true" in str(error)
+    (tmp_path / "empty").mkdir()
+    _, error = run(refine, "--data", tmp_path / "empty", "--out", tmp_path / "out")
+    assert isinstance(error, FileNotFoundError) and "no Parquet files" in str(error)
+    _, error = run(refine, "--data", data, "--out", plain)
+    assert isinstance(error, FileExistsError) and "choose another folder" in str(error)
+
+
+def test_filter_writes_what_is_left_its_quality_and_a_table(data, tmp_path):
+    from dataset_builder.filter_command import filter
+
+    out = tmp_path / "filtered"
+    output, error = run(
+        filter, "--data", data, "--out", out, "--model", "smp:unet:tu-resnet10t", "--pretrained", "none",
+        "--folds", 2, "--steps", 2, "--batch-size", 2, "--crop", 64, "--keep-fraction", 0.5, "--json",
+    )  # fmt: skip
+    assert error is None, output
+    result = json.loads(output.splitlines()[-1])
+    table = list(csv.DictReader((out / "filter.csv").open()))
+    kept = [row["id"] for row in table if row["kept"] == "yes"]
+    after = datasets.load_dataset(str(out), split="train")
+    assert 0 < result["kept"] == len(kept) and result["kept"] + result["dropped"] == PAIRS == len(table)
+    assert list(after["id"]) == kept
+    qualities = {row["id"]: float(row["quality"]) for row in table}
+    assert after["quality"] == pytest.approx([qualities[own] for own in kept], abs=1e-4)
+    assert not (out / "segmenters").exists()
+    assert len(datasets.load_dataset(str(data), split="train")) == PAIRS
+
+
+def test_filter_refuses_what_makes_no_sense(data, tmp_path):
+    from dataset_builder.filter_command import filter
+
+    _, error = run(filter, "--data", data, "--out", tmp_path / "out", "--least-clip", 0.2)
+    assert isinstance(error, ValueError) and "--clip" in str(error)
+    _, error = run(filter, "--data", data, "--out", tmp_path / "out", "--class-threshold", "cat")
+    assert isinstance(error, ValueError) and "cat=0.6" in str(error)
+
+
+def test_mask_ids_follow_the_dataset_with_and_without_a_background_name():
+    for names, expected in ((["background", "dog", "cat"], [0, 2, 1]), (["dog", "cat"], [0, 3, 2])):
+        table = mask_ids(pair_features(names), [2, 1])
+        assert table[:3].tolist() == expected and table[255] == 255
