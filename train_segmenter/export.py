@@ -15,7 +15,7 @@ FORMATS = (".pt2", ".onnx")
 
 
 def export(model: Segmenter, path: str | Path, height: int, width: int) -> Path:
-    """Writes the model from images float (B, 3, height, width) in [0, 1] to logits (B, K, height, width), any B.
+    """Writes the model: images float (B, 3, height, width) in [0, 1] to logits (B, K, height, width), any B.
 
     Normalisation is inside; the result is that of the model in evaluation mode.
     """

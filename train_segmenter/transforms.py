@@ -57,7 +57,7 @@ def augment(image: np.ndarray, mask: np.ndarray, options: Augmentation, rng: np.
         image = np.clip(image + sigma * rng.standard_normal(image.shape, dtype=np.float32), 0, 255).astype(
             np.uint8
         )
-    return np.ascontiguousarray(image), np.ascontiguousarray(mask)
+    return np.array(image), np.array(mask)  # copies: contiguous, and writable as torch wants them
 
 
 def random_scale(image, mask, scale: tuple[float, float], rng: np.random.Generator):

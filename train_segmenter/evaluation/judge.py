@@ -62,11 +62,11 @@ def evaluate(
             if edges is not None:
                 edges += boundary_counts(prediction, sample.mask, count)
             if worst:
-                entry = (-image_iou(prediction, sample.mask, count), index, sample.name)
+                entry = (-image_iou(prediction, sample.mask, count), -index, sample.name)
                 (heapq.heappush if len(poor) < worst else heapq.heappushpop)(poor, entry)
         bar.update(len(batch))
     bar.close()
-    ranked = tuple(Worst(index, name, -negative) for negative, index, name in sorted(poor, reverse=True))
+    ranked = tuple(Worst(-index, name, -iou) for iou, index, name in sorted(poor, reverse=True))
     return Report(model.class_names, histogram.confusion(count), len(indices), edges, ranked, unseen)
 
 
@@ -82,7 +82,10 @@ def image_iou(prediction: np.ndarray, reference: np.ndarray, classes: int) -> fl
 def merge(reports: list[Report]) -> Report:
     """One report over the images of several processes."""
     first = reports[0]
-    worst = sorted((entry for report in reports for entry in report.worst), key=lambda entry: entry.mean_iou)
+    worst = sorted(
+        (entry for report in reports for entry in report.worst),
+        key=lambda entry: (entry.mean_iou, entry.index),
+    )
     return Report(
         first.class_names,
         sum(report.confusion for report in reports),
