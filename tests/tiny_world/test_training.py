@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 
 import tiny_world
-from tiny_world.training import autoencoder, denoiser
+from tiny_world.training import autoencoder, denoiser, examples
 from tiny_world.training.schedule import learning_rate
 from tiny_world.training.text import LENGTH, learn_tokenizer, tokenize
 
@@ -56,13 +56,13 @@ def test_an_interrupted_run_continues_as_if_it_had_not_stopped(trained, tmp_path
 
 
 def test_no_mask_enters_the_training(trained):
-    examples = torch.load(trained / "examples.pt", weights_only=True)
-    assert set(examples) == {"latents", "captions"}
-    assert {size: z.shape for size, z in examples["latents"].items()} == {
+    kept = torch.load(trained / "examples.pt", weights_only=True)
+    assert set(kept) == {"latents", "captions"}
+    assert {size: z.shape for size, z in kept["latents"].items()} == {
         64: (4, 4, 16, 16),
         128: (4, 4, 32, 32),
     }
-    assert examples["captions"] == [tiny_world.render(DENOISER.first_seed + i)[2] for i in range(4)]
+    assert kept["captions"] == [tiny_world.render(DENOISER.first_seed + i)[2] for i in range(4)]
 
 
 def test_standardized_latents_have_mean_0_and_spread_1_and_decode_to_the_same_picture():
@@ -72,7 +72,7 @@ def test_standardized_latents_have_mean_0_and_spread_1_and_decode_to_the_same_pi
     images = torch.rand(6, 3, 32, 32) * 2 - 1
     with torch.no_grad():
         latents = vae.encode(images).latent_dist.mean
-        denoiser.standardize(standard, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
+        examples.standardize(standard, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
         encoded = standard.encode(images).latent_dist.mean
         assert torch.allclose(encoded.mean((0, 2, 3)), torch.zeros(4), atol=1e-4)
         assert torch.allclose(encoded.std((0, 2, 3)), torch.ones(4), atol=1e-4)
@@ -83,7 +83,7 @@ def test_standardized_latents_have_mean_0_and_spread_1_and_decode_to_the_same_pi
 def test_whole_images_latents_are_the_encoders(trained):
     vae = AutoencoderKL.from_pretrained(trained / "vae")
     images = np.stack([tiny_world.render(DENOISER.first_seed + i)[0] for i in range(4)])
-    latents = denoiser.encode_images(vae, images)
+    latents = examples.encode_images(vae, images)
     kept = torch.load(trained / "examples.pt", weights_only=True)["latents"][128].float()
     assert torch.allclose(latents, kept, atol=0.1)
 

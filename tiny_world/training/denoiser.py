@@ -14,11 +14,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from tqdm import tqdm, trange
+from tqdm import trange
 from transformers import CLIPTokenizer
 
 from tiny_world.training import checkpoint, parallel
-from tiny_world.training.data import rendered
+from tiny_world.training.examples import prepare_examples
 from tiny_world.training.schedule import learning_rate
 from tiny_world.training.text import WIDTH, learn_tokenizer, new_text_encoder, tokenize
 
@@ -35,7 +35,7 @@ class Phase:
 @dataclass(frozen=True)
 class DenoiserRecipe:
     # What words mean is learnt at half size, where a sample costs a fifth; then the outlines at full size.
-    phases: tuple[Phase, ...] = (Phase(64, 3000, 32), Phase(128, 3500, 16))
+    phases: tuple[Phase, ...] = (Phase(64, 2000, 32), Phase(128, 3000, 16))
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     empty_captions: float = 0.1
@@ -82,57 +82,6 @@ def new_scheduler() -> DDIMScheduler:
     )
 
 
-@torch.no_grad()
-def encode_images(vae: AutoencoderKL, images: np.ndarray, batch: int = 64) -> torch.Tensor:
-    """Latents float32 (N, 4, S/4, S/4) of images uint8 (N, S, S, 3)."""
-    latents = []
-    for start in tqdm(range(0, len(images), batch), desc="latents", mininterval=10):
-        pixels = torch.from_numpy(images[start : start + batch]).permute(0, 3, 1, 2).float() / 127.5 - 1
-        with torch.autocast("cpu", torch.bfloat16):
-            latents.append(vae.encode(pixels).latent_dist.mean.float())
-    return torch.cat(latents)
-
-
-def prepare_examples(folder: Path, recipe: DenoiserRecipe) -> None:
-    """Render and encode once: latents at every size and captions go to ``folder/examples.pt``.
-
-    The scale of the full-size latents goes into the VAE, so that they come out standardized.
-    """
-    path = folder / "examples.pt"
-    if path.exists():
-        return
-    vae = AutoencoderKL.from_pretrained(folder / "vae")
-    images, captions = rendered(recipe.images, recipe.first_seed)
-    latents = encode_images(vae, images)
-    standardize(vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
-    vae.save_pretrained(folder / "vae")
-    sizes = {phase.size for phase in recipe.phases}
-    latents = {size: encode_images(vae, shrunk(images, size)).half() for size in sizes}
-    checkpoint.save(path, {"latents": latents, "captions": captions})
-
-
-def shrunk(images: np.ndarray, size: int) -> np.ndarray:
-    """Images uint8 (N, S, S, 3) to (N, size, size, 3), each pixel the mean of those it replaces."""
-    factor = images.shape[1] // size
-    blocks = images.reshape(len(images), size, factor, size, factor, 3)
-    return np.stack([block.mean((1, 3)).round() for block in blocks]).astype(np.uint8)
-
-
-@torch.no_grad()
-def standardize(vae: AutoencoderKL, mean: torch.Tensor, spread: torch.Tensor) -> None:
-    """Give the latents mean 0 and spread 1 per channel, both (4,), by the two 1×1 convolutions around them.
-
-    Every channel then meets the same signal-to-noise ratio.
-    """
-    into, out = vae.quant_conv, vae.post_quant_conv  # into gives means, then log-variances
-    into.weight[:4] /= spread[:, None, None, None]
-    into.bias[:4] = (into.bias[:4] - mean) / spread
-    into.bias[4:] -= 2 * spread.log()
-    out.bias += out.weight[..., 0, 0] @ mean
-    out.weight *= spread[None, :, None, None]
-    vae.register_to_config(scaling_factor=1.0)
-
-
 def spread_timesteps(count: int, steps: int, generator: torch.Generator) -> torch.Tensor:
     """One random timestep in each of ``count`` bins, so that batches vary less than with free draws.
 
@@ -157,7 +106,7 @@ def train_denoiser(folder: Path, recipe: DenoiserRecipe = DenoiserRecipe()) -> N
     """Train, or go on training; every 500 steps a checkpoint and the pipeline as it is."""
     rank, processes = parallel.join()
     if rank == 0:
-        prepare_examples(folder, recipe)
+        prepare_examples(folder, recipe.images, recipe.first_seed, {phase.size for phase in recipe.phases})
     parallel.wait()
     examples = checkpoint.load(folder / "examples.pt")
     latents, captions = examples["latents"], examples["captions"]
