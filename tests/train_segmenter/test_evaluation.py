@@ -83,7 +83,7 @@ def test_voc_protocol_against_torchmetrics():
 
 
 def test_cityscapes_protocol_as_the_benchmark_publishes_it():
-    """IoU = TP / (TP + FP + FN) over label ids, where pixels of labels ignored in evaluation count nowhere."""
+    """IoU = TP / (TP + FP + FN) over label ids, where pixels of labels that are ignored count nowhere."""
     rng = np.random.default_rng(1)
     labels = cityscapes_labels()
     references = rng.choice(list(labels), (3, 40, 50))  # label ids, as in the files

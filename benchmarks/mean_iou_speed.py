@@ -1,0 +1,108 @@
+"""How much faster the streaming mean IoU is than the public one, with equal numbers.
+
+    python benchmarks/mean_iou_speed.py --json mean_iou_speed.json
+
+16 random maps of 512 × 512 pixels and 21 classes. `public, through evaluate` keeps every map as a PNG in an
+Arrow file and reads it back, then takes three histograms of each, as the public module does; `public,
+counting alone` leaves the keeping out. Runs are interleaved; the table gives medians.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import datasets
+import evaluate
+import numpy as np
+import typer
+from report import report
+
+import train_segmenter.mean_iou as streaming
+
+FOLDER = Path(streaming.__file__).parent
+
+
+def histogram_scores(predictions, references, num_labels: int, ignore_index: int) -> np.ndarray:
+    """IoU (num_labels,) by the public definition: histograms of hits, predictions and references."""
+    areas = np.zeros((3, num_labels))
+    for prediction, reference in zip(predictions, references, strict=True):
+        prediction, reference = np.array(prediction), np.array(reference)
+        counted = np.not_equal(reference, ignore_index)
+        prediction, reference = prediction[counted], reference[counted]
+        for area, values in zip(
+            areas, (prediction[prediction == reference], prediction, reference), strict=True
+        ):
+            area += np.histogram(values, bins=num_labels, range=(0, num_labels - 1))[0]
+    hits, predicted, present = areas
+    return hits / (predicted + present - hits)
+
+
+class StoredMeanIoU(evaluate.Metric):
+    """The public module's way: maps are image features, decoded again when the scores are asked for."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Image(), "references": datasets.Image()})
+        return evaluate.MetricInfo(description="", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions, references, num_labels: int, ignore_index: int) -> dict:
+        return {"per_category_iou": histogram_scores(predictions, references, num_labels, ignore_index)}
+
+
+def main(
+    images: int = 16,
+    size: int = 512,
+    classes: int = 21,
+    repeats: int = 5,
+    dtype: Annotated[str, typer.Option(help="uint8 or int64")] = "uint8",
+    json: Annotated[Path | None, typer.Option(help="write the rows here")] = None,
+) -> None:
+    rng = np.random.default_rng(0)
+    predictions, references = rng.integers(0, classes, (2, images, size, size)).astype(dtype)
+    options = {"num_labels": classes, "ignore_index": 255}
+    with tempfile.TemporaryDirectory() as cache:
+        stored = StoredMeanIoU(cache_dir=cache)
+        ours = evaluate.load(str(FOLDER), cache_dir=cache)
+        arms: dict[str, Callable[[], np.ndarray]] = {
+            "public, through evaluate": lambda: stored.compute(
+                predictions=list(predictions), references=list(references), **options
+            )["per_category_iou"],
+            "public, counting alone": lambda: histogram_scores(predictions, references, **options),
+            "streaming": lambda: ours.compute(predictions=predictions, references=references, **options)[
+                "per_category_iou"
+            ],
+        }
+        seconds, results = timed(arms, repeats)
+    reference = results["public, counting alone"]
+    rows = [
+        {
+            "metric": name,
+            "milliseconds": 1000 * seconds[name],
+            "times slower than streaming": seconds[name] / seconds["streaming"],
+            "equal": bool(np.array_equal(results[name], reference)),
+        }
+        for name in arms
+    ]
+    settings = {"images": images, "size": size, "classes": classes, "dtype": dtype, "repeats": repeats}
+    report(f"mean IoU of {images} maps of {size} × {size}, {classes} classes, {dtype}", rows, settings, json)
+
+
+def timed(arms: dict[str, Callable[[], np.ndarray]], repeats: int) -> tuple[dict, dict]:
+    """Median seconds and result of each arm; the first round warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in arms}
+    results = {}
+    for turn in range(repeats + 1):
+        for name, arm in arms.items():
+            start = time.perf_counter()
+            results[name] = arm()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}, results
+
+
+if __name__ == "__main__":
+    typer.run(main)

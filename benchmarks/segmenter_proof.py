@@ -1,0 +1,181 @@
+"""How good a segmenter of the tiny world becomes on generated pairs, beside one trained on exact renders.
+
+    python benchmarks/segmenter_proof.py --work W --raw D --refined D --filtered D --augmented D --json F
+
+Every arm trains the same model from random weights for the same number of steps and is judged on renders that
+nothing was trained on: (a) N renders with exact masks; (b) generated pairs, raw; (c) refined; (d) refined
+and filtered; (e) with augmentation; (f) self-training: the best of (b) to (e) labels its own images again;
+(g) three quarters of the steps on the best generated pairs, then one quarter on N / 10 renders. "Best" is chosen on
+validation renders, never on the held-out ones. Arms that are complete in --work stand; those whose data are not
+given are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from report import report
+
+from tiny_world.oracle import CLASS_NAMES, Renders
+from tiny_world.scene import SIZE
+from train_segmenter.data import ClassMap, Source, mapped, open_source
+from train_segmenter.evaluation import Report, evaluate
+from train_segmenter.models import Segmenter, create, load
+from train_segmenter.options import TrainOptions
+from train_segmenter.self_training import pseudo_label
+from train_segmenter.training import SUMMARY_FILE, train
+from train_segmenter.transforms import Augmentation
+
+GENERATED = {"raw": "b", "refined": "c", "filtered": "d", "augmented": "e"}
+FINE_TUNED = 10  # (g) sees one real render for ten of (a)
+SEEDS = {"train": 800_000_000, "validation": 0, "test": 0}  # first seed within each split
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A trained arm: its letter and title, data, model, and scores on validation and held-out renders."""
+
+    title: str
+    source: Source
+    model: Segmenter
+    validation: float
+    report: Report
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all arms share."""
+
+    work: Path
+    model: str
+    options: TrainOptions
+    validation: Renders
+    held_out: Renders
+    cpu: bool
+
+    def new_model(self) -> Segmenter:
+        torch.manual_seed(self.options.seed)
+        return create(self.model, CLASS_NAMES, pretrained="none")
+
+    def trained(
+        self, folder: str, source: Source, model: Callable[[], Segmenter], options: TrainOptions
+    ) -> Segmenter:
+        out = self.work / folder
+        if (out / SUMMARY_FILE).is_file():
+            return load(out)
+        started = (out / "checkpoints").is_dir()
+        return train(model(), source, options, out, resume=started, cpu=self.cpu).model
+
+    def arm(self, title: str, source: Source, model: Segmenter) -> Arm:
+        validation, held_out = (evaluate(model, part) for part in (self.validation, self.held_out))
+        print(f"{title}: mean IoU {held_out.mean_iou:.4f} ({len(source)} pairs)", flush=True)
+        return Arm(title, source, model, validation.mean_iou, held_out)
+
+    def from_scratch(self, title: str, source: Source) -> Arm:
+        return self.arm(title, source, self.trained(title[1], source, self.new_model, self.options))
+
+
+def main(
+    work: Annotated[Path, typer.Option(help="folder for the arms' models")],
+    raw: Annotated[str | None, typer.Option(help="generated dataset of arm (b)")] = None,
+    refined: Annotated[str | None, typer.Option(help="of arm (c)")] = None,
+    filtered: Annotated[str | None, typer.Option(help="of arm (d)")] = None,
+    augmented: Annotated[str | None, typer.Option(help="of arm (e)")] = None,
+    real: Annotated[int, typer.Option(help="N, the renders of arm (a)")] = 1000,
+    held_out: Annotated[int, typer.Option(help="renders that judge")] = 1000,
+    validation: Annotated[int, typer.Option(help="renders that choose the best generated arm")] = 200,
+    steps: int = 1500,
+    batch_size: int = 16,
+    learning_rate: float = 2e-3,
+    precision: str = "bf16",
+    model: str = "smp:unet:resnet18",
+    seed: int = 0,
+    cpu: bool = False,
+    json: Annotated[Path | None, typer.Option(help="write the rows here")] = None,
+) -> None:
+    options = TrainOptions(
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        precision=precision,
+        weight_decay=1e-2,
+        schedule="cosine",
+        warmup=min(50, steps),
+        loss="ce+dice",
+        ema=0.99,
+        augmentation=Augmentation(crop=SIZE, scale=(0.8, 1.25), largest_class=1.0),
+        seed=seed,
+        log_every=50,
+        save_every=max(1, steps // 4),
+    )
+    renders = {"validation": validation, "test": held_out}
+    judges = (Renders.draw(count, split, SEEDS[split]) for split, count in renders.items())
+    bench = Bench(work, model, options, *judges, cpu)
+    exact = Renders.draw(real, "train", SEEDS["train"])
+    arms = [bench.from_scratch(f"(a) {real} renders, exact masks", exact)]
+    given = {"raw": raw, "refined": refined, "filtered": filtered, "augmented": augmented}
+    generated = [
+        bench.from_scratch(f"({GENERATED[name]}) generated, {name}", _generated(path))
+        for name, path in given.items()
+        if path is not None
+    ]
+    if generated:
+        best = max(generated, key=lambda arm: arm.validation)
+        relabelled = pseudo_label(best.model, best.source, work / "pseudo-labels")
+        generated.append(bench.from_scratch(f"(f) self-training after {best.title[:3]}", relabelled))
+        best = max(generated, key=lambda arm: arm.validation)
+        arms += [*generated, fine_tuned(bench, best, real)]
+    settings = {**options.to_dict(), "model": model, "real": real, "held_out": held_out}
+    report(f"segmenters judged on {held_out} held-out renders", rows(arms), settings, json)
+    if generated:
+        report("where the gap is: IoU of each class", class_rows(arms[0], best, arms[-1]), settings, None)
+
+
+def fine_tuned(bench: Bench, best: Arm, real: int) -> Arm:
+    """Arm (g), of as many steps as the others in all."""
+    quarter = max(1, bench.options.steps // 4)
+    few = Renders.draw(max(1, real // FINE_TUNED), "train", SEEDS["train"])
+    longer = replace(bench.options, steps=bench.options.steps - quarter)
+    first = bench.trained("g-generated", best.source, bench.new_model, longer)
+    shorter = replace(bench.options, steps=quarter, learning_rate=bench.options.learning_rate / 4)
+    model = bench.trained("g", few, lambda: first, shorter)
+    return bench.arm(f"(g) {best.title[:3]}, then {len(few)} renders", few, model)
+
+
+def _generated(path: str) -> Source:
+    return mapped(open_source(path), ClassMap(CLASS_NAMES))
+
+
+def rows(arms: list[Arm]) -> list[dict]:
+    exact = arms[0].report.mean_iou
+    return [
+        {
+            "arm": arm.title,
+            "pairs": len(arm.source),
+            "mean IoU": arm.report.mean_iou,
+            "share of (a)": arm.report.mean_iou / exact,
+            **{name: float(value) for name, value in zip(CLASS_NAMES, arm.report.iou, strict=True)},
+        }
+        for arm in arms
+    ]
+
+
+def class_rows(exact: Arm, best: Arm, tuned: Arm) -> list[dict]:
+    """Each class's IoU in (a), in the best generated arm and in (g); the widest gap comes first."""
+    columns = {"(a)": exact, f"best generated {best.title[:3]}": best, "(g)": tuned}
+    found = [
+        {"class": name, **{title: float(arm.report.iou[label]) for title, arm in columns.items()}}
+        for label, name in enumerate(CLASS_NAMES)
+    ]
+    for row in found:
+        row["gap to (a)"] = row["(a)"] - float(best.report.iou[CLASS_NAMES.index(row["class"])])
+    return sorted(found, key=lambda row: -row["gap to (a)"])
+
+
+if __name__ == "__main__":
+    typer.run(main)
