@@ -4,10 +4,11 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "DiffuMaskBuilder": "dataset_builder.building.builder",
     "dense_crf": "dataset_builder.refinement.crf",
     "random_walk": "dataset_builder.refinement.affinity.random_walk",
 }
-__all__ = ["dense_crf", "random_walk"]
+__all__ = ["DiffuMaskBuilder", "dense_crf", "random_walk"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The recipe of a dataset: one frozen object for Python, YAML and the command line, which says every byte of it."""
+"""The recipe of a dataset: one frozen object for Python, YAML and the command line, deciding every byte."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from dataset_builder.strict_options import options_from
 
 IMAGE_FORMATS = ("png", "jpeg", "webp")
 DTYPES = ("float32", "float16", "bfloat16")
+REFINEMENTS = ("none", "crf", "match", "affinity")
+CRF_BACKENDS = ("torch", "pydensecrf")
 MISSING = object()
 
 
@@ -43,11 +45,37 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class Refinement:
+    """What is done to a mask before it is kept.
+
+    method: "none"; "crf" sharpens the method's mask; "match" takes the threshold whose sharpened mask
+    overlaps it best; "affinity" is the published chain with a trained AffinityNet, the folder `network`.
+    box_area: of parts that are dropped, in pixels of a 512 x 512 image.
+    """
+
+    method: str = "none"
+    network: str | None = None
+    backend: str = "torch"
+    scale_crf: bool = True
+    box_area: float = 1500
+
+    def __post_init__(self) -> None:
+        _one_of("refinement.method", self.method, REFINEMENTS)
+        _one_of("refinement.backend", self.backend, CRF_BACKENDS)
+        if (self.method == "affinity") != (self.network is not None):
+            raise ValueError(
+                "refinement.network, the folder of a trained AffinityNet, goes with refinement.method "
+                "affinity, and the method with it"
+            )
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What determines a dataset.
 
     model: a folder, a repository, or "bundled". method and method_options: as in `DiffuMaskPipeline`, by
-    default the model's own. prompts: `PromptOptions`. refinement: none keeps the method's masks. maps: keep the class maps as a column.
+    default the model's own. prompts: `PromptOptions`. maps: keep the class maps as a column, which
+    `attnmask refine` starts from.
     """
 
     vocabulary: str
@@ -60,7 +88,7 @@ class Recipe:
     method_options: Mapping[str, Any] = field(default_factory=dict)
     prompts: Mapping[str, Any] = field(default_factory=dict)
     sampling: Sampling = field(default_factory=Sampling)
-    refinement: Mapping[str, Any] = field(default_factory=dict)
+    refinement: Refinement = field(default_factory=Refinement)
     image_format: str = "png"
     image_quality: int = 95
     maps: bool = False
@@ -79,9 +107,10 @@ class Recipe:
     def from_dict(cls, values: Mapping[str, Any], origin: str = "the recipe") -> Recipe:
         """A recipe from plain values; a name or a value that does not fit is one clear error."""
         values = dict(values)
-        for name in ("method_options", "prompts", "refinement"):
+        for name in ("method_options", "prompts"):
             values[name] = _section(values.get(name), f"{origin}: {name}")
         values["sampling"] = options_from(Sampling, values.get("sampling"), f"{origin}: sampling")
+        values["refinement"] = options_from(Refinement, values.get("refinement"), f"{origin}: refinement")
         return options_from(cls, values, origin)
 
     @classmethod

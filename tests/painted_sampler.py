@@ -22,8 +22,8 @@ from dataset_builder.recipe import Recipe
 class PaintedSampler:
     """`make_sampler` of a build, and the sampler itself.
 
-    seconds: what an image costs. The fractions of seeds whose image is blanked, whose maps are NaN, whose mask
-    is empty. dies: a file that a call deletes before it ends its process, once.
+    seconds: what an image costs. blanked, not_finite, empty: the fractions of seeds whose image is blanked,
+    whose maps are NaN, whose mask is empty. dies: a file that a call deletes before it ends its process.
     """
 
     side: int = 16

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from dataset_builder.prompts import PromptItem
 
 from dataset_builder.building.layout import image_seed
+from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """An image uint8 (H, W, 3), its class maps float32 (C, H, W), the method's mask uint8 (H, W) with i + 1 for
-    the prompt's i-th class, and whether the safety checker blanked it."""
+    """An image uint8 (H, W, 3), its class maps float32 (C, H, W), and the method's mask uint8 (H, W).
+
+    The mask says i + 1 for the prompt's i-th class. blanked: by the safety checker.
+    """
 
     image: np.ndarray
     heatmaps: np.ndarray

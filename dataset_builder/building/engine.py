@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from dataset_builder.recipe import Recipe
 from dataset_builder.vocabulary import Vocabulary
 
 MakeSampler = Callable[[Recipe], Sampler]
+ShardItems = Callable[[int], Mapping[int, PromptItem]]  # a shard's prompts by index
 BATCHES_AHEAD = 2  # that may wait for the pool, so that it does not starve while a batch is drawn
 
 
@@ -53,13 +55,17 @@ class Opened:
 
 
 def local_shards(
-    job: Job,
-    numbers: Iterable[int],
-    items: Callable[[int], Mapping[int, PromptItem]],
-    workers: int,
-    watcher: Watcher,
+    job: Job, numbers: Iterable[int], items: ShardItems, workers: int, watcher: Watcher
 ) -> Iterator[Shard]:
-    """The shards of these numbers, one after the other. `items` gives a shard's prompts by index.
+    """The shards of these numbers, encoded, one after the other."""
+    for number, results in local_results(job, numbers, items, workers, watcher):
+        yield job.encode(number, results)
+
+
+def local_results(
+    job: Job, numbers: Iterable[int], items: ShardItems, workers: int, watcher: Watcher
+) -> Iterator[tuple[int, list[Pair | Skipped]]]:
+    """What became of the prompts of each shard.
 
     The images of the next shard are drawn while the last ones of a shard are still refined.
     """
@@ -71,7 +77,7 @@ def local_shards(
         given_up=lost_to_worker,
         on_death=lambda: watcher.incident("worker died"),
     )
-    opened: list[Opened] = []
+    opened: deque[Opened] = deque()
 
     def stream() -> Iterator[Candidate | Skipped]:
         for number in numbers:
@@ -85,8 +91,7 @@ def local_shards(
             current.results.append(result)
             watcher.settled(tally_of([result]))
             if len(current.results) == current.expected:
-                opened.pop(0)
-                yield job.encode(current.number, current.results)
+                yield current.number, opened.popleft().results
     finally:
         pool.close()
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from dataset_builder.vocabulary import Vocabulary
 from PIL import Image
 
-from dataset_builder.building.candidates import Candidate, Sampled, Skipped
+from dataset_builder.building.candidates import Candidate, Skipped
 from dataset_builder.building.layout import pair_id
+from dataset_builder.building.refined import refined
 from dataset_builder.features import MAPS
 from dataset_builder.recipe import Recipe
+from dataset_builder.vocabulary import Vocabulary
 
 UNCERTAIN = 255
 
@@ -41,8 +42,9 @@ class Finisher:
     def __call__(self, candidate: Candidate | Skipped) -> Pair | Skipped:
         if isinstance(candidate, Skipped):
             return candidate
-        local, quality = self.refined(candidate)
         names = candidate.item.class_names
+        local = refined(candidate.sampled, names, self.recipe.refinement)
+        quality = contrast(candidate.sampled.heatmaps, local)
         places = {self.vocabulary[name].id: place for place, name in enumerate(names)}
         shown = sorted(own for own, place in places.items() if (local == place + 1).any())
         if not shown:
@@ -64,24 +66,17 @@ class Finisher:
         classes = [self.vocabulary.class_names[own] for own in shown]
         return Pair(candidate.index, row, classes, quality, candidate.attempt > 0)
 
-    def refined(self, candidate: Candidate) -> tuple[np.ndarray, float]:
-        """The mask with the prompt's own ids (H, W), and the pair's quality in [0, 1]."""
-        sampled = candidate.sampled
-        return sampled.mask, contrast(sampled)
 
+def contrast(heatmaps: np.ndarray, mask: np.ndarray) -> float:
+    """How much stronger the maps (C, H, W) are inside their classes' masks than outside: the mean, in [0, 1].
 
-def contrast(sampled: Sampled) -> float:
-    """How much stronger the class maps are inside the mask than outside of it: mean over its classes, in [0, 1].
-
-    >>> maps = np.array([[[1.0, 0.5], [0.0, 0.0]]], np.float32)
-    >>> contrast(Sampled(None, maps, np.array([[1, 0], [0, 0]], np.uint8)))
-    0.8333...
+    >>> contrast(np.array([[[1.0, 0.5], [0.0, 0.25]]]), np.array([[1, 0], [0, 0]]))
+    0.75
     """
     differences = []
-    certain = sampled.mask != UNCERTAIN
-    for index, heatmap in enumerate(sampled.heatmaps):
-        inside = sampled.mask == index + 1
-        outside = certain & ~inside
+    for index, heatmap in enumerate(heatmaps):
+        inside = mask == index + 1
+        outside = ~inside & (mask != UNCERTAIN)
         if inside.any():
             around = heatmap[outside].mean(dtype=np.float64) if outside.any() else 0.0
             differences.append(heatmap[inside].mean(dtype=np.float64) - around)

@@ -1,4 +1,4 @@
-"""Which pairs a shard holds, what they are called, and the seed of every image: functions of recipe and index."""
+"""Which pairs a shard holds, what they are called, and the seed of every image."""
 
 from __future__ import annotations
 

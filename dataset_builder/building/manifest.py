@@ -83,8 +83,8 @@ def begin(folder: Path, recipe: Recipe, inputs: Mapping[str, Any]) -> Manifest:
     )
     if changed:
         raise ValueError(
-            f"{folder} was begun with another recipe: {'; '.join(changed)}. Take the old recipe to go on with it, "
-            "or another --out."
+            f"{folder} was begun with another recipe: {'; '.join(changed)}. Take the old recipe to go on "
+            "with it, or another --out."
         )
     return before
 
@@ -94,6 +94,7 @@ def inputs_of(recipe: Recipe, model: Path | None, vocabulary: Any) -> dict[str, 
     return {
         "vocabulary": sha256(repr(vocabulary).encode()).hexdigest(),
         "model": folder_digest(model) if model and model.is_dir() else recipe.revision,
+        "network": folder_digest(Path(network)) if (network := recipe.refinement.network) else None,
         "software": {"python": platform.python_version()} | {name: version(name) for name in SOFTWARE},
     }
 

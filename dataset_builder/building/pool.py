@@ -1,4 +1,4 @@
-"""A stream of tasks through worker processes: results in order, few tasks in memory, dead workers replaced."""
+"""A stream of tasks through worker processes: results in order, few in memory, dead workers replaced."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from dataset_builder.building.candidates import Sampler
 from dataset_builder.building.engine import Job, MakeSampler, Watcher, local_shards, shard_items
 from dataset_builder.building.layout import shard_count, shard_file
 from dataset_builder.building.manifest import Manifest, begin, inputs_of
@@ -85,10 +86,10 @@ class _Build:
         inputs = inputs_of(recipe, _model_folder(recipe, make_sampler), self.vocabulary)
         inputs["prompts"] = self.plan.fingerprint
         self.manifest = begin(folder, recipe, inputs)
-        self.job = Job(recipe, self.vocabulary, self.manifest.identity, make_sampler or _pipeline_sampler)
+        self.job = Job(recipe, self.vocabulary, self.manifest.identity, make_sampler or pipeline_sampler)
 
     def run(self, on_shard: Callable[[Path], None]) -> Manifest:
-        for left in (self.folder / "data").glob(".*.partial"):  # of a build that was killed
+        for left in self.folder.rglob(".*.partial"):  # of a build that was killed
             left.unlink()
         missing, done = [], Tally()
         for number in range(shard_count(self.recipe)):
@@ -139,8 +140,8 @@ class _Build:
                 if pause is None:
                     raise OSError(
                         mistake.errno,
-                        f"the disk of {self.folder} is full; all shards before {path.name} are safe: make room, then "
-                        "run the same command again",
+                        f"the disk of {self.folder} is full; all shards before {path.name} are safe: make "
+                        "room, then run the same command again",
                     ) from mistake
                 time.sleep(pause)
         return None
@@ -174,12 +175,13 @@ def nothing_kept(shard: Shard) -> str:
     reasons = ", ".join(f"{reason} {count}" for reason, count in shard.tally.skipped.most_common())
     example = shard.tally.examples[0]
     return (
-        f"none of the pairs of shard {shard.number} could be kept ({reasons}); the first, {example['prompt']!r}: "
-        f"{example['detail']}"
+        f"none of the pairs of shard {shard.number} could be kept ({reasons}); the first, "
+        f"{example['prompt']!r}: {example['detail']}"
     )
 
 
-def _pipeline_sampler(recipe: Recipe):
+def pipeline_sampler(recipe: Recipe) -> Sampler:
+    """The recipe's own model, which takes its time to import."""
     from dataset_builder.building.sampler import DiffuMaskSampler
 
     return DiffuMaskSampler(recipe)

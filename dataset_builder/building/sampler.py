@@ -90,7 +90,7 @@ def load_pipeline(recipe: Recipe) -> Any:
         scheduler = getattr(diffusers, recipe.sampling.scheduler, None)
         if scheduler is None:
             raise ValueError(
-                f"diffusers has no scheduler {recipe.sampling.scheduler!r}: name a class such as DDIMScheduler"
+                f"diffusers has no scheduler {recipe.sampling.scheduler!r}: name one such as DDIMScheduler"
             )
         pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
     return pipe

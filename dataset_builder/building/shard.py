@@ -1,4 +1,4 @@
-"""A shard: rows as one Parquet file that also carries its own counts, so that a file is either whole or not there."""
+"""A shard: rows and their counts in one Parquet file, which is either whole or not there."""
 
 from __future__ import annotations
 

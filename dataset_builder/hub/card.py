@@ -1,13 +1,11 @@
-"""`README.md`, `id2label.json` and the sample picture that make a folder of shards a dataset anyone can load."""
+"""`README.md`, `id2label.json` and the sample picture: what makes a folder of shards a dataset."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
@@ -18,16 +16,12 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from dataset_builder.building.layout import SPLIT
-from dataset_builder.building.manifest import Manifest
-from dataset_builder.features import pair_features
 from dataset_builder.files import replacing, write_text
-from dataset_builder.pairs import read_pairs, shard_paths
-from dataset_builder.recipe import Recipe
-from dataset_builder.vocabulary import load_vocabulary
+from dataset_builder.hub.facts import Facts, facts_of
+from dataset_builder.pairs import LABELS, read_pairs, shard_paths
 from diffusers_attnmask.pictures import contact_sheet, overlay
 
 CARD = "README.md"
-LABELS = "id2label.json"
 PICTURE = "assets/samples.png"
 SAMPLES = 12
 SIZES = (
@@ -36,81 +30,74 @@ SIZES = (
 )
 
 
-def write_card(folder: Path, repo: str | None = None) -> Path:
-    """Write the card of a complete build, with what it refers to. Returns the card's path."""
-    manifest = Manifest.read(folder)
-    if manifest is None or not manifest.complete:
-        raise FileNotFoundError(f"{folder} holds no complete build: run attnmask build into it first")
-    recipe = Recipe.from_dict(manifest.recipe)
-    vocabulary = load_vocabulary(recipe.vocabulary)
-    write_text(folder / LABELS, json.dumps(vocabulary.id2label, indent=2, ensure_ascii=False) + "\n")
-    write_samples(folder, vocabulary.class_names)
+def write_card(folder: Path, repo: str | None = None, license: str | None = None) -> Path:
+    """Write the card of a dataset folder, with what it refers to. Returns the card's path."""
+    facts = facts_of(folder)
+    labels = dict(enumerate(facts.class_names))
+    write_text(folder / LABELS, json.dumps(labels, indent=2, ensure_ascii=False) + "\n")
+    write_samples(folder, facts)
     title = (repo or folder.resolve().name).rpartition("/")[2]
+    license = license or (facts.recipe or {}).get("license", "other")
     card = DatasetCard.from_template(
-        card_data(manifest, recipe, folder, title),
+        card_data(facts, folder, title, license),
         template_str=files("hub_cards").joinpath("dataset_card.md").read_text(encoding="utf-8"),
         title=title,
-        repo=repo or str(folder),
-        tally=manifest.tally,
-        skipped=sum(manifest.tally.skipped.values()),
-        class_names=vocabulary.class_names,
-        colours=["#{:02x}{:02x}{:02x}".format(*colour) for colour in vocabulary.palette],
-        ignore=vocabulary.ignore_index,
-        background=vocabulary.background,
-        quality=list(zip(quality_bins(len(manifest.tally.quality)), manifest.tally.quality, strict=True)),
+        repo=repo or title,
+        facts=facts,
+        tally=facts.tally,
+        skipped=sum(facts.tally.skipped.values()),
+        colours=["#{:02x}{:02x}{:02x}".format(*colour) for colour in facts.palette],
+        quality=quality_bins(facts.tally.quality),
         picture=PICTURE,
-        recipe=yaml.safe_dump(dict(manifest.recipe), sort_keys=False, allow_unicode=True).strip(),
-        software=manifest.inputs["software"],
-        **first_row_names(folder),
+        recipe=yaml.safe_dump(dict(facts.recipe or {}), sort_keys=False, allow_unicode=True).strip(),
     )
     write_text(folder / CARD, card.content)
     return folder / CARD
 
 
-def card_data(manifest: Manifest, recipe: Recipe, folder: Path, title: str) -> DatasetCardData:
+def card_data(facts: Facts, folder: Path, title: str, license: str) -> DatasetCardData:
     """The YAML head: what the Hub lists, and what `datasets` needs to load the files with class names."""
-    features = pair_features(load_vocabulary(recipe.vocabulary).class_names, maps=recipe.maps)
-    size = sum(path.stat().st_size for path in shard_paths(folder))
-    split = SplitInfo(SPLIT, num_bytes=size, num_examples=manifest.tally.pairs)
+    splits = SplitDict()
+    splits.add(SplitInfo(SPLIT, num_bytes=facts.size, num_examples=facts.tally.pairs))
     info = DatasetInfo(
-        features=features, splits=SplitDict.from_split_dict([split]), dataset_size=size, download_size=size
+        features=facts.features,
+        splits=splits,
+        dataset_size=facts.size,
+        download_size=facts.size,
     )
     data = DatasetCardData(
-        license=recipe.license,
+        license=license,
         annotations_creators="machine-generated",
         language_creators="machine-generated",
         language="en",
         task_categories=["image-segmentation"],
         task_ids=["semantic-segmentation"],
-        size_categories=size_category(manifest.tally.pairs),
+        size_categories=size_category(facts.tally.pairs),
         source_datasets=["original"],
         pretty_name=title,
         tags=["synthetic", "diffusers-attnmask", "attention-masks"],
     )
     DatasetInfosDict({"default": info}).to_dataset_card_data(data)
-    paths = {"data_files": [{"split": SPLIT, "path": f"data/{SPLIT}-*"}]}
-    MetadataConfigs({"default": paths}).to_dataset_card_data(data)
+    parts = shard_paths(folder)[0].parent.relative_to(folder)
+    data_files = [{"split": SPLIT, "path": (parts / "*.parquet").as_posix()}]
+    MetadataConfigs({"default": {"data_files": data_files}}).to_dataset_card_data(data)
     return data
 
 
-def write_samples(folder: Path, class_names: Sequence[str]) -> None:
-    """The first pairs side by side, image over mask, as one picture."""
+def write_samples(folder: Path, facts: Facts) -> None:
+    """The first pairs, their masks laid over them, as one picture."""
     overlays, prompts = [], []
     for pair in islice(read_pairs(folder), SAMPLES):
-        overlays.append(overlay(pair.image, np.asarray(pair.mask), class_names, legend=False))
-        prompts.append(pair.prompt)
+        overlays.append(overlay(pair.image, np.asarray(pair.mask), facts.class_names, legend=False))
+        prompts.append(pair.row.get("prompt") or "")
     with replacing(folder / PICTURE) as partial:
         contact_sheet(overlays, columns=4, captions=prompts).save(partial, "PNG")
 
 
-def first_row_names(folder: Path) -> dict[str, Any]:
-    """The names in the method and model columns."""
-    first = next(read_pairs(folder))
-    return {"method": first.method, "model": first.model}
-
-
-def quality_bins(count: int) -> list[str]:
-    return [f"{index / count:.1f}–{(index + 1) / count:.1f}" for index in range(count)]
+def quality_bins(counts: list[int]) -> list[tuple[str, int]]:
+    """Counts under the bounds of their bins."""
+    parts = len(counts)
+    return [(f"{own / parts:.1f}–{(own + 1) / parts:.1f}", count) for own, count in enumerate(counts)]
 
 
 def size_category(pairs: int) -> str:

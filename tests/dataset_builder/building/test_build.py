@@ -33,7 +33,7 @@ def test_every_pair_is_in_the_folder_once_and_in_order(recipe, tmp_path):
         f"train-{number:05d}-of-00005.parquet" for number in range(5)
     ]
     pairs = list(read_pairs(tmp_path))
-    assert [pair.id for pair in pairs] == [f"{index:08d}" for index in range(22)]
+    assert [pair.row["id"] for pair in pairs] == [f"{index:08d}" for index in range(22)]
     assert len({pair.row["seed"] for pair in pairs}) == 22
     assert manifest.complete
     assert manifest.tally.pairs == 22
@@ -64,7 +64,7 @@ def test_the_mask_holds_the_ids_of_the_vocabulary_where_the_sampler_painted(reci
         expected = np.zeros_like(painted.mask)
         for place, name in enumerate(item.class_names):
             expected[painted.mask == place + 1] = vocabulary.class_names.index(name)
-        assert pair.prompt == item.text
+        assert pair.row["prompt"] == item.text
         np.testing.assert_array_equal(np.asarray(pair.mask), expected)
         np.testing.assert_array_equal(np.asarray(pair.image), painted.image)
 

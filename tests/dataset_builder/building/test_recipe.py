@@ -39,6 +39,11 @@ def test_a_vocabulary_beside_the_recipe_is_found(tmp_path, monkeypatch):
         ("vocabulary: voc\nimage_format: gif", "image_format is one of png, jpeg, webp, not 'gif'"),
         ("- 1", "is not a recipe"),
         ("a: [", "not valid YAML"),
+        (
+            "vocabulary: voc\nrefinement: {method: blur}",
+            "refinement.method is one of none, crf",
+        ),
+        ("vocabulary: voc\nrefinement: {method: affinity}", "refinement.network, the folder"),
     ],
 )
 def test_a_mistake_is_named(tmp_path, content, message):

@@ -1,0 +1,85 @@
+"""The same datasets through the `datasets` library: a builder whose configuration is the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from dataset_builder.building.engine import Job, MakeSampler, Watcher, local_results, shard_items
+from dataset_builder.building.finish import Pair
+from dataset_builder.building.layout import shard_count
+from dataset_builder.building.run import pipeline_sampler
+from dataset_builder.features import pair_features
+from dataset_builder.prompts import PromptOptions, prompt_plan
+from dataset_builder.recipe import Recipe
+from dataset_builder.vocabulary import load_vocabulary
+
+
+@dataclass
+class DiffuMaskConfig(datasets.BuilderConfig):
+    """recipe: an object, a bundled recipe's name, or a YAML file. The three numbers replace its own."""
+
+    recipe: Recipe | str | Path | None = None
+    num_pairs: int | None = None
+    shard_size: int | None = None
+    seed: int | None = None
+    make_sampler: MakeSampler | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.recipe is None:
+            raise ValueError("a builder needs a recipe: DiffuMaskBuilder(recipe='tiny'), or a YAML file")
+        recipe = self.recipe if isinstance(self.recipe, Recipe) else Recipe.read(self.recipe)
+        self.recipe = recipe.with_changes(pairs=self.num_pairs, shard_size=self.shard_size, seed=self.seed)
+
+
+class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
+    """Generates the pairs of a recipe: those of `attnmask build`, shard by shard.
+
+    >>> builder = DiffuMaskBuilder(recipe="tiny", num_pairs=64)                   # doctest: +SKIP
+    >>> builder.download_and_prepare("data/tiny", file_format="parquet")         # doctest: +SKIP
+    >>> builder.as_dataset(split="train")                                        # doctest: +SKIP
+
+    `num_proc` processes draw shards of their own. It cannot be resumed: `dataset_builder.building.build` can.
+    """
+
+    BUILDER_CONFIG_CLASS = DiffuMaskConfig
+    VERSION = datasets.Version("1.0.0")
+    DEFAULT_WRITER_BATCH_SIZE = 100
+
+    def __init__(self, cache_dir: str | None = None, dataset_name: str = "diffumask", **options: Any) -> None:
+        super().__init__(cache_dir, dataset_name, **options)
+
+    def _info(self) -> datasets.DatasetInfo:
+        recipe = self.config.recipe
+        names = load_vocabulary(recipe.vocabulary).class_names
+        return datasets.DatasetInfo(
+            description=f"Images and masks made by {recipe.model}",
+            features=pair_features(names, maps=recipe.maps),
+            license=recipe.license,
+        )
+
+    def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
+        shards = list(range(shard_count(self.config.recipe)))  # a list, so that num_proc can share it out
+        return [datasets.SplitGenerator(datasets.Split.TRAIN, gen_kwargs={"shards": shards})]
+
+    def _generate_examples(self, shards: list[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+        recipe = self.config.recipe
+        plan = prompt_plan(PromptOptions.from_mapping(recipe.prompts), self.vocabulary, recipe.seed)
+        job = Job(recipe, self.vocabulary, "", self.config.make_sampler or pipeline_sampler)
+        built = local_results(
+            job, shards, lambda number: shard_items(plan, recipe, number), workers=0, watcher=Watcher()
+        )
+        for _, results in built:
+            for result in sorted(results, key=lambda result: result.index):
+                if isinstance(result, Pair):
+                    yield result.row["id"], result.row
+
+    @cached_property
+    def vocabulary(self):
+        return load_vocabulary(self.config.recipe.vocabulary)

@@ -1,0 +1,192 @@
+"""What the page shows: counts over all pairs, and a few pairs as pictures, in one pass."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import heapq
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from PIL import Image
+
+from dataset_builder.building.manifest import Manifest
+from dataset_builder.hub.facts import Facts, facts_of
+from dataset_builder.pairs import StoredPair, read_pairs, shard_paths
+from diffusers_attnmask.palette import Colour
+
+IGNORE = 255
+COVERAGE_BINS = 10
+THUMBNAIL = 224  # pixels, the longer side
+FILTER_TABLE = "filter.csv"
+OVERLAY_ALPHA = 150
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """gallery: pairs spread over the dataset; extremes: of the best, and of the worst; removed: listed."""
+
+    gallery: int = 48
+    extremes: int = 8
+    removed: int = 200
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A pair as the page shows it; pictures are data addresses."""
+
+    id: str
+    prompt: str
+    classes: list[str]
+    quality: float
+    coverage: float
+    image: str
+    overlay: str
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A pair that is not in the dataset, and why."""
+
+    id: str
+    prompt: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Collected:
+    """coverage: pairs per bin of the share that all classes cover. class_coverage: mean share by name."""
+
+    facts: Facts
+    pairs: int
+    coverage: list[int]
+    class_coverage: dict[str, float]
+    gallery: list[Shown]
+    best: list[Shown]
+    worst: list[Shown]
+    removed: list[Removed]
+    removed_count: int
+
+
+def collect(folder: Path, options: ReportOptions) -> Collected:
+    facts = facts_of(folder)
+    total = sum(pq.read_metadata(path).num_rows for path in shard_paths(folder))
+    wanted = set(np.linspace(0, total - 1, min(options.gallery, total)).astype(int).tolist())
+    gallery: list[Shown] = []
+    best, worst = Extremes(options.extremes, 1), Extremes(options.extremes, -1)
+    histogram, shares, seen = [0] * COVERAGE_BINS, Counter(), Counter()
+    for index, pair in enumerate(read_pairs(folder)):
+        mask = np.asarray(pair.mask)
+        present = class_shares(mask)
+        if facts.background:
+            present.pop(0, None)
+        covered = sum(present.values())
+        histogram[min(int(covered * COVERAGE_BINS), COVERAGE_BINS - 1)] += 1
+        for own, share in present.items():
+            shares[facts.class_names[own]] += share
+            seen[facts.class_names[own]] += 1
+        quality = pair.row.get("quality") or 0.0
+        best.offer(quality, pair)
+        worst.offer(quality, pair)
+        if index in wanted:
+            gallery.append(shown(pair, facts))
+    removed, removed_count = removed_pairs(folder, options.removed)
+    return Collected(
+        facts,
+        total,
+        histogram,
+        {name: shares[name] / seen[name] for name in facts.class_names if seen[name]},
+        gallery,
+        [shown(pair, facts) for pair in best.ranked()],
+        [shown(pair, facts) for pair in worst.ranked()],
+        removed,
+        removed_count,
+    )
+
+
+class Extremes:
+    """The pairs with the highest (sign 1) or lowest (sign -1) values; of equal ones the first."""
+
+    def __init__(self, size: int, sign: int) -> None:
+        self.size, self.sign, self.order = size, sign, count()
+        self.heap: list[tuple[float, int, StoredPair]] = []
+
+    def offer(self, value: float, pair: StoredPair) -> None:
+        entry = (self.sign * value, -next(self.order), pair)
+        if len(self.heap) < self.size:
+            heapq.heappush(self.heap, entry)
+        elif self.heap and entry[:2] > self.heap[0][:2]:
+            heapq.heapreplace(self.heap, entry)
+
+    def ranked(self) -> list[StoredPair]:
+        return [pair for _, _, pair in sorted(self.heap, key=lambda entry: entry[:2], reverse=True)]
+
+
+def class_shares(mask: np.ndarray) -> dict[int, float]:
+    """The share of the pixels of each id in a mask (H, W); ignored ones have none."""
+    counts = np.bincount(mask.ravel(), minlength=256)
+    return {own: counts[own] / mask.size for own in np.flatnonzero(counts).tolist() if own != IGNORE}
+
+
+def shown(pair: StoredPair, facts: Facts) -> Shown:
+    mask = np.asarray(pair.mask)
+    own_names = facts.features["classes"].feature.names
+    present = class_shares(mask)
+    return Shown(
+        str(pair.row.get("id", "")),
+        pair.row.get("prompt") or "",
+        [own_names[own] for own in pair.row["classes"]],
+        pair.row.get("quality") or 0.0,
+        sum(share for own, share in present.items() if own or not facts.background),
+        address(fitted(pair.image.convert("RGB"), Image.Resampling.LANCZOS), "webp"),
+        address(fitted(coloured(mask, facts.palette, facts.background), Image.Resampling.NEAREST), "png"),
+    )
+
+
+def coloured(mask: np.ndarray, palette: Sequence[Colour], background: bool) -> Image.Image:
+    """A mask (H, W) in half-transparent colours; the background shows the image."""
+    table = np.array([(*colour, OVERLAY_ALPHA) for colour in palette], np.uint8)
+    if background:
+        table[0] = 0
+    return Image.fromarray(table[mask], "RGBA")
+
+
+def fitted(picture: Image.Image, resampling: Image.Resampling) -> Image.Image:
+    scale = THUMBNAIL / max(picture.size)
+    if scale >= 1:
+        return picture
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    return picture.resize((width, height), resampling)
+
+
+def address(picture: Image.Image, picture_format: str) -> str:
+    """The picture itself as an address, so that the page needs no other file."""
+    stream = io.BytesIO()
+    picture.save(stream, picture_format)
+    return f"data:image/{picture_format};base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def removed_pairs(folder: Path, limit: int) -> tuple[list[Removed], int]:
+    """Pairs that the build skipped or the filter dropped: at most `limit` of them, and how many there are."""
+    removed, total = [], 0
+    manifest = Manifest.read(folder)
+    if manifest is not None and manifest.tally is not None:
+        total += sum(manifest.tally.skipped.values())
+        removed += [
+            Removed(str(own["index"]), own["prompt"], f"{own['reason']}: {own['detail']}")
+            for own in manifest.tally.examples
+        ]
+    table = folder / FILTER_TABLE
+    if table.is_file():
+        with table.open(encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(stream):
+                if row["kept"] == "no":
+                    total += 1
+                    removed.append(Removed(row["id"], "", row["reason"]))
+    return removed[:limit], total

@@ -1,0 +1,27 @@
+"""`attnmask report`: a dataset as one page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    dataset: Annotated[str, typer.Argument(help="Dataset folder, or user/name on the Hub.")],
+    out: Annotated[Path | None, typer.Option(help="The page; by default report.html in the folder.")] = None,
+    gallery: Annotated[int, typer.Option(min=1, help="Pairs in the gallery, spread over the dataset.")] = 48,
+    extremes: Annotated[int, typer.Option(min=0, help="Pairs among the best, and among the worst.")] = 8,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the page's path as JSON.")] = False,
+) -> None:
+    """Write a page with counts, histograms, a gallery with masks, and what was left out and why."""
+    from dataset_builder.hub.fetch import local_folder
+    from dataset_builder.report.collect import ReportOptions
+    from dataset_builder.report.page import write_report
+
+    folder = local_folder(dataset)
+    page = out or (folder if Path(dataset).is_dir() else Path()) / "report.html"
+    write_report(folder, page, ReportOptions(gallery, extremes), title=Path(dataset).resolve().name)
+    typer.echo(json.dumps({"report": str(page)}) if as_json else f"open {page.resolve()} in a browser")
