@@ -34,16 +34,20 @@ def build(
 
     asked = Recipe.read(recipe).with_changes(pairs=num_pairs, shard_size=shard_size, seed=seed)
     options = EngineOptions(engine, workers, address)
-    if push_to is None:
-        manifest = run(asked, out, options)
-        write_card(out)
-    else:
-        from dataset_builder.hub.push import Push
+    try:
+        if push_to is None:
+            manifest = run(asked, out, options)
+            write_card(out)
+        else:
+            from dataset_builder.hub.push import Push
 
-        push = Push(push_to, private)
-        manifest = run(asked, out, options, on_shard=lambda path: push.stage(path, out))
-        write_card(out, repo=push_to)
-        push.commit(out)
+            push = Push(push_to, private)
+            manifest = run(asked, out, options, on_shard=lambda path: push.stage(path, out))
+            write_card(out, repo=push_to)
+            push.commit(out)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps({"out": str(out), **manifest.tally.to_dict(), "incidents": manifest.incidents}))
         return

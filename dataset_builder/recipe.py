@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from dataset_builder.strict_options import options_from
+from dataset_builder.vocabulary import Vocabulary, load_vocabulary, vocabulary_from
 
 IMAGE_FORMATS = ("png", "jpeg", "webp")
 DTYPES = ("float32", "float16", "bfloat16")
@@ -73,12 +74,12 @@ class Refinement:
 class Recipe:
     """What determines a dataset.
 
-    model: a folder, a repository, or "bundled". method and method_options: as in `DiffuMaskPipeline`, by
-    default the model's own. prompts: `PromptOptions`. maps: keep the class maps as a column, which
-    `attnmask refine` starts from.
+    vocabulary: a name, a YAML file, or what such a file would hold. model: a folder, a repository, or
+    "bundled". method and method_options: as in `DiffuMaskPipeline`, by default the model's own. prompts:
+    `PromptOptions`. maps: keep the class maps as a column, which `attnmask refine` starts from.
     """
 
-    vocabulary: str
+    vocabulary: str | Mapping[str, Any]
     pairs: int = 1000
     shard_size: int = 256
     seed: int = 0
@@ -125,10 +126,17 @@ class Recipe:
             raise ValueError(f"{path} is not valid YAML: {mistake}") from mistake
         if not isinstance(content, dict):
             raise ValueError(f"{path} is not a recipe: it must be a list of `name: value` lines")
-        own = path.parent / str(content.get("vocabulary", ""))
-        if own.is_file():
-            content["vocabulary"] = str(own)
-        return cls.from_dict(content, str(path))
+        content["vocabulary"] = _beside(path, content.get("vocabulary"))
+        prompts = content.get("prompts")
+        if isinstance(prompts, dict) and "captions" in prompts:
+            prompts["captions"] = _beside(path, prompts["captions"])
+        return cls.from_dict({k: v for k, v in content.items() if v is not None}, str(path))
+
+    def open_vocabulary(self) -> Vocabulary:
+        """The classes, read from their file or taken from the recipe itself."""
+        if isinstance(self.vocabulary, str):
+            return load_vocabulary(self.vocabulary)
+        return vocabulary_from(self.vocabulary, "own")
 
     def with_changes(self, **changes: Any) -> Recipe:
         """The recipe with those of the changes that are not None."""
@@ -165,6 +173,17 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def _shown(value: Any) -> str:
     return "not given" if value is MISSING else json.dumps(value, ensure_ascii=False)
+
+
+def _beside(recipe: Path, value: Any) -> Any:
+    """A file that lies beside the recipe, under its path from here; anything else as it is."""
+    if isinstance(value, list):
+        return [_beside(recipe, own) for own in value]
+    if isinstance(value, Mapping) and "path" in value:
+        return {**value, "path": _beside(recipe, value["path"])}
+    if isinstance(value, str) and (recipe.parent / value).is_file():
+        return str(recipe.parent / value)
+    return value
 
 
 def _section(value: Any, what: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from dataset_builder.building.run import pipeline_sampler
 from dataset_builder.features import pair_features
 from dataset_builder.prompts import PromptOptions, prompt_plan
 from dataset_builder.recipe import Recipe
-from dataset_builder.vocabulary import load_vocabulary
 
 
 @dataclass
@@ -57,7 +55,7 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
 
     def _info(self) -> datasets.DatasetInfo:
         recipe = self.config.recipe
-        names = load_vocabulary(recipe.vocabulary).class_names
+        names = recipe.open_vocabulary().class_names
         return datasets.DatasetInfo(
             description=f"Images and masks made by {recipe.model}",
             features=pair_features(names, maps=recipe.maps),
@@ -69,9 +67,9 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
         return [datasets.SplitGenerator(datasets.Split.TRAIN, gen_kwargs={"shards": shards})]
 
     def _generate_examples(self, shards: list[int]) -> Iterator[tuple[str, dict[str, Any]]]:
-        recipe = self.config.recipe
-        plan = prompt_plan(PromptOptions.from_mapping(recipe.prompts), self.vocabulary, recipe.seed)
-        job = Job(recipe, self.vocabulary, "", self.config.make_sampler or pipeline_sampler)
+        recipe, vocabulary = self.config.recipe, self.config.recipe.open_vocabulary()
+        plan = prompt_plan(PromptOptions.from_mapping(recipe.prompts), vocabulary, recipe.seed)
+        job = Job(recipe, vocabulary, "", self.config.make_sampler or pipeline_sampler)
         built = local_results(
             job, shards, lambda number: shard_items(plan, recipe, number), workers=0, watcher=Watcher()
         )
@@ -79,7 +77,3 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
             for result in sorted(results, key=lambda result: result.index):
                 if isinstance(result, Pair):
                     yield result.row["id"], result.row
-
-    @cached_property
-    def vocabulary(self):
-        return load_vocabulary(self.config.recipe.vocabulary)

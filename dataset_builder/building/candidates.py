@@ -17,13 +17,15 @@ from dataset_builder.recipe import Recipe
 class Sampled:
     """An image uint8 (H, W, 3), its class maps float32 (C, H, W), and the method's mask uint8 (H, W).
 
-    The mask says i + 1 for the prompt's i-th class. blanked: by the safety checker.
+    The mask says i + 1 for the prompt's i-th class. blanked: by the safety checker. broken: the image held
+    NaN, as half precision can give.
     """
 
     image: np.ndarray
     heatmaps: np.ndarray
     mask: np.ndarray
     blanked: bool = False
+    broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def fault_of(sampled: Sampled | Refused) -> tuple[str, str] | None:
         return "prompt refused", sampled.why
     if sampled.blanked:
         return "image blanked", "the safety checker blanked the image"
+    if sampled.broken:
+        return "image not finite", "the image holds NaN or infinity"
     if not np.isfinite(sampled.heatmaps).all():
         return "maps not finite", "a class map holds NaN or infinity"
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -80,8 +81,9 @@ class BuildProgress:
     def note(self, event: str, **details: object) -> None:
         """A line of JSON in the log file."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        with self.log.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"time": moment, "event": event, **details}, ensure_ascii=False) + "\n")
+        line = json.dumps({"time": moment, "event": event, **details}, ensure_ascii=False)
+        with suppress(OSError), self.log.open("a", encoding="utf-8") as stream:  # the disk may be full
+            stream.write(line + "\n")
 
     def picture(self) -> Group:
         return Group(self.bar, Text(summary(self.tally), overflow="fold"))

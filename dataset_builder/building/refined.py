@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,24 @@ def refined(sampled: Sampled, names: Sequence[str], options: Refinement) -> np.n
     """The mask uint8 (H, W) to keep, i + 1 for the prompt's i-th class."""
     if options.method == "none":
         return sampled.mask
+    with one_thread():
+        return by_steps(sampled, names, options)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """With one thread the result is the same in a worker, in an actor, and in this process."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def by_steps(sampled: Sampled, names: Sequence[str], options: Refinement) -> np.ndarray:
     import torch
 
     from dataset_builder.refinement.components import clean_components
@@ -47,8 +67,6 @@ def refined(sampled: Sampled, names: Sequence[str], options: Refinement) -> np.n
 
 
 def refine_options(options: Refinement) -> RefineOptions:
-    from dataclasses import replace
-
     from dataset_builder.refinement.pipeline import RefineOptions
 
     published = RefineOptions()

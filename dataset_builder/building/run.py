@@ -20,7 +20,6 @@ from dataset_builder.building.shard import Shard, read_tally, write_shard
 from dataset_builder.building.tally import Tally
 from dataset_builder.prompts import PromptOptions, prompt_plan
 from dataset_builder.recipe import Recipe
-from dataset_builder.vocabulary import load_vocabulary
 
 ENGINES = ("local", "ray")
 WRITE_PAUSES = (1.0, 4.0)  # seconds before a shard that found the disk full is written again
@@ -81,7 +80,7 @@ class _Build:
         show_progress: bool,
     ) -> None:
         self.recipe, self.folder, self.engine, self.show = recipe, folder, engine, show_progress
-        self.vocabulary = load_vocabulary(recipe.vocabulary)
+        self.vocabulary = recipe.open_vocabulary()
         self.plan = prompt_plan(PromptOptions.from_mapping(recipe.prompts), self.vocabulary, recipe.seed)
         inputs = inputs_of(recipe, _model_folder(recipe, make_sampler), self.vocabulary)
         inputs["prompts"] = self.plan.fingerprint

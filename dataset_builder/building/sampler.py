@@ -12,7 +12,6 @@ import torch
 from dataset_builder.building.candidates import Refused, Sampled
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
-from dataset_builder.vocabulary import load_vocabulary
 
 BUNDLED = "bundled"
 
@@ -30,7 +29,7 @@ class DiffuMaskSampler:
         self.asked_method = recipe.method
         self.method = recipe.method or self.pipe.mask_settings.method
         self.model = model_name(recipe)
-        own = load_vocabulary(recipe.vocabulary).method_options(self.method)
+        own = recipe.open_vocabulary().method_options(self.method)
         self.method_options = {**own, **recipe.method_options}
 
     def __call__(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled | Refused]:
@@ -66,6 +65,7 @@ class DiffuMaskSampler:
                 heatmaps.float().cpu().numpy(),
                 np.asarray(mask, np.uint8),
                 bool(flag),
+                not np.isfinite(image).all(),
             )
             for image, heatmaps, mask, flag in zip(
                 output.images, output.heatmaps, output.masks, blanked, strict=True

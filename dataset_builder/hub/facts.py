@@ -12,7 +12,7 @@ from datasets import Features
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.tally import Tally
 from dataset_builder.pairs import class_names, folder_features, read_rows, shard_paths
-from dataset_builder.vocabulary import load_vocabulary
+from dataset_builder.recipe import Recipe
 from diffusers_attnmask.palette import VOC_PALETTE, Colour
 
 BACKGROUND = "background"
@@ -68,6 +68,6 @@ def palette_of(manifest: Manifest | None) -> tuple[Colour, ...]:
     if manifest is None:
         return VOC_PALETTE
     try:
-        return load_vocabulary(manifest.recipe["vocabulary"]).palette
+        return Recipe.from_dict(manifest.recipe).open_vocabulary().palette
     except FileNotFoundError:
         return VOC_PALETTE

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
+from tqdm import tqdm
 
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.hub.facts import Facts, facts_of
@@ -35,6 +36,7 @@ class ReportOptions:
     gallery: int = 48
     extremes: int = 8
     removed: int = 200
+    progress: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def collect(folder: Path, options: ReportOptions) -> Collected:
     gallery: list[Shown] = []
     best, worst = Extremes(options.extremes, 1), Extremes(options.extremes, -1)
     histogram, shares, seen = [0] * COVERAGE_BINS, Counter(), Counter()
-    for index, pair in enumerate(read_pairs(folder)):
+    pairs = tqdm(read_pairs(folder), "reading pairs", total, leave=False, disable=not options.progress)
+    for index, pair in enumerate(pairs):
         mask = np.asarray(pair.mask)
         present = class_shares(mask)
         if facts.background:

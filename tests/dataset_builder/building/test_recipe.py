@@ -26,6 +26,22 @@ def test_a_vocabulary_beside_the_recipe_is_found(tmp_path, monkeypatch):
     assert Recipe.read(tmp_path / "recipe.yaml").vocabulary == str(tmp_path / "pets.yaml")
 
 
+def test_captions_beside_the_recipe_are_found(tmp_path):
+    (tmp_path / "captions.txt").write_text("a cat\n")
+    (tmp_path / "recipe.yaml").write_text(
+        "vocabulary: voc\nprompts: {captions: [{path: captions.txt, weight: 2}, other.txt]}\n"
+    )
+    captions = Recipe.read(tmp_path / "recipe.yaml").prompts["captions"]
+    assert captions == [{"path": str(tmp_path / "captions.txt"), "weight": 2}, "other.txt"]
+
+
+def test_a_vocabulary_may_stand_in_the_recipe(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("vocabulary: {classes: {cat: [cat, kitten], dog: dog}}\n")
+    vocabulary = Recipe.read(tmp_path / "recipe.yaml").open_vocabulary()
+    assert vocabulary.class_names == ("background", "cat", "dog")
+    assert vocabulary["cat"].phrases == ("cat", "kitten")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -86,10 +102,9 @@ def test_changes_of_the_command_line_win_where_given():
 @pytest.mark.parametrize("name", [name for name in recipes.names() if not name.startswith("train-")])
 def test_every_bundled_recipe_makes_prompts_of_its_vocabulary(name):
     from dataset_builder.prompts import PromptOptions, prompt_plan
-    from dataset_builder.vocabulary import load_vocabulary
 
     recipe = Recipe.read(name)
-    vocabulary = load_vocabulary(recipe.vocabulary)
+    vocabulary = recipe.open_vocabulary()
     plan = prompt_plan(PromptOptions.from_mapping(recipe.prompts), vocabulary, recipe.seed)
     named = {own for index in range(50) for own in plan[index].class_names}
     assert named <= set(vocabulary.class_names)
@@ -98,12 +113,11 @@ def test_every_bundled_recipe_makes_prompts_of_its_vocabulary(name):
 
 @pytest.mark.parametrize("name", [name for name in recipes.names() if not name.startswith("train-")])
 def test_every_bundled_recipe_has_options_that_its_method_knows(name):
-    from dataset_builder.vocabulary import load_vocabulary
     from diffusers_attnmask.methods import make_method
 
     recipe = Recipe.read(name)
     if recipe.method is not None:
         make_method(
             recipe.method,
-            {**load_vocabulary(recipe.vocabulary).method_options(recipe.method), **recipe.method_options},
+            {**recipe.open_vocabulary().method_options(recipe.method), **recipe.method_options},
         )

@@ -22,7 +22,7 @@ from dataset_builder.report.collect import Extremes, ReportOptions, collect
 from dataset_builder.report.page import rendered, write_report
 from tests.painted_sampler import PaintedSampler
 
-OPTIONS = ReportOptions(gallery=10, extremes=3)
+OPTIONS = ReportOptions(gallery=10, extremes=3, progress=False)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,89 @@
+"""Refinement while building: each method does what its steps do, and what it says of the mask."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from dataset_builder.building.candidates import Sampled
+from dataset_builder.building.refined import refine_options, refined
+from dataset_builder.recipe import Refinement
+from dataset_builder.refinement.affinity.augment import ViewOptions, normalised
+from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
+from dataset_builder.refinement.affinity.training import (
+    AffinityExample,
+    AffinityTraining,
+    affinity_features,
+    load_affinity_net,
+    train_affinity_net,
+)
+from dataset_builder.refinement.pipeline import refine_pair
+
+SIDE = 64
+TRUTH = np.zeros((SIDE, SIDE), np.uint8)
+TRUTH[16:48, 16:48] = 1
+
+
+@pytest.fixture
+def sampled() -> Sampled:
+    """A bright square on a dark ground; the map and the mask of it are a disc, too small at the corners."""
+    rng = np.random.default_rng(0)
+    image = np.where(TRUTH[..., None] == 1, (220, 60, 40), (20, 60, 120)) + rng.integers(
+        -9, 10, (SIDE, SIDE, 3)
+    )
+    y, x = np.mgrid[:SIDE, :SIDE] - 31.5
+    heatmap = np.clip(1.2 - np.hypot(x, y) / 24, 0, 1).astype(np.float32)
+    mask = (heatmap > 0.6).astype(np.uint8)
+    return Sampled(image.clip(0, 255).astype(np.uint8), heatmap[None], mask)
+
+
+def iou(mask: np.ndarray) -> float:
+    return ((mask == 1) & (TRUTH == 1)).sum() / ((mask == 1) | (TRUTH == 1)).sum()
+
+
+def test_none_keeps_the_methods_mask(sampled):
+    assert refined(sampled, ["square"], Refinement()) is sampled.mask
+
+
+@pytest.mark.parametrize("method", ["crf", "match"])
+def test_the_mask_is_drawn_to_the_edges_of_the_image(sampled, method):
+    mask = refined(sampled, ["square"], Refinement(method))
+    assert mask.dtype == np.uint8
+    assert iou(mask) > max(0.9, iou(sampled.mask))
+
+
+def test_the_crf_leaves_uncertain_pixels_uncertain(sampled):
+    sampled.mask[:8] = 255
+    mask = refined(sampled, ["square"], Refinement("crf"))
+    assert (mask[:8] == 255).all()
+    assert (mask[8:] != 255).all()
+
+
+def test_small_parts_are_dropped(sampled):
+    sampled.mask[2:6, 2:6] = 1
+    sampled.image[2:6, 2:6] = sampled.image[32, 32]
+    assert refined(sampled, ["square"], Refinement("crf", box_area=0))[3, 3] == 1
+    assert refined(sampled, ["square"], Refinement("crf", box_area=2000))[3, 3] == 0
+
+
+def test_affinity_is_the_published_chain_with_the_given_network(sampled, tmp_path):
+    torch.manual_seed(0)
+    image = torch.from_numpy(sampled.image)
+    example = AffinityExample(image, torch.from_numpy(TRUTH))
+    training = AffinityTraining(epochs=1, batch_size=1, view=ViewOptions(crop=SIDE))
+    network = AffinityNet(AffinityNetOptions(out_channels=16, widths=(8, 8, 8)))
+    train_affinity_net(network, [example], training, tmp_path, progress=False)
+    options = Refinement("affinity", network=str(tmp_path), box_area=0)
+    mask = refined(sampled, ["square"], options)
+    features = affinity_features(load_affinity_net(tmp_path), normalised(image))
+    expected, _ = refine_pair(
+        sampled.image, torch.from_numpy(sampled.heatmaps), ["square"], features, refine_options(options)
+    )
+    np.testing.assert_array_equal(mask, expected.numpy())
+
+
+def test_the_number_of_threads_is_left_as_it_was(sampled):
+    before = torch.get_num_threads()
+    refined(sampled, ["square"], Refinement("crf"))
+    assert torch.get_num_threads() == before
