@@ -102,19 +102,21 @@ class DiffuMaskPipeline(DiffusionPipeline):
                 raise ValueError(
                     "mask_method, mask_options and mask_prompt need classes=[...] to make masks of"
                 )
-            sampled = super().__call__(*call.args, **call.kwargs)
-            return DiffuMaskPipelineOutput(**sampled) if as_output else sampled.to_tuple()
+            images, *flags = super().__call__(*call.args, **call.kwargs, return_dict=False)
+            return (
+                DiffuMaskPipelineOutput(images, None, None, None, *flags) if as_output else (images, *flags)
+            )
         method = self.mask_settings.resolve(mask_method, check_supported(self), mask_options)
         specs = classes_per_prompt(classes, number_of_prompts(call.arguments))
         call.arguments.update(self.sampling_prompts(method, specs, call.arguments))
         with AttentionTrace(self, list(map(list, specs)), [method], mask_prompt) as traced:
-            sampled = super().__call__(*call.args, **call.kwargs)
-        masks, heatmaps = read_masks(traced, sampled.get("nsfw_content_detected"))
+            images, *flags = super().__call__(*call.args, **call.kwargs, return_dict=False)
+        masks, heatmaps = read_masks(traced, flags[0] if flags else None)
         masks = packed_masks(masks, call.arguments.get("output_type", "pil"))
         names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
         if not as_output:
-            return (*sampled.to_tuple(), masks, heatmaps, names)
-        return DiffuMaskPipelineOutput(**sampled, masks=masks, heatmaps=heatmaps, class_names=names)
+            return images, *flags, masks, heatmaps, names
+        return DiffuMaskPipelineOutput(images, masks, heatmaps, names, *flags)
 
     segment = segment
 

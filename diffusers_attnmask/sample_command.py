@@ -46,8 +46,8 @@ def sample(
 
     asked = [parsed_class(own) for own in classes]
     options = dict(parsed_option(own) for own in option or [])
-    dtype = {"torch_dtype": torch.float16} if half else {}
-    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model(), **dtype)
+    dtype = torch.float16 if half else torch.float32
+    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model(), torch_dtype=dtype)
     pipe.to("cuda" if torch.cuda.is_available() else "cpu")
     out.mkdir(parents=True, exist_ok=True)
     written, overlays = [], []
