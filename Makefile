@@ -38,8 +38,9 @@ $(BIN)/python:
 	$(PIP) -e .
 	@touch $@
 
-# pydensecrf2 is compiled on the spot; without a compiler everything else still installs, and its tests skip.
+# pydensecrf2 is compiled on the spot and ray lags behind new Pythons: without them the rest installs, their tests skip.
 .venv/test.stamp: .venv/core.stamp
 	$(PIP) -e ".[test]"
-	@$(PIP) -e ".[crf]" || echo "The optional pydensecrf backend did not build (needs: apt install g++ python3-dev)."
+	@$(PIP) -e ".[crf]" || echo "The optional [crf] extra did not build; for its tests: apt install g++ python3-dev"
+	@$(PIP) -e ".[ray]" || echo "The optional [ray] extra did not install; its tests will be skipped"
 	@touch $@
