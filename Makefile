@@ -3,14 +3,14 @@ PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(shell [ -t 2 ] || echo -q)
-OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 OMP_NUM_THREADS=1
-PYTEST := $(OFFLINE) $(BIN)/python -m pytest
+OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1
+PYTEST := $(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .PHONY: demo test test-slow lint format clean
 .DELETE_ON_ERROR:
 
-demo: .venv/core.stamp
-	HF_HUB_OFFLINE=1 $(BIN)/attnmask demo
+demo: .venv/demo.stamp
+	$(OFFLINE) $(BIN)/attnmask demo $(ARGS)
 
 test: .venv/test.stamp
 	$(PYTEST) -n $(WORKERS) --dist worksteal --durations 10 $(ARGS)
@@ -33,13 +33,13 @@ clean:
 $(BIN)/python:
 	$(PYTHON) .ci/make_venv.py .venv
 
-.venv/core.stamp: setup.cfg pyproject.toml | $(BIN)/python
+.venv/demo.stamp: setup.cfg pyproject.toml | $(BIN)/python
 	@echo "Installing into .venv (PyTorch is large: several minutes the first time) ..."
-	$(PIP) -e .
+	$(PIP) -e ".[train]"
 	@touch $@
 
 # pydensecrf2 is compiled on the spot and ray lags behind new Pythons: without them the rest installs, their tests skip.
-.venv/test.stamp: .venv/core.stamp
+.venv/test.stamp: .venv/demo.stamp
 	$(PIP) -e ".[test]"
 	@$(PIP) -e ".[crf]" || echo "The optional [crf] extra did not build; for its tests: apt install g++ python3-dev"
 	@$(PIP) -e ".[ray]" || echo "The optional [ray] extra did not install; its tests will be skipped"
