@@ -27,7 +27,7 @@ def read_captions(path: str, column: str | None = None, split: str = "train") ->
         with file.open(encoding="utf-8-sig") as lines:
             yield from (line.rstrip("\n") for line in lines)
     elif suffix in READERS:
-        yield from texts(READERS[suffix](file), column, path)
+        yield from texts(READERS[suffix](file, column), column, path)
     else:
         raise ValueError(f"captions {path!r} should end in .txt, {', '.join(READERS)}, or be hub:user/name")
 
@@ -55,7 +55,7 @@ def column_of(row: dict[str, Any], column: str | None, path: str) -> str:
     raise ValueError(f"{path} has no column {wanted}; it has {', '.join(map(str, row))}: set `column`")
 
 
-def _json_lines(file: Path) -> Iterator[Any]:
+def _json_lines(file: Path, _: str | None) -> Iterator[Any]:
     with file.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
@@ -65,7 +65,7 @@ def _json_lines(file: Path) -> Iterator[Any]:
                     raise ValueError(f"{file}, line {number} is not JSON: {mistake}") from mistake
 
 
-def _json(file: Path) -> Iterator[Any]:
+def _json(file: Path, _: str | None) -> Iterator[Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as mistake:
@@ -76,18 +76,17 @@ def _json(file: Path) -> Iterator[Any]:
     yield from rows
 
 
-def _csv(file: Path) -> Iterator[dict[str, str]]:
+def _csv(file: Path, _: str | None) -> Iterator[dict[str, str]]:
     with file.open(encoding="utf-8-sig", newline="") as lines:
         yield from csv.DictReader(lines, delimiter="\t" if file.suffix.lower() == ".tsv" else ",")
 
 
-def _parquet(file: Path) -> Iterator[dict[str, Any]]:
+def _parquet(file: Path, column: str | None) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(file) as table:
-        names = table.schema_arrow.names
-        wanted = [name for name in names if name in COLUMNS] or None
-        for batch in table.iter_batches(columns=wanted):
+        wanted = column_of(dict.fromkeys(table.schema_arrow.names), column, str(file))
+        for batch in table.iter_batches(columns=[wanted]):
             yield from batch.to_pylist()
 
 

@@ -51,7 +51,7 @@ class RetrievalOptions:
     """
 
     model: str
-    query: str = "a photo of {class}"
+    query: str = "a photo of a {class}"
     per_class: int = 1000
     batch_size: int = 256
     cache: str | None = None

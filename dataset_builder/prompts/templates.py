@@ -143,10 +143,11 @@ def with_article(subject: Subject) -> str:
 
 
 def indefinite(words: str) -> str:
-    """By sound where spelling misleads: a unicycle, a European robin, an hourglass."""
+    """By sound where spelling misleads: a unicycle, a European robin, an hourglass, an SUV."""
     if re.match(r"(?i)(uni([^mn]|$)|eu|ewe|one|use|ut[ei]|ukulele)", words):
         return "a"
-    return "an" if re.match(r"(?i)([aeiou]|hour|heir|honest)", words) else "a"
+    spelled = re.match(r"[AEFHILMNORSX][A-Z]", words)  # letters whose names begin with a vowel
+    return "an" if spelled or re.match(r"(?i)([aeiou]|hour|heir|honest)", words) else "a"
 
 
 def listed(words: Sequence[str]) -> str:
