@@ -26,6 +26,13 @@ def threshold_by_match(
     wins; two empty masks match wholly.
     """
     candidates = crf_labels(image, torch.stack([label_map(maps, gamma) for gamma in gammas]), crf)
+    return matching_threshold(candidates, maps, reference, gammas)
+
+
+def matching_threshold(
+    candidates: Tensor, maps: Tensor, reference: Tensor, gammas: Sequence[float]
+) -> tuple[Tensor, list[float]]:
+    """The same from the thresholds' label maps (K, H, W), whichever way they were made."""
     claims, chosen = [], []
     for class_id in range(1, len(maps) + 1):
         masks = candidates == class_id  # (K, H, W)

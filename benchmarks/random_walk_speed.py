@@ -1,0 +1,76 @@
+"""The sparse random walk against its dense definition, in turns.
+
+    python benchmarks/random_walk_speed.py --grid 64 --json random_walk_speed.json
+
+The dense walk builds the (h*w, h*w) transition matrix from the same affinities and squares it 8 times, as
+public code does. `--clock cpu` counts processor seconds, for a busy machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from report import report
+from torch import Tensor
+
+from dataset_builder import random_walk
+from dataset_builder.refinement.affinity.neighbourhood import affinity, both_ends, half_disc
+
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+RADIUS, BETA, LOG2_STEPS = 5, 16, 8
+
+
+def main(
+    grid: Annotated[int, typer.Option(min=2, help="Side of the grid.")] = 64,
+    classes: Annotated[int, typer.Option(min=1, help="Maps that walk.")] = 2,
+    channels: Annotated[int, typer.Option(min=1, help="Of the features.")] = 448,
+    repeats: Annotated[int, typer.Option(min=1, help="Walks of each kind.")] = 3,
+    threads: Annotated[int, typer.Option(min=1, help="Of torch, for both.")] = 2,
+    clock: Annotated[str, typer.Option(help="wall or cpu")] = "wall",
+    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+) -> None:
+    torch.set_num_threads(threads)
+    now = CLOCKS[clock]
+    generator = torch.Generator().manual_seed(0)
+    features = torch.rand(channels, grid, grid, generator=generator)
+    maps = torch.rand(classes, grid, grid, generator=generator)
+    random_walk(features, maps)  # not timed: torch's first call
+    times, difference = [], 0.0
+    for _ in range(repeats):
+        start = now()
+        sparse = random_walk(features, maps, radius=RADIUS, beta=BETA, log2_steps=LOG2_STEPS)
+        middle = now()
+        dense = dense_walk(features, maps)
+        times.append((middle - start, now() - middle))
+        difference = max(difference, (sparse - dense).abs().max().item())
+    row = {
+        "grid": f"{grid} x {grid}",
+        "sparse seconds": statistics.median(sparse for sparse, _ in times),
+        "dense seconds": statistics.median(dense for _, dense in times),
+        "times faster": statistics.median(dense / sparse for sparse, dense in times),
+        "greatest difference": f"{difference:.1e}",
+    }
+    report("Random walk speed", [row], {"repeats": repeats, "threads": threads, "clock": clock}, json)
+
+
+def dense_walk(features: Tensor, maps: Tensor) -> Tensor:
+    number = torch.arange(maps[0].numel()).view(maps.shape[1:])
+    transition = torch.eye(maps[0].numel())
+    for offset in half_disc(RADIUS):
+        near, far = (end.flatten() for end in both_ends(number, offset))
+        weight = affinity(features, offset).flatten() ** BETA
+        transition[near, far] = weight
+        transition[far, near] = weight
+    transition /= transition.sum(1, keepdim=True)
+    for _ in range(LOG2_STEPS):
+        transition = transition @ transition
+    return (transition @ maps.flatten(1).T).T.reshape(maps.shape)
+
+
+if __name__ == "__main__":
+    typer.run(main)

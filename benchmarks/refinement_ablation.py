@@ -1,0 +1,285 @@
+"""What each step of refinement adds on the bundled world: mean IoU of the masks against the oracle.
+
+    python benchmarks/refinement_ablation.py --pairs 512 --cache ablation --json refinement_ablation.json
+
+Pairs are sampled once with the bundled model and kept in `--cache`, so that a stopped run goes on. Rows, each
+over the same pairs: the method's own mask (raw); the threshold that matches the affinity mask best, without a
+CRF; the affinity mask itself; the CRF'd match (the published result); that of `--features decoder`, where
+AffinityNet sees the diffusion model's own features; the raw mask through the CRF alone; and what the filter
+leaves of the best of these. IoU is summed over all pictures and averaged over the eight classes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from label_noise import MODEL, SHAPE
+from mask_quality import Overlap, prompts_with, sampled, world_ids
+from PIL import Image
+from report import report
+from torch import Tensor
+from tqdm import tqdm
+
+from dataset_builder.files import replacing
+from dataset_builder.noise.filtering import judge as judge_pairs
+from dataset_builder.noise.prune import PruneOptions, prune
+from dataset_builder.noise.segmenter import SegmenterTrainer
+from dataset_builder.refinement.affinity.augment import ViewOptions, normalised
+from dataset_builder.refinement.affinity.diffusion_features import decoder_features
+from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
+from dataset_builder.refinement.affinity.training import (
+    AffinityExample,
+    AffinityTraining,
+    affinity_features,
+    train_affinity_net,
+)
+from dataset_builder.refinement.components import clean_components
+from dataset_builder.refinement.crf import crf_labels
+from dataset_builder.refinement.pipeline import RefineOptions, affinity_mask, confident_labels
+from dataset_builder.refinement.threshold import label_map, matching_threshold, threshold_by_match
+from diffusers_attnmask import DiffuMaskPipeline, bundled_model
+from diffusers_attnmask.families import check_supported
+from tiny_world import CLASSES
+from tiny_world.judge import judge
+from train_segmenter.data import Sample
+from train_segmenter.options import TrainOptions
+from train_segmenter.transforms import Augmentation
+
+STRIDE = 4  # of AffinityNet: pictures have 128 pixels, not 512
+FINEST = 1  # of the decoder's blocks from the end
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image uint8 (H, W, 3), class maps (C, H, W), the method's mask and the oracle's ids (H, W)."""
+
+    image: Tensor
+    maps: Tensor
+    raw: Tensor
+    truth: np.ndarray
+    names: tuple[str, ...]
+    prompt: str
+
+    @classmethod
+    def load(cls, path: Path) -> Pair:
+        with np.load(path) as stored:
+            image, maps, raw = (torch.from_numpy(stored[name]) for name in ("image", "maps", "raw"))
+            names = tuple(str(stored["names"]).split())
+            return cls(image, maps.float(), raw, stored["truth"], names, str(stored["prompt"]))
+
+
+@dataclass(frozen=True)
+class Masks:
+    """The masks (H, W) of a step, i+1 for a pair's class i, and the seconds that each took."""
+
+    labels: list[Tensor]
+    seconds: float
+
+
+class Filtered:
+    """Pairs as a source for the filter's segmenters."""
+
+    class_names = ("background", *CLASSES)
+
+    def __init__(self, pairs: Sequence[Pair], masks: Sequence[Tensor]) -> None:
+        self.pairs, self.masks = pairs, masks
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def name(self, index: int) -> str:
+        return f"pair {index}"
+
+    def __getitem__(self, index: int) -> Sample:
+        pair = self.pairs[index]
+        return Sample(pair.image.numpy(), world_ids(pair.names)[self.masks[index].numpy()], self.name(index))
+
+
+def main(
+    cache: Annotated[Path, typer.Option(help="Folder of the sampled pairs and the trained networks.")],
+    pairs: Annotated[int, typer.Option(min=4, help="Half with one object, half with two.")] = 512,
+    method: Annotated[str | None, typer.Option(help="Mask method; by default the bundled model's.")] = None,
+    sampling_steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
+    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 4.0,
+    epochs: Annotated[int, typer.Option(min=1, help="Of AffinityNet's training.")] = 6,
+    filter_steps: Annotated[int, typer.Option(min=1, help="Training steps of each of 2 segmenters.")] = 400,
+    model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+) -> None:
+    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model(), torch_dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    sample_seconds = fill(cache, pipe, pairs, method, sampling_steps, guidance)
+    found = [Pair.load(path) for path in sorted(cache.glob("pair-*.npz"))[:pairs]]
+    steps = dict(refinements(found, pipe, cache, epochs))
+    rows = [row(name, found, masks) for name, masks in steps.items()]
+    best = max(steps, key=lambda name: score(found, steps[name].labels).iou)
+    rows.append(filtered_row(best, found, steps[best], cache, filter_steps))
+    settings = {"pairs": len(found), "method": method or "the model's", "sampling seconds": sample_seconds}
+    report("Refinement against the oracle", rows, settings | {"epochs": epochs, "guidance": guidance}, json)
+
+
+def fill(
+    cache: Path, pipe: DiffuMaskPipeline, count: int, name: str | None, steps: int, guidance: float
+) -> float | None:
+    """Sample the pairs that the cache lacks: seconds for each, or None where it lacks none."""
+    method = pipe.mask_settings.resolve(name, check_supported(pipe), {})
+    prompts = [*prompts_with(1, count // 2), *prompts_with(2, count - count // 2)]
+    paths = [cache / f"pair-{index:05d}.npz" for index in range(len(prompts))]
+    missing = [index for index, path in enumerate(paths) if not path.exists()]
+    start = time.perf_counter()
+    for batch in tqdm(list(batches(missing, 8)), "sampling"):
+        asked = [prompts[index] for index in batch]
+        images, readings = sampled(pipe, asked, [method], steps, guidance)
+        for index, prompt, image, truth, (mask, maps) in zip(
+            batch, asked, images, judge(images), readings[0], strict=True
+        ):
+            content = {"image": image, "maps": maps.half().numpy(), "raw": mask, "truth": truth}
+            with replacing(paths[index]) as path, path.open("wb") as stream:
+                np.savez(stream, **content, names=" ".join(prompt.classes), prompt=prompt.caption)
+    return (time.perf_counter() - start) / len(missing) if missing else None
+
+
+def refinements(
+    pairs: Sequence[Pair], pipe: DiffuMaskPipeline, cache: Path, epochs: int
+) -> Iterator[tuple[str, Masks]]:
+    """The masks of every step by name."""
+    options = RefineOptions()
+    sized = options.for_size(*pairs[0].truth.shape)
+    small = AffinityNetOptions(stride=STRIDE, widths=(32, 64, 64), out_channels=64)
+    labels = timed("labels", pairs, lambda pair: confident_labels(pair.image, pair.maps, pair.names, options))
+    known = np.mean([(own != 255).float().mean().item() for own in labels.labels])
+    print(f"confident labels: {known:.1%} of the pixels, {labels.seconds:.3f} s a pair")
+
+    net = trained(small, [pair.image for pair in pairs], labels.labels, cache / "affinity-small", epochs)
+    inputs = [normalised(pair.image) for pair in pairs]
+    affinity = timed("affinity", pairs, walk(net, inputs, options))
+    given = [decoder(pipe, pair) for pair in tqdm(pairs, "decoder features")]
+    wide = replace(small, backbone="features", in_channels=len(given[0]), widths=(64,))
+    wide_net = trained(wide, given, labels.labels, cache / "affinity-decoder", epochs)
+    affinity_decoder = timed("affinity, decoder", pairs, walk(wide_net, given, options))
+
+    yield "raw", timed("raw", pairs, lambda pair: pair.raw)
+    yield "threshold", timed("threshold", pairs, plain_match(affinity, sized))
+    yield "affinity", affinity
+    yield "affinity, decoder features", affinity_decoder
+    yield "CRF", timed("CRF", pairs, crf_match(affinity, sized))
+    yield "CRF, decoder features", timed("CRF, decoder", pairs, crf_match(affinity_decoder, sized))
+    yield "raw through CRF alone", timed("CRF alone", pairs, crf_alone(sized))
+
+
+def decoder(pipe: DiffuMaskPipeline, pair: Pair) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    image = Image.fromarray(pair.image.numpy())
+    return decoder_features(pipe, image, [pair.prompt], block=-FINEST, generator=generator)[0]
+
+
+def trained(
+    options: AffinityNetOptions, inputs: Sequence[Tensor], labels: Sequence[Tensor], out: Path, epochs: int
+) -> AffinityNet:
+    torch.manual_seed(0)
+    net = AffinityNet(options)
+    training = AffinityTraining(epochs=epochs, view=ViewOptions(crop=128), learning_rate=0.005)
+    examples = [AffinityExample(*pair) for pair in zip(inputs, labels, strict=True)]
+    train_affinity_net(net, examples, training, out, resume=True)
+    return net
+
+
+def walk(net: AffinityNet, inputs: Sequence[Tensor], options: RefineOptions) -> Callable[[Pair], Tensor]:
+    waiting = iter(inputs)
+    return lambda pair: affinity_mask(affinity_features(net, next(waiting)), pair.maps, options)
+
+
+def plain_match(references: Masks, options: RefineOptions) -> Callable[[Pair], Tensor]:
+    waiting = iter(references.labels)
+
+    def mask(pair: Pair) -> Tensor:
+        candidates = torch.stack([label_map(pair.maps, gamma) for gamma in options.gammas])
+        labels, _ = matching_threshold(candidates, pair.maps, next(waiting), options.gammas)
+        return clean_components(labels, options.final_box_area)
+
+    return mask
+
+
+def crf_match(references: Masks, options: RefineOptions) -> Callable[[Pair], Tensor]:
+    waiting = iter(references.labels)
+
+    def mask(pair: Pair) -> Tensor:
+        labels, _ = threshold_by_match(
+            pair.image, pair.maps, next(waiting), options.final_crf, options.gammas
+        )
+        return clean_components(labels, options.final_box_area)
+
+    return mask
+
+
+def crf_alone(options: RefineOptions) -> Callable[[Pair], Tensor]:
+    def mask(pair: Pair) -> Tensor:
+        certain = pair.raw.masked_fill(pair.raw == 255, 0)
+        return clean_components(
+            crf_labels(pair.image, certain[None], options.final_crf)[0], options.final_box_area
+        )
+
+    return mask
+
+
+def timed(name: str, pairs: Sequence[Pair], step: Callable[[Pair], Tensor]) -> Masks:
+    start = time.perf_counter()
+    labels = [step(pair) for pair in tqdm(pairs, name)]
+    return Masks(labels, (time.perf_counter() - start) / len(pairs))
+
+
+def score(pairs: Sequence[Pair], labels: Sequence[Tensor]) -> Overlap:
+    overlap = Overlap()
+    for pair, own in zip(pairs, labels, strict=True):
+        overlap.add(world_ids(pair.names)[own.numpy()], pair.truth)
+    return overlap
+
+
+def row(name: str, pairs: Sequence[Pair], masks: Masks) -> dict[str, object]:
+    overlap = score(pairs, masks.labels)
+    by_class = overlap.both[1:] / np.maximum(overlap.either[1:], 1)
+    return {
+        "step": name,
+        "pairs": len(pairs),
+        "mean IoU": overlap.iou,
+        "seconds a pair": masks.seconds,
+        **{own: float(value) for own, value in zip(CLASSES, by_class, strict=True)},
+    }
+
+
+def filtered_row(
+    name: str, pairs: Sequence[Pair], masks: Masks, cache: Path, steps: int
+) -> dict[str, object]:
+    """The best step's masks without the pairs that the filter drops, by its default rule."""
+    training = TrainOptions(
+        steps=steps,
+        batch_size=8,
+        learning_rate=2e-3,
+        schedule="cosine",
+        loss="ce+dice",
+        ema=0.98,
+        augmentation=Augmentation(crop=None, scale=(1, 1), contrast=0.2, saturation=0.3, hue=0.02),
+    )
+    start = time.perf_counter()
+    trainer = SegmenterTrainer(MODEL, training, cache / f"filter-{name.replace(' ', '-')}", "none", SHAPE)
+    judged = judge_pairs(Filtered(pairs, masks.labels), 2, 0, trainer)
+    kept = [index for index, reason in enumerate(prune(judged, PruneOptions())) if not reason]
+    seconds = (time.perf_counter() - start) / len(pairs)
+    left = Masks([masks.labels[index] for index in kept], seconds)
+    return row(f"{name}, filtered", [pairs[index] for index in kept], left)
+
+
+def batches(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(indices), size):
+        yield indices[start : start + size]
+
+
+if __name__ == "__main__":
+    typer.run(main)
