@@ -13,7 +13,7 @@ demo: .venv/demo.stamp
 	$(OFFLINE) $(BIN)/attnmask demo $(ARGS)
 
 test: .venv/test.stamp
-	$(PYTEST) -n $(WORKERS) --dist worksteal --durations 10 $(ARGS)
+	$(PYTEST) -m "not slow" -n $(WORKERS) --dist worksteal --durations 10 $(ARGS)
 
 test-slow: .venv/test.stamp
 	$(PYTEST) -m slow --durations 10 $(ARGS)
