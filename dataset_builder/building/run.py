@@ -138,7 +138,6 @@ class _Build:
                 self.incident("disk full")
                 if pause is None:
                     raise OSError(
-                        mistake.errno,
                         f"the disk of {self.folder} is full; all shards before {path.name} are safe: make "
                         "room, then run the same command again",
                     ) from mistake

@@ -27,14 +27,14 @@ TRUTH[16:48, 16:48] = 1
 
 @pytest.fixture
 def sampled() -> Sampled:
-    """A bright square on a dark ground; the map and the mask of it are a disc, too small at the corners."""
+    """A bright square on a dark ground; its map and mask are a disc."""
     rng = np.random.default_rng(0)
     image = np.where(TRUTH[..., None] == 1, (220, 60, 40), (20, 60, 120)) + rng.integers(
         -9, 10, (SIDE, SIDE, 3)
     )
     y, x = np.mgrid[:SIDE, :SIDE] - 31.5
     heatmap = np.clip(1.2 - np.hypot(x, y) / 24, 0, 1).astype(np.float32)
-    mask = (heatmap > 0.6).astype(np.uint8)
+    mask = (heatmap > 0.4).astype(np.uint8)
     return Sampled(image.clip(0, 255).astype(np.uint8), heatmap[None], mask)
 
 
