@@ -35,7 +35,7 @@ def sample(
     steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 30,
     guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 7.5,
     seed: Annotated[int, typer.Option(help="Seed of the first picture; the next ones count up.")] = 0,
-    half: Annotated[bool, typer.Option(help="Load the model in float16.")] = False,
+    half: Annotated[bool, typer.Option(help="Sample in float16.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Sample pictures from a prompt and write them with their masks and overlays."""
@@ -46,9 +46,9 @@ def sample(
 
     asked = [parsed_class(own) for own in classes]
     options = dict(parsed_option(own) for own in option or [])
-    dtype = torch.float16 if half else torch.float32
-    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model(), torch_dtype=dtype)
-    pipe.to("cuda" if torch.cuda.is_available() else "cpu")
+    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model())
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    pipe.to(device, torch.float16 if half else torch.float32)
     out.mkdir(parents=True, exist_ok=True)
     written, overlays = [], []
     for own_seed in range(seed, seed + number):
