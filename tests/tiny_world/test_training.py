@@ -7,11 +7,14 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 
 import tiny_world
 from tiny_world.training import autoencoder, denoiser, examples
+from tiny_world.training.batches import Batches, Phase, spread_timesteps
+from tiny_world.training.model import new_scheduler
+from tiny_world.training.optimizer import Muon, optimizers, orthogonalized
 from tiny_world.training.schedule import learning_rate
 from tiny_world.training.text import LENGTH, learn_tokenizer, tokenize
 
-AUTOENCODER = autoencoder.AutoencoderRecipe(steps=2, batch=2, crop=32, images=4)
-DENOISER = denoiser.DenoiserRecipe(phases=(denoiser.Phase(64, 1, 4), denoiser.Phase(128, 1, 2)), images=4)
+AUTOENCODER = autoencoder.AutoencoderRecipe(steps=2, batch=2, crop=32, images=16)
+DENOISER = denoiser.DenoiserRecipe(phases=(Phase(64, 1, 4), Phase(128, 1, 2)), images=16)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def test_resuming_a_stage_that_is_done_changes_nothing(trained):
 def test_an_interrupted_run_continues_as_if_it_had_not_stopped(trained, tmp_path):
     for name in ("vae", "examples.pt"):
         (tmp_path / name).symlink_to(trained / name)
-    denoiser.train_denoiser(tmp_path, denoiser.DenoiserRecipe(phases=DENOISER.phases[:1], images=4))
+    denoiser.train_denoiser(tmp_path, denoiser.DenoiserRecipe(phases=DENOISER.phases[:1], images=16))
     state = torch.load(tmp_path / "denoiser.pt", weights_only=True)
     assert state["step"] == 1
     denoiser.train_denoiser(tmp_path, DENOISER)
@@ -62,7 +65,7 @@ def test_no_mask_enters_the_training(trained):
         64: (4, 4, 16, 16),
         128: (4, 4, 32, 32),
     }
-    assert kept["captions"] == [tiny_world.render(DENOISER.first_seed + i)[2] for i in range(4)]
+    assert kept["captions"] == [tiny_world.render(DENOISER.first_seed + i)[2] for i in range(16)]
 
 
 def test_standardized_latents_have_mean_0_and_spread_1_and_decode_to_the_same_picture():
@@ -82,17 +85,59 @@ def test_standardized_latents_have_mean_0_and_spread_1_and_decode_to_the_same_pi
 
 def test_whole_images_latents_are_the_encoders(trained):
     vae = AutoencoderKL.from_pretrained(trained / "vae")
-    images = np.stack([tiny_world.render(DENOISER.first_seed + i)[0] for i in range(4)])
+    images = np.stack([tiny_world.render(DENOISER.first_seed + i)[0] for i in range(16)])
     latents = examples.encode_images(vae, images)
     kept = torch.load(trained / "examples.pt", weights_only=True)["latents"][128].float()
     assert torch.allclose(latents, kept, atol=0.1)
 
 
-def test_timesteps_cover_the_schedule_evenly_and_lean_to_the_noisy_end():
+def test_timesteps_cover_the_schedule_and_lean_to_the_noisy_end():
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.cat([denoiser.spread_timesteps(16, 1000, generator) for _ in range(200)])
-    assert drawn.min() >= 0 and drawn.max() <= 999
-    assert 540 < drawn.float().mean() < 600
+    for noisiness, mean in ((1.0, 1 / 2), (2.0, 2 / 3)):  # of the density n·tⁿ⁻¹ on [0, 1]
+        drawn = torch.cat([spread_timesteps(16, 1000, noisiness, generator) for _ in range(200)])
+        assert drawn.min() >= 0 and drawn.max() <= 999
+        assert drawn.float().mean() / 1000 == pytest.approx(mean, abs=0.01)
+
+
+def test_batches_hold_the_asked_share_of_lone_objects_and_split_over_processes(trained):
+    kept = torch.load(trained / "examples.pt", weights_only=True)
+    count = len(kept["captions"])
+    names = torch.arange(count)[:, None]  # in place of tokens: each caption says which it is
+    batches = Batches(kept["latents"], kept["captions"], names, names[:1] - 1, new_scheduler(), 0.0, 1.0)
+    phase = Phase(64, 1, 400, lone=0.8)
+    batch = batches.draw(phase, torch.Generator().manual_seed(0))
+    lone = {i for i in range(count) if len(tiny_world.render(DENOISER.first_seed + i)[3]) == 1}
+    assert 0 < len(lone) < count
+    assert np.mean([i in lone for i in batch.tokens[:, 0].tolist()]) == pytest.approx(0.8, abs=0.06)
+    parts = [batch.share(rank, 2) for rank in (0, 1)]
+    assert torch.equal(torch.stack([part.noisy for part in parts], 1).flatten(0, 1), batch.noisy)
+
+
+def test_orthogonalized_updates_have_singular_values_near_one_and_keep_their_directions():
+    torch.manual_seed(0)
+    for shape in ((16, 100), (100, 16)):
+        matrix = torch.randn(shape)
+        left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+        update = orthogonalized(matrix)
+        values = torch.linalg.svdvals(update)
+        assert values.min() > 0.6 and values.max() < 1.25
+        assert torch.nn.functional.cosine_similarity(update.flatten(), (left @ right).flatten(), 0) > 0.97
+
+
+def test_muon_moves_every_matrix_by_the_size_of_an_adam_update():
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.zeros(32, 8, 3, 3))
+    weight.grad = torch.randn_like(weight) * 1e-3
+    Muon([weight], lr=0.01, weight_decay=0.0).step()
+    assert weight.detach().square().mean().sqrt() == pytest.approx(0.01 * 0.2, rel=0.2)
+
+
+def test_matrices_go_to_muon_and_everything_else_to_adam():
+    model = torch.nn.ModuleDict({"embedding": torch.nn.Embedding(4, 4), "inner": torch.nn.Linear(4, 4)})
+    muon, adam = optimizers(model, 1e-3, 0.0)
+    assert [p.shape for p in muon.param_groups[0]["params"]] == [(4, 4)]
+    assert muon.param_groups[0]["params"][0] is model["inner"].weight
+    assert len(adam.param_groups[0]["params"]) == 2
 
 
 def test_the_rate_rises_stays_and_descends_to_zero():

@@ -1,0 +1,85 @@
+"""What the denoiser sees at each step: a function of the seed and the step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from diffusers import DDIMScheduler
+
+from tiny_world.scene import CLASSES
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Steps at one image size (pixels); ``lone`` is the share of pictures with a single object."""
+
+    size: int
+    steps: int
+    batch: int
+    lone: float = 0.45
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Noisy latents and the velocity to predict (B, 4, h, w), timesteps (B,), tokens (B, L)."""
+
+    noisy: torch.Tensor
+    velocity: torch.Tensor
+    timesteps: torch.Tensor
+    tokens: torch.Tensor
+
+    def share(self, rank: int, processes: int) -> Batch:
+        """One process's part: drawn for the whole batch, so any number of processes trains alike."""
+        mine = slice(rank, None, processes)
+        return Batch(self.noisy[mine], self.velocity[mine], self.timesteps[mine], self.tokens[mine])
+
+
+@dataclass(frozen=True)
+class Batches:
+    """latents: size → float16 (N, 4, h, w); tokens (N, L) of the captions and (1, L) of the empty one."""
+
+    latents: Mapping[int, torch.Tensor]
+    captions: Sequence[str]
+    tokens: torch.Tensor
+    empty: torch.Tensor
+    scheduler: DDIMScheduler
+    empty_captions: float
+    noisiness: float
+
+    @cached_property
+    def groups(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Indices of the pictures with one object, and of those with several."""
+        lone = torch.tensor([sum(map(caption.count, CLASSES)) == 1 for caption in self.captions])
+        return lone.nonzero()[:, 0], (~lone).nonzero()[:, 0]
+
+    def draw(self, phase: Phase, generator: torch.Generator) -> Batch:
+        chosen = self.choose(phase, generator)
+        clean = self.latents[phase.size][chosen].float()
+        dropped = torch.rand(phase.batch, 1, generator=generator) < self.empty_captions
+        noise = torch.randn(clean.shape, generator=generator)
+        steps = self.scheduler.config.num_train_timesteps
+        timesteps = spread_timesteps(phase.batch, steps, self.noisiness, generator)
+        return Batch(
+            noisy=self.scheduler.add_noise(clean, noise, timesteps),
+            velocity=self.scheduler.get_velocity(clean, noise, timesteps),
+            timesteps=timesteps,
+            tokens=torch.where(dropped, self.empty, self.tokens[chosen]),
+        )
+
+    def choose(self, phase: Phase, generator: torch.Generator) -> torch.Tensor:
+        """Indices (B,), the phase's share of them of pictures whose captions name a single object."""
+        place = torch.rand(phase.batch, generator=generator)
+        alone, crowd = (group[(place * len(group)).long()] for group in self.groups)
+        return torch.where(torch.rand(phase.batch, generator=generator) < phase.lone, alone, crowd)
+
+
+def spread_timesteps(count: int, steps: int, noisiness: float, generator: torch.Generator) -> torch.Tensor:
+    """One random timestep in each of ``count`` bins, so that batches vary less than with free draws.
+
+    A noisiness of n makes the density of t proportional to tⁿ⁻¹: shapes are decided at the noisy end.
+    """
+    uniform = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    return (uniform ** (1 / noisiness) * steps).long()
