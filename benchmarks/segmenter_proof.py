@@ -5,9 +5,9 @@
 Every arm trains the same model from random weights for the same number of steps and is judged on renders that
 nothing was trained on: (a) N renders with exact masks; (b) generated pairs, raw; (c) refined; (d) refined
 and filtered; (e) with augmentation; (f) self-training: the best of (b) to (e) labels its own images again;
-(g) three quarters of the steps on the best generated pairs, then one quarter on N / 10 renders. "Best" is chosen on
-validation renders, never on the held-out ones. Arms that are complete in --work stand; those whose data are not
-given are left out.
+(g) three quarters of the steps on the best generated pairs, then one quarter on N / 10 renders. "Best" is
+chosen on validation renders, never on the held-out ones. Arms that are complete in --work stand; those whose
+data are not given are left out.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from tiny_world.oracle import CLASS_NAMES, Renders
 from tiny_world.scene import SIZE
 from train_segmenter.data import ClassMap, Source, mapped, open_source
 from train_segmenter.evaluation import Report, evaluate
-from train_segmenter.models import Segmenter, create, load
+from train_segmenter.models import Segmenter, create
 from train_segmenter.options import TrainOptions
 from train_segmenter.self_training import pseudo_label
-from train_segmenter.training import SUMMARY_FILE, train
+from train_segmenter.training import trained_model
 from train_segmenter.transforms import Augmentation
 
 GENERATED = {"raw": "b", "refined": "c", "filtered": "d", "augmented": "e"}
@@ -65,11 +65,7 @@ class Bench:
     def trained(
         self, folder: str, source: Source, model: Callable[[], Segmenter], options: TrainOptions
     ) -> Segmenter:
-        out = self.work / folder
-        if (out / SUMMARY_FILE).is_file():
-            return load(out)
-        started = (out / "checkpoints").is_dir()
-        return train(model(), source, options, out, resume=started, cpu=self.cpu).model
+        return trained_model(model, source, options, self.work / folder, cpu=self.cpu)
 
     def arm(self, title: str, source: Source, model: Segmenter) -> Arm:
         validation, held_out = (evaluate(model, part) for part in (self.validation, self.held_out))

@@ -18,9 +18,9 @@ from tiny_world.renderer import render
 from tiny_world.scene import CLASSES, SIZE
 from train_segmenter.data import Sample
 from train_segmenter.evaluation import evaluate
-from train_segmenter.models import create, load
+from train_segmenter.models import Segmenter, create, load
 from train_segmenter.options import TrainOptions
-from train_segmenter.training import train
+from train_segmenter.training import trained_model
 from train_segmenter.transforms import Augmentation
 
 CLASS_NAMES = ("background", *CLASSES)
@@ -78,15 +78,18 @@ class Renders:
         return Sample(self.images[index], self.masks[index], self.name(index))
 
 
-def train_oracle(work: Path, out: Path, pairs: int, stages: dict[str, TrainOptions] | None = None) -> Path:
+def new_model() -> Segmenter:
+    torch.manual_seed(COARSE.seed)
+    return create(MODEL, CLASS_NAMES, pretrained="none", **SHAPE)
+
+
+def train_oracle(
+    work: Path, out: Path, pairs: int, coarse: TrainOptions = COARSE, fine: TrainOptions = FINE
+) -> Path:
     """Trains in `work`, going on where it was interrupted, and writes the half-precision model to `out`."""
     source = Renders.draw(pairs, start=FIRST_SEED)
-    torch.manual_seed(0)
-    model = create(MODEL, CLASS_NAMES, pretrained="none", **SHAPE)
-    for name, options in (stages or {"coarse": COARSE, "fine": FINE}).items():
-        folder = work / name
-        started = (folder / "checkpoints").is_dir()
-        model = train(model, source, options, folder, resume=started, cpu=True).model
+    half_size = trained_model(new_model, source, coarse, work / "coarse", cpu=True)
+    model = trained_model(lambda: half_size, source, fine, work / "fine", cpu=True)
     model.network.half()
     model.save_pretrained(out)
     return out

@@ -70,6 +70,11 @@ def load(out: Path, fingerprint: dict, model, optimizer, average: WeightAverage 
     return progress
 
 
+def exists(out: Path) -> bool:
+    """Whether there is a checkpoint to resume from."""
+    return bool(_steps(out))
+
+
 def _steps(out: Path) -> list[Path]:
     return sorted((out / FOLDER).glob("step-*"))
 

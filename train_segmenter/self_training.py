@@ -12,12 +12,12 @@ from accelerate import PartialState
 from PIL import Image
 from tqdm import tqdm
 
+from train_segmenter import checkpoint
 from train_segmenter.data.base import Sample, Source, read_mask
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models.base import Segmenter
-from train_segmenter.models.registry import load
 from train_segmenter.options import TrainOptions
-from train_segmenter.training import SUMMARY_FILE, Trained, train
+from train_segmenter.training import Trained, train, trained_model
 
 FIRST_STAGE = "first-stage"
 LABELS = "pseudo-labels"
@@ -96,14 +96,11 @@ def self_train(
     the stages that are complete stand.
     """
     out = Path(out)
-    first_folder = out / FIRST_STAGE
     common = {"validation": validation, "cpu": cpu, "progress": progress}
-    if resume and (first_folder / SUMMARY_FILE).is_file():
-        first = load(first_folder)
+    if resume:
+        first = trained_model(new_model, source, options, out / FIRST_STAGE, **common)
     else:
-        started = resume and (first_folder / "checkpoints").is_dir()
-        first = train(new_model(), source, options, first_folder, resume=started, **common).model
+        first = train(new_model(), source, options, out / FIRST_STAGE, **common).model
     with PartialState().main_process_first():  # the other processes find the folder complete
         relabelled = pseudo_label(first, source, out / LABELS, inference, confidence, progress)
-    started = resume and (out / "checkpoints").is_dir()
-    return train(new_model(), relabelled, options, out, resume=started, **common)
+    return train(new_model(), relabelled, options, out, resume=resume and checkpoint.exists(out), **common)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import gather_object
+from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -65,6 +65,19 @@ def train(
     With `validation` the kept weights are those of the best mean IoU, else the last ones.
     """
     return _Run(model, source, options, Path(out), validation, resume, cpu, progress).complete()
+
+
+def trained_model(
+    new_model: Callable[[], Segmenter], source: Source, options: TrainOptions, out: str | Path, **arguments
+) -> Segmenter:
+    """The model of `out`: as it stands where complete, trained further where stopped, else from `new_model`.
+
+    `arguments` are those of `train`.
+    """
+    out = Path(out)
+    if (out / SUMMARY_FILE).is_file():
+        return load(out)
+    return train(new_model(), source, options, out, resume=checkpoint.exists(out), **arguments).model
 
 
 class _TrainingStep(nn.Module):
@@ -214,7 +227,9 @@ def _accelerator(options: TrainOptions, cpu: bool) -> Accelerator:
     AcceleratorState._reset_state()
     if options.precision == "fp16" and (cpu or not torch.cuda.is_available()):
         raise ValueError("fp16 training needs a GPU; on the CPU use fp32 or bf16.")
-    return Accelerator(mixed_precision=PRECISIONS[options.precision], cpu=cpu)
+    # some architectures leave a part of their encoder unused
+    wrapping = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(mixed_precision=PRECISIONS[options.precision], cpu=cpu, kwargs_handlers=[wrapping])
 
 
 def _optimizer(model: Segmenter, options: TrainOptions) -> torch.optim.AdamW:
@@ -244,7 +259,7 @@ def _fingerprint(model: Segmenter, source: Source, options: TrainOptions, proces
 def _check_folder(out: Path, resume: bool) -> None:
     if resume:
         return
-    if (out / checkpoint.FOLDER).exists() or (out / "config.json").exists():
+    if checkpoint.exists(out) or (out / "config.json").exists():
         raise FileExistsError(
             f"{out} already holds a training. Continue it with --resume, or choose another folder."
         )

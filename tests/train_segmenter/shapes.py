@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from PIL import Image
 
 from train_segmenter.data import Sample
+from train_segmenter.models import Segmenter, create
 
+SMALL_MODEL = "smp:unet:tu-mobilenetv3_small_050"
+SMALL_SIZES = {"encoder_depth": 3, "decoder_channels": (16, 8, 8)}
 NAMES = ("background", "red", "blue")
 COLOURS = np.array([(90, 90, 90), (220, 30, 30), (30, 30, 220)], np.uint8)
 
@@ -51,3 +55,9 @@ def write_folder(root, count: int = 4, size: int = 32, names=NAMES):
         Image.fromarray(mask).save(root / "masks" / f"{index}.png")
     (root / "classes.txt").write_text("\n".join(names))
     return root
+
+
+def small_model(class_names=NAMES, **options) -> Segmenter:
+    """A segmenter of a few ten thousand weights, always the same."""
+    torch.manual_seed(0)
+    return create(SMALL_MODEL, tuple(class_names), "none", **SMALL_SIZES, **options)

@@ -2,20 +2,18 @@
 
 import numpy as np
 import pytest
-import torch
 from huggingface_hub import ModelCard
 
+from tests.train_segmenter.shapes import small_model
 from train_segmenter.card import Evaluation, push_model, write_card
 from train_segmenter.evaluation import Report
-from train_segmenter.models import create
 
 NAMES = ("background", "dog", "cat")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    torch.manual_seed(0)
-    model = create("smp:unet:resnet18", NAMES, "none", decoder_channels=(16, 16, 8, 8, 8))
+    model = small_model(NAMES)
     model.save_pretrained(tmp_path / "my-model")
     return tmp_path / "my-model"
 

@@ -8,7 +8,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.train_segmenter.shapes import draw, write_folder
+from tests.train_segmenter.shapes import SMALL_MODEL, SMALL_SIZES, draw, write_folder
 from train_segmenter import cli
 from train_segmenter.mean_iou import mean_iou
 
@@ -32,20 +32,29 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(data, tmp_path_factory):
+def recipe(tmp_path_factory):
+    """A small model and crops of the images' size."""
+    path = tmp_path_factory.mktemp("recipes") / "small.yaml"
+    training = {"steps": 9, "batch_size": 2, "loss": "dice", "augmentation": {"crop": 32}}
+    path.write_text(json.dumps({"model": SMALL_MODEL, "model_options": SMALL_SIZES, "training": training}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(data, recipe, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "model"
-    words = ["--data", f"folder:{data}", "--model", "smp:unet:resnet18", "--pretrained", "none", "--out", out]
+    words = ["--data", f"folder:{data}", "--recipe", recipe, "--pretrained", "none", "--out", out]
     schedule = [
         "--steps",
-        25,
+        40,
         "--batch-size",
         4,
         "--learning-rate",
-        0.003,
+        0.01,
         "--ema",
         0.5,
         "--evaluate-every",
-        25,
+        40,
     ]
     result = succeed("train", *words, *schedule, "--validation", f"folder:{data}", "--cpu", "--json")
     return out, json.loads(result.stdout)
@@ -53,7 +62,7 @@ def trained(data, tmp_path_factory):
 
 def test_train_leaves_a_model_its_curve_and_its_card(trained):
     out, result = trained
-    assert result["model"] == str(out) and result["steps"] == 25 and result["mean_iou"] > 0.5
+    assert result["model"] == str(out) and result["steps"] == 40 and result["mean_iou"] > 0.5
     assert {"config.json", "model.safetensors", "segmenter.json", "train.jsonl", "README.md"} <= {
         path.name for path in out.iterdir()
     }
@@ -134,11 +143,20 @@ def test_fine_tuning_a_trained_model_on_a_mixture(trained, data, tmp_path):
     )
     assert (tmp_path / "tuned/model.pt2").exists()
     summary = json.loads((tmp_path / "tuned/train.json").read_text())
-    assert summary["pairs"] == 16 and summary["model"] == "smp:unet:resnet18"
+    assert summary["pairs"] == 16 and summary["model"] == SMALL_MODEL
 
 
-def test_classes_are_grouped_from_the_command_line(data, tmp_path):
-    words = ["--data", f"folder:{data}", "--classes", "background,square", "--group", "square=red,blue"]
+def test_classes_are_grouped_from_the_command_line(data, recipe, tmp_path):
+    words = [
+        "--data",
+        f"folder:{data}",
+        "--classes",
+        "background,square",
+        "--group",
+        "square=red,blue",
+        "--recipe",
+        recipe,
+    ]
     succeed(
         "train",
         *words,
@@ -163,21 +181,18 @@ def test_classes_are_grouped_from_the_command_line(data, tmp_path):
     }
 
 
-def test_self_training_from_the_command_line(data, tmp_path):
-    words = ["--data", f"folder:{data}", "--pretrained", "none", "--steps", 1, "--batch-size", 2, "--cpu"]
+def test_self_training_from_the_command_line(data, recipe, tmp_path):
+    words = ["--data", f"folder:{data}", "--recipe", recipe, "--pretrained", "none", "--steps", 1, "--cpu"]
     succeed("train", *words, "--out", tmp_path / "m", "--self-training", "--confidence", 0.3)
     assert len(list((tmp_path / "m/pseudo-labels").iterdir())) == 8
 
 
-def test_a_recipe_gives_the_settings_and_options_override_it(data, tmp_path):
-    recipe = tmp_path / "own.yaml"
-    recipe.write_text(
-        "model: smp:fpn:resnet18\ntraining: {steps: 9, batch_size: 2, loss: dice, augmentation: {crop: 32}}\n"
-    )
+def test_a_recipe_gives_the_settings_and_options_override_it(data, recipe, tmp_path):
     words = ["--data", f"folder:{data}", "--recipe", recipe, "--pretrained", "none", "--cpu"]
     succeed("train", *words, "--out", tmp_path / "m", "--steps", 1)
     summary = json.loads((tmp_path / "m/train.json").read_text())
-    assert (summary["model"], summary["steps"], summary["loss"]) == ("smp:fpn:resnet18", 1, "dice")
+    assert (summary["model"], summary["steps"], summary["loss"]) == (SMALL_MODEL, 1, "dice")
+    assert summary["batch_size"] == 2 and summary["augmentation"]["crop"] == 32
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.train_segmenter.shapes import small_model
 from train_segmenter.export import export
-from train_segmenter.models import create
 
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(0)
-    return create(
-        "smp:unet:resnet18", ("background", "dog"), "none", decoder_channels=(16, 16, 8, 8, 8)
-    ).train()
+    return small_model().train()
 
 
 def logits(model, images):

@@ -8,11 +8,11 @@ import segmentation_models_pytorch as smp
 import torch
 from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImageProcessor
 
+from tests.train_segmenter.shapes import NAMES, small_model
 from train_segmenter.losses import Criterion
 from train_segmenter.models import create, load
 from train_segmenter.models.pretrained import build
 
-NAMES = ("background", "red", "blue")
 SMALL_MASK2FORMER = {
     "feature_size": 32,
     "mask_feature_size": 32,
@@ -41,7 +41,7 @@ SMALL_SWIN = {
 def small(kind: str, tmp_path):
     torch.manual_seed(0)
     if kind == "smp":
-        return create("smp:unet:resnet18", NAMES, "none", decoder_channels=(16, 16, 8, 8, 8))
+        return small_model()
     if kind == "timm":
         return create("mask2former:resnet10t", NAMES, "none", **SMALL_MASK2FORMER)
     config = tmp_path / "small.json"
@@ -131,7 +131,7 @@ def test_mask2former_learns_from_counted_pixels_alone(kind, tmp_path):
 
 def test_mask2former_survives_a_wholly_ignored_batch(tmp_path):
     model = small("swin", tmp_path).train()
-    loss = model.training_loss(torch.rand(1, 3, 32, 32), torch.full((1, 32, 32), 255), Criterion.parse("ce"))
+    loss = model.training_loss(torch.rand(1, 3, 64, 64), torch.full((1, 64, 64), 255), Criterion.parse("ce"))
     loss.backward()
     assert loss.item() == 0
 

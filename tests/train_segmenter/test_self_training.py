@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.train_segmenter.shapes import Squares
+from tests.train_segmenter.shapes import Squares, small_model
 from train_segmenter.evaluation import Inference
-from train_segmenter.models import create, load
+from train_segmenter.models import load
 from train_segmenter.options import TrainOptions
 from train_segmenter.self_training import Relabelled, pseudo_label, self_train
 from train_segmenter.transforms import Augmentation
@@ -18,13 +18,8 @@ OPTIONS = TrainOptions(
 )
 
 
-def new_model():
-    torch.manual_seed(0)
-    return create("smp:unet:resnet18", Squares(1).class_names, "none", decoder_channels=(16, 16, 8, 8, 8))
-
-
 def test_labels_are_the_models_own_and_unsure_pixels_are_ignored(tmp_path):
-    model, source = new_model(), Squares(3)
+    model, source = small_model(), Squares(3)
     labelled = pseudo_label(model, source, tmp_path / "all", progress=False)
     assert len(labelled) == 3
     for index in range(3):
@@ -43,13 +38,13 @@ def test_labels_are_the_models_own_and_unsure_pixels_are_ignored(tmp_path):
 
 def test_both_stages_train_and_what_is_complete_stands(tmp_path):
     source = Squares(4)
-    trained = self_train(new_model, source, OPTIONS, tmp_path, cpu=True, progress=False)
+    trained = self_train(small_model, source, OPTIONS, tmp_path, cpu=True, progress=False)
     first = load(tmp_path / "first-stage")
     relabelled = Relabelled(source, tmp_path / "pseudo-labels")
     np.testing.assert_array_equal(relabelled[1].mask, Inference().mask(first, source[1].image))
     assert trained.model.class_names == source.class_names and (tmp_path / "config.json").exists()
     weights = (tmp_path / "first-stage/model.safetensors").stat().st_mtime_ns
-    self_train(new_model, source, OPTIONS, tmp_path, resume=True, cpu=True, progress=False)
+    self_train(small_model, source, OPTIONS, tmp_path, resume=True, cpu=True, progress=False)
     assert (tmp_path / "first-stage/model.safetensors").stat().st_mtime_ns == weights
     with pytest.raises(FileExistsError):
-        self_train(new_model, source, replace(OPTIONS, steps=3), tmp_path, cpu=True, progress=False)
+        self_train(small_model, source, replace(OPTIONS, steps=3), tmp_path, cpu=True, progress=False)

@@ -13,11 +13,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.train_segmenter.shapes import Squares
+from tests.train_segmenter.shapes import Squares, small_model
 from train_segmenter.batches import training_batches
 from train_segmenter.ema import WeightAverage
 from train_segmenter.evaluation import evaluate
-from train_segmenter.models import create, load
+from train_segmenter.models import load
 from train_segmenter.options import Recipe, TrainOptions
 from train_segmenter.schedule import learning_rate_factor
 from train_segmenter.trackers import read_log
@@ -37,13 +37,8 @@ OPTIONS = TrainOptions(
 )
 
 
-def model(dropout=True, seed=0):
-    torch.manual_seed(seed)
-    name = "smp:fpn:resnet18" if dropout else "smp:unet:resnet18"  # FPN's decoder drops out
-    sizes = {"decoder_pyramid_channels": 16, "decoder_segmentation_channels": 16}
-    return create(
-        name, DATA.class_names, "none", **(sizes if dropout else {"decoder_channels": (16, 16, 8, 8, 8)})
-    )
+def model(drops=True):
+    return small_model(drop_path_rate=0.3 if drops else 0.0)
 
 
 def run(out, options=OPTIONS, **arguments):
@@ -55,7 +50,9 @@ def weights(folder):
 
 
 def test_it_learns_the_squares(tmp_path):
-    options = replace(OPTIONS, steps=60, batch_size=8, log_every=20, evaluate_every=60, save_every=60)
+    options = replace(
+        OPTIONS, steps=60, batch_size=8, learning_rate=1e-2, log_every=20, evaluate_every=60, save_every=60
+    )
     trained = train(
         model(False), Squares(40), options, tmp_path, validation=Squares(10, 500), cpu=True, progress=False
     )

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import io
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
+from train_segmenter.files import share
 from train_segmenter.models.base import Segmenter, SegmenterSpec
 from train_segmenter.models.pretrained import build
 
 
 class SmpSegmenter(Segmenter):
     """A network of segmentation_models.pytorch."""
+
+    def __init__(self, network: nn.Module, spec: SegmenterSpec) -> None:
+        super().__init__(network, spec)
+        if isinstance(network, smp.PAN):  # pools its features, already at stride 16, three times more
+            self.stride = 128
 
     def logits(self, prepared: Tensor) -> Tensor:
         return self.network(prepared)
@@ -24,6 +32,7 @@ class SmpSegmenter(Segmenter):
 
     def save_pretrained(self, folder: Path) -> None:
         self.network.save_pretrained(folder)
+        share(folder / "model.safetensors")
         self.spec.write(folder)
 
 
@@ -46,7 +55,8 @@ def create(name: str, class_names: tuple[str, ...], pretrained: str = "auto", **
 
 
 def load(folder: Path, spec: SegmenterSpec | None) -> SmpSegmenter:
-    network = smp.from_pretrained(str(folder))
+    with redirect_stdout(io.StringIO()):  # it prints where a program may expect JSON alone
+        network = smp.from_pretrained(str(folder))
     if spec is None:
         classes = network.config["classes"]
         spec = SegmenterSpec(
@@ -66,8 +76,8 @@ def _check(architecture: str, encoder: str, options: dict) -> None:
             "tu-NAME for every model of timm."
         )
     parameters = inspect.signature(known[architecture.lower()].__init__).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    if not takes_any and (unknown := set(options) - set(parameters)):
+    # what an architecture does not know goes to the encoder, and only those of timm read it
+    if not encoder.startswith("tu-") and (unknown := set(options) - set(parameters)):
         raise ValueError(f"{architecture} has no option {', '.join(sorted(unknown))}.")
 
 
