@@ -1,0 +1,64 @@
+"""`attnmask augment`: a dataset with spliced, blurred, occluded and warped pairs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def augment(
+    data: Annotated[str, typer.Option(help="Dataset folder or Hub name; it stays as it is.")],
+    out: Annotated[Path, typer.Option(help="Folder of the augmented dataset.")],
+    copies: Annotated[int, typer.Option(min=1, help="Augmented pairs made of each pair.")] = 1,
+    originals: Annotated[bool, typer.Option(help="Keep the pairs themselves beside their copies.")] = True,
+    splice: Annotated[float, typer.Option(help="Probability of tiles with other pairs.")] = 0.5,
+    grid: Annotated[
+        list[str] | None, typer.Option(help="Rows x columns of tiles. Repeatable; by default all published.")
+    ] = None,
+    blur: Annotated[float, typer.Option(help="Probability of Gaussian blur.")] = 0.3,
+    occlude: Annotated[float, typer.Option(help="Probability of patches in front.")] = 0.3,
+    occluded: Annotated[
+        str, typer.Option(help="The mask beneath a patch: ignore (255), keep, or background.")
+    ] = "ignore",
+    perspective: Annotated[float, typer.Option(help="Probability of a perspective warp.")] = 0.3,
+    seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
+    split: Annotated[str, typer.Option(help="Split that is augmented.")] = "train",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Make a dataset of augmented pairs: splicing, blur, occlusion, perspective."""
+    from tqdm import tqdm
+
+    from dataset_builder.augmentation.dataset import AugmentedRows
+    from dataset_builder.augmentation.options import PUBLISHED_GRIDS, AugmentOptions
+    from dataset_builder.derived import new_folder
+    from dataset_builder.export.dataset import write_rows
+    from train_segmenter.data.hub import hub
+
+    options = AugmentOptions(
+        splice=splice,
+        grids=tuple(map(parsed_grid, grid)) if grid else PUBLISHED_GRIDS,
+        blur=blur,
+        occlude=occlude,
+        occluded=occluded,
+        perspective=perspective,
+    )
+    source = hub(data, split)
+    rows = AugmentedRows(source, options, copies, seed, originals)
+    with new_folder(out) as work:
+        shown = tqdm(rows, "augmenting", total=len(rows), unit="pair")
+        write_rows({split: (shown, len(rows))}, rows.features, source.class_names, work)
+    if as_json:
+        typer.echo(json.dumps({"out": str(out), "pairs": len(rows), "of": len(source)}))
+    else:
+        typer.echo(f"{len(rows)} pairs of {len(source)} are in {out.resolve()}")
+
+
+def parsed_grid(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)[x×](\d+)", text.strip().lower())
+    if match is None:
+        raise ValueError(f"--grid {text!r}: write rows and columns as 2x2")
+    return int(match[1]), int(match[2])

@@ -1,0 +1,46 @@
+"""Perspective: the corners of a pair pulled in or out."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from dataset_builder.augmentation.splicing import Pair
+
+IGNORE = 255
+
+
+def warp(image: np.ndarray, mask: np.ndarray, corners: np.ndarray) -> Pair:
+    """The pair seen so that its corners show what lies at `corners` (4, 2).
+
+    Corners are x, y in pixels: top left, top right, bottom right, bottom left. What lies outside of the image
+    becomes black, and 255 in the mask.
+    """
+    height, width = mask.shape
+    own = np.array([(0, 0), (width, 0), (width, height), (0, height)], float)
+    transform = homography(own, corners)
+    size, kind = (width, height), Image.Transform.PERSPECTIVE
+    pixels = Image.fromarray(image).transform(
+        size, kind, transform, Image.Resampling.BILINEAR, fillcolor=(0, 0, 0)
+    )
+    ids = Image.fromarray(mask).transform(size, kind, transform, Image.Resampling.NEAREST, fillcolor=IGNORE)
+    return np.array(pixels), np.array(ids)
+
+
+def homography(here: np.ndarray, there: np.ndarray) -> tuple[float, ...]:
+    """The eight numbers a … h with x' = (ax + by + c) / (gx + hy + 1), y' = (dx + ey + f) / (gx + hy + 1).
+
+    They take each of the four points `here` (4, 2) to that of `there` (4, 2).
+    """
+    rows, values = [], []
+    for (x, y), (u, v) in zip(here, there, strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+        values += [u, v]
+    return tuple(np.linalg.solve(np.array(rows), np.array(values)))
+
+
+def drawn_corners(size: tuple[int, int], distortion: float, rng: np.random.Generator) -> np.ndarray:
+    """The corners (4, 2) of an image of size (H, W), each moved by up to `distortion` of half a side."""
+    height, width = size
+    own = np.array([(0, 0), (width, 0), (width, height), (0, height)], float)
+    return own + rng.uniform(-distortion, distortion, (4, 2)) * (width / 2, height / 2)

@@ -1,0 +1,66 @@
+"""Cityscapes: PNG images by city, with label ids, train ids and colours as masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dataset_builder.export.encoding import as_kind, write_bytes, write_mask
+from dataset_builder.export.files import common_name, existing, file_pairs, own_name
+from dataset_builder.export.pairs import IGNORE, PairSet
+from diffusers_attnmask.palette import Colour
+from train_segmenter.data.cityscapes import cityscapes
+from train_segmenter.data.tables import cityscapes_labels, cityscapes_names, lookup
+
+CITY = "synthetic"
+FRAME = 19  # the annotated frame of each sequence of 30
+UNLABELED = 0
+SPLITS = ("train", "val", "test")
+
+
+def write_cityscapes(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
+    """Write `leftImg8bit` and `gtFine`; the classes must be among the 19 of the benchmark.
+
+    Pixels of the background, which Cityscapes does not have, become unlabelled like those of 255. Pairs are
+    numbered, as the naming asks for.
+    """
+    labels, trains = tables(pairs.class_names)
+    for split, own in pairs.splits.items():
+        split = own_name(split)
+        for number, pair in enumerate(own):
+            stem = f"{CITY}_{number:06d}_{FRAME:06d}"
+            image = out / "leftImg8bit" / split / CITY / f"{stem}_leftImg8bit.png"
+            write_bytes(as_kind(pair.image, "PNG", pair.name), image)
+            truth = out / "gtFine" / split / CITY
+            write_mask(labels[pair.mask], truth / f"{stem}_gtFine_labelIds.png")
+            write_mask(trains[pair.mask], truth / f"{stem}_gtFine_labelTrainIds.png")
+            colours = np.where(
+                (labels[pair.mask] != UNLABELED)[..., None], np.array(palette, np.uint8)[pair.mask], 0
+            )
+            Image.fromarray(colours.astype(np.uint8)).save(truth / f"{stem}_gtFine_color.png")
+    return out
+
+
+def tables(class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Lookups uint8 (256,) from mask ids to label ids and to train ids."""
+    official = {name: (label, train) for label, (name, train) in cityscapes_labels().items()}
+    known = {name: official[name] for name in cityscapes_names()}
+    if foreign := [name for name in class_names if name not in known and name != "background"]:
+        raise ValueError(
+            f"Cityscapes has no class {', '.join(foreign)}; it has {', '.join(known)}. Export as "
+            "voc, coco or folder, which hold any classes"
+        )
+    own = {number: known.get(name, (UNLABELED, IGNORE)) for number, name in enumerate(class_names)}
+    labels = lookup({number: label for number, (label, _) in own.items()} | {IGNORE: UNLABELED}, UNLABELED)
+    return labels, lookup({number: train for number, (_, train) in own.items()})
+
+
+def read_cityscapes(root: Path, split: str | None = None) -> PairSet:
+    """`leftImg8bit` and `gtFine` with label ids; masks get the benchmark's train ids."""
+    found = existing({name: (root / "leftImg8bit" / name).is_dir() for name in SPLITS}, split, str(root))
+    return PairSet(
+        cityscapes_names(), {common_name(name): file_pairs(cityscapes(root, name), root) for name in found}
+    )

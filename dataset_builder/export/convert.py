@@ -1,0 +1,94 @@
+"""From any format to any other: every format is a reader and a writer of named pairs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from dataset_builder.derived import new_folder
+from dataset_builder.export.cityscapes import read_cityscapes, write_cityscapes
+from dataset_builder.export.coco import read_coco, write_coco
+from dataset_builder.export.dataset import read_dataset, write_dataset
+from dataset_builder.export.folder import read_folder, read_mmseg, write_folder, write_mmseg
+from dataset_builder.export.labels import palette_of
+from dataset_builder.export.pairs import PairSet, part_validation
+from dataset_builder.export.safety import safe_names
+from dataset_builder.export.voc import read_voc, write_voc
+from diffusers_attnmask.palette import Colour
+
+Reader = Callable[[Path, str | None], PairSet]
+Writer = Callable[[PairSet, Path, Sequence[Colour]], Path]
+DATASET = "dataset"
+FORMATS: dict[str, tuple[Reader, Writer]] = {
+    "voc": (read_voc, write_voc),
+    "cityscapes": (read_cityscapes, write_cityscapes),
+    "coco": (read_coco, write_coco),
+    "mmseg": (read_mmseg, write_mmseg),
+    "folder": (read_folder, write_folder),
+}
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """to: the format to write. vocabulary: whose colours to use. val_share: part of the training pairs to
+    write as validation split. split: the one to read, by default all."""
+
+    to: str
+    vocabulary: str | None = None
+    split: str | None = None
+    val_share: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.to not in (*FORMATS, DATASET):
+            raise ValueError(f"format {self.to!r} is unknown: use one of {', '.join((*FORMATS, DATASET))}")
+
+
+def read_any(spec: str, split: str | None = None) -> PairSet:
+    """Pairs of `FORMAT:path`, or of a dataset folder or Hub name."""
+    prefix, colon, rest = spec.partition(":")
+    if colon and prefix.lower() in FORMATS:
+        root = Path(rest)
+        if not root.is_dir():
+            raise FileNotFoundError(f"there is no folder {rest!r}")
+        return FORMATS[prefix.lower()][0](root, split)
+    if colon and not Path(spec).exists() and prefix.lower() != DATASET:
+        raise ValueError(f"{spec!r} has an unknown format: use one of {', '.join((*FORMATS, DATASET))}")
+    return read_dataset(rest if prefix.lower() == DATASET and colon else spec, split)
+
+
+def convert(spec: str, out: Path, options: ExportOptions) -> tuple[PairSet, Path]:
+    """Write the pairs of `spec` as the folder `out`, which appears whole or not at all.
+
+    Returns what was read, and the folder below `out` that readers of the format take.
+    """
+    pairs = read_any(spec, options.split)
+    if options.val_share is not None:
+        pairs = part_validation(pairs, options.val_share)
+    for own in pairs.splits.values():
+        safe_names(own.names)
+    with new_folder(out) as work, tqdm(total=len(pairs), desc="exporting", unit="pair") as bar:
+        for left in work.iterdir():  # of an export that was stopped
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        shown = replace(
+            pairs, splits={k: replace(v, read=counted(v.read, bar)) for k, v in pairs.splits.items()}
+        )
+        if options.to == DATASET:
+            write_dataset(shown, work, spec.partition(":")[0])
+            home = work
+        else:
+            home = FORMATS[options.to][1](shown, work, palette_of(pairs.class_names, options.vocabulary))
+        home = home.relative_to(work)
+    return pairs, out / home
+
+
+def counted(read: Callable, bar: tqdm) -> Callable:
+    def counting(number: int):
+        pair = read(number)
+        bar.update()
+        return pair
+
+    return counting

@@ -1,0 +1,106 @@
+"""Datasets in the columns of `attnmask build`, as `load_dataset` reads them."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+from PIL import Image
+
+from dataset_builder.derived import SHARD_SIZE, encoded
+from dataset_builder.export.labels import write_labels
+from dataset_builder.export.pairs import NamedPair, Pairs, PairSet
+from dataset_builder.export.safety import check_sizes, opened, opened_mask
+from dataset_builder.features import pair_features
+from train_segmenter.data.hub import HubPairs, hub
+
+
+def read_dataset(path: str, split: str | None = None) -> PairSet:
+    """The splits of a dataset folder or Hub name, or the one asked for."""
+    splits = [split] if split else datasets.get_dataset_split_names(path)
+    sources = {name: hub(path, name) for name in splits}
+    return PairSet(
+        next(iter(sources.values())).class_names, {name: dataset_pairs(own) for name, own in sources.items()}
+    )
+
+
+def dataset_pairs(source: HubPairs) -> Pairs:
+    wanted = [source.image_column, source.mask_column]
+    stored = encoded(source.dataset.select_columns(wanted))
+    if "id" in source.dataset.column_names:
+        names = [
+            str(name)
+            for name in source.dataset.select_columns("id").with_format("arrow")[:]["id"].to_pylist()
+        ]
+    else:
+        names = [source.name(number) for number in range(len(source))]
+
+    def read(number: int) -> NamedPair:
+        image, mask = (picture_bytes(stored[number][column], names[number]) for column in wanted)
+        ids = opened_mask(mask, f"the mask of {names[number]}")
+        check_sizes(opened(image, names[number]), ids, names[number])
+        return NamedPair(names[number], image, ids)
+
+    return Pairs(names, read)
+
+
+def picture_bytes(cell: Mapping[str, Any], name: str) -> bytes:
+    """The file of an undecoded picture; a row may also name a local file."""
+    if cell["bytes"] is not None:
+        return cell["bytes"]
+    if not Path(cell["path"]).is_file():
+        raise FileNotFoundError(f"the picture {cell['path']} of {name} is not on this machine")
+    return Path(cell["path"]).read_bytes()
+
+
+def write_dataset(pairs: PairSet, folder: Path, origin: str) -> None:
+    """Write pairs of any format as a dataset; `origin` stands in the model column."""
+    splits = {
+        split: (pair_rows(own, pairs.class_names, origin), len(own)) for split, own in pairs.splits.items()
+    }
+    write_rows(splits, pair_features(pairs.class_names), pairs.class_names, folder)
+
+
+def pair_rows(pairs: Pairs, class_names: Sequence[str], origin: str) -> Iterator[dict[str, Any]]:
+    for number, pair in enumerate(pairs):
+        shown = [int(own) for own in np.unique(pair.mask) if own < len(class_names)]
+        yield {
+            "image": {"bytes": pair.image, "path": None},
+            "mask": {"bytes": mask_file(pair.mask), "path": None},
+            "id": pair.name,
+            "prompt": "",
+            "classes": [own for own in shown if class_names[own] != "background"],
+            "seed": number,
+            "method": "annotation",
+            "model": origin,
+            "quality": 1.0,
+        }
+
+
+def write_rows(
+    splits: Mapping[str, tuple[Iterable[dict[str, Any]], int]],
+    features: datasets.Features,
+    class_names: Sequence[str],
+    folder: Path,
+) -> None:
+    """Write each split, its rows and their number, as Parquet files with the class names beside them."""
+    shutil.rmtree(folder / "data", ignore_errors=True)
+    (folder / "data").mkdir(parents=True)
+    for split, (rows, count) in splits.items():
+        rows, shards = iter(rows), max(1, -(-count // SHARD_SIZE))
+        for shard in range(shards):
+            part = datasets.Dataset.from_list(list(islice(rows, SHARD_SIZE)), features=features)
+            part.to_parquet(folder / "data" / f"{split}-{shard:05d}-of-{shards:05d}.parquet")
+    write_labels(class_names, folder)
+
+
+def mask_file(ids: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(ids).save(stream, "PNG")
+    return stream.getvalue()

@@ -1,0 +1,90 @@
+"""Plain folders, `images/` and `masks/`, and the layout of mmsegmentation with its config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dataset_builder.export.encoding import as_kind, picture_suffix, write_bytes, write_mask
+from dataset_builder.export.files import common_name, existing, file_pairs, own_name
+from dataset_builder.export.labels import write_labels
+from dataset_builder.export.pairs import IGNORE, PairSet
+from dataset_builder.files import write_text
+from diffusers_attnmask.palette import Colour
+from train_segmenter.data.base import FilePairs, image_files, matching_masks
+from train_segmenter.data.folder import class_names, folder
+
+CONFIG = "dataset_config.py"
+SPLITS = ("train", "val", "test")
+
+
+def write_folder(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
+    """Write `images/` and `masks/`, below the name of the split where there are several."""
+    for split, own in pairs.splits.items():
+        base = out / own_name(split) if len(pairs.splits) > 1 else out
+        for pair in own:
+            suffix = picture_suffix(pair.image, pair.name)
+            write_bytes(pair.image, base / "images" / f"{pair.name}{suffix}")
+            write_mask(pair.mask, base / "masks" / f"{pair.name}.png")
+    write_labels(pairs.class_names, out)
+    return out
+
+
+def read_folder(root: Path, split: str | None = None) -> PairSet:
+    """A folder with `images/` and `masks/`, or with splits that have them."""
+    if split is None and (root / "images").is_dir():
+        source = folder(root)
+        return PairSet(source.class_names, {"train": file_pairs(source, root)})
+    found = existing({name: (root / name / "images").is_dir() for name in SPLITS}, split, str(root))
+    sources = {name: folder(root, name) for name in found}
+    return PairSet(
+        sources[found[0]].class_names,
+        {common_name(name): file_pairs(own, root) for name, own in sources.items()},
+    )
+
+
+def write_mmseg(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
+    """Write `img_dir/SPLIT`, `ann_dir/SPLIT` and a config for mmsegmentation 1 to inherit from."""
+    for split, own in pairs.splits.items():
+        for pair in own:
+            image = out / "img_dir" / own_name(split) / f"{pair.name}.png"
+            write_bytes(as_kind(pair.image, "PNG", pair.name), image)
+            write_mask(pair.mask, out / "ann_dir" / own_name(split) / f"{pair.name}.png")
+    write_text(out / CONFIG, mmseg_config(pairs, palette))
+    write_labels(pairs.class_names, out)
+    return out
+
+
+def mmseg_config(pairs: PairSet, palette: Sequence[Colour]) -> str:
+    """The dataset part of a config; `data_root` is relative to where training is started."""
+    colours = [list(colour) for colour in palette[: len(pairs.class_names)]]
+    lines = [
+        "# The dataset of an mmsegmentation (>= 1.0) config: put it under _base_, and set data_root.",
+        'data_root = "."',
+        f"metainfo = dict(classes={pairs.class_names!r}, palette={colours!r})",
+    ]
+    for split in map(own_name, pairs.splits):
+        lines += [
+            f"{split}_dataset = dict(",
+            '    type="BaseSegDataset",',
+            "    data_root=data_root,",
+            "    metainfo=metainfo,",
+            f'    data_prefix=dict(img_path="img_dir/{split}", seg_map_path="ann_dir/{split}"),',
+            '    img_suffix=".png",',
+            '    seg_map_suffix=".png",',
+            "    reduce_zero_label=False,",
+            f"    ignore_index={IGNORE},",
+            ")",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def read_mmseg(root: Path, split: str | None = None) -> PairSet:
+    """`img_dir` and `ann_dir` with class names in `id2label.json` or `classes.txt`; no config is run."""
+    found = existing({name: (root / "img_dir" / name).is_dir() for name in SPLITS}, split, str(root))
+    names = class_names(root)
+    sources = {
+        name: FilePairs(names, matching_masks(image_files(root / "img_dir" / name), root / "ann_dir" / name))
+        for name in found
+    }
+    return PairSet(names, {common_name(name): file_pairs(own, root) for name, own in sources.items()})

@@ -1,0 +1,33 @@
+"""Class names and colours beside data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from dataset_builder.files import write_text
+from dataset_builder.vocabulary import load_vocabulary, vocabulary_names
+from diffusers_attnmask.palette import VOC_PALETTE, Colour
+
+LABELS = "id2label.json"
+
+
+def write_labels(class_names: Sequence[str], folder: Path) -> None:
+    """`id2label.json`: the names by mask id."""
+    labels = {str(number): name for number, name in enumerate(class_names)}
+    write_text(folder / LABELS, json.dumps(labels, indent=2, ensure_ascii=False) + "\n")
+
+
+def palette_of(class_names: Sequence[str], vocabulary: str | None = None) -> tuple[Colour, ...]:
+    """The 256 colours of a vocabulary: the named one, the bundled one of these classes, else VOC's."""
+    for name in [vocabulary] if vocabulary else vocabulary_names():
+        known = load_vocabulary(name)
+        if known.class_names == tuple(class_names):
+            return known.palette
+        if vocabulary:
+            raise ValueError(
+                f"vocabulary {vocabulary!r} has the classes {', '.join(known.class_names)}; the data has "
+                f"{', '.join(class_names)}"
+            )
+    return VOC_PALETTE

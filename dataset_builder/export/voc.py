@@ -1,0 +1,49 @@
+"""PASCAL VOC: JPEG images, palette masks, and a list for each split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dataset_builder.export.encoding import as_kind, write_bytes, write_mask
+from dataset_builder.export.files import common_name, existing, file_pairs, named_classes, own_name
+from dataset_builder.export.labels import write_labels
+from dataset_builder.export.pairs import PairSet
+from dataset_builder.export.safety import safe_names
+from dataset_builder.files import write_text
+from diffusers_attnmask.palette import Colour
+from train_segmenter.data.tables import voc_names
+from train_segmenter.data.voc import voc
+
+HOME = Path("VOCdevkit") / "VOC2012"  # where torchvision and others look
+SPLITS = ("train", "val", "test")
+
+
+def write_voc(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
+    """Write `VOCdevkit/VOC2012`; images that are no JPEG yet are encoded at quality 95."""
+    safe_names(name for own in pairs.splits.values() for name in own.names)  # all splits share a folder
+    root = out / HOME
+    lists: dict[str, list[str]] = {}
+    for split, own in pairs.splits.items():
+        for pair in own:
+            write_bytes(as_kind(pair.image, "JPEG", pair.name), root / "JPEGImages" / f"{pair.name}.jpg")
+            write_mask(pair.mask, root / "SegmentationClass" / f"{pair.name}.png", palette)
+            lists.setdefault(own_name(split), []).append(pair.name)
+    lists["trainval"] = [*lists.get("train", []), *lists.get("val", [])]
+    for split, names in lists.items():
+        write_text(
+            root / "ImageSets" / "Segmentation" / f"{split}.txt", "".join(f"{name}\n" for name in names)
+        )
+    write_labels(pairs.class_names, root)
+    return root
+
+
+def read_voc(path: Path, split: str | None = None) -> PairSet:
+    """A folder with `JPEGImages`, or the one that holds `VOCdevkit/VOC2012`."""
+    root = path / HOME if (path / HOME).is_dir() else path
+    lists = root / "ImageSets" / "Segmentation"
+    found = existing({name: (lists / f"{name}.txt").is_file() for name in SPLITS}, split, str(root))
+    return PairSet(
+        named_classes(root, voc_names()),
+        {common_name(name): file_pairs(voc(root, name), root) for name in found},
+    )

@@ -1,0 +1,39 @@
+"""`attnmask export`: pairs from one format to another, in either direction."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    data: Annotated[
+        str,
+        typer.Option(
+            help="Dataset folder or Hub name; to import: VOC:path, Cityscapes:, COCO:, mmseg:, folder:."
+        ),
+    ],
+    to: Annotated[str, typer.Option(help="voc, cityscapes, coco, mmseg, folder, or dataset to import.")],
+    out: Annotated[Path, typer.Option(help="New folder.")],
+    vocabulary: Annotated[
+        str | None,
+        typer.Option(help="Vocabulary whose colours are used; by default that of the class names."),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Split to read; by default all.")] = None,
+    val_share: Annotated[
+        float | None, typer.Option(help="Part of the training pairs to write as validation split, as 0.1.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Write a dataset as VOC, Cityscapes, COCO, mmsegmentation or a plain folder, or read one of those."""
+    from dataset_builder.export.convert import ExportOptions, convert
+
+    pairs, home = convert(data, out, ExportOptions(to, vocabulary, split, val_share))
+    counts = {name: len(own) for name, own in pairs.splits.items()}
+    if as_json:
+        typer.echo(json.dumps({"out": str(home), "pairs": len(pairs), "splits": counts}))
+    else:
+        typer.echo(f"{len(pairs)} pairs are in {home.resolve()}")

@@ -1,0 +1,158 @@
+"""Images and masks are changed together: nearest neighbour, 255 kept, the same for the same generator."""
+
+import numpy as np
+import pytest
+from skimage.transform import ProjectiveTransform
+from skimage.transform import warp as reference_warp
+
+from dataset_builder.augmentation import AugmentOptions, PairAugmentation
+from dataset_builder.augmentation.occlusion import drawn_patches, occlude
+from dataset_builder.augmentation.splicing import splice
+from dataset_builder.augmentation.warping import drawn_corners, homography, warp
+from tests.train_segmenter.shapes import Squares
+from train_segmenter.transforms import resize
+
+CALM = {"splice": 0, "blur": 0, "occlude": 0, "perspective": 0}
+COLOURS = np.array([[10 + 40 * i, 200 - 30 * i, 20 * i] for i in range(6)], np.uint8)
+
+
+def blocks(side=48, seed=0):
+    """A pair whose image is the colour of its mask: ids 0 to 4 and 255 in blocks of a sixth of the side."""
+    ids = np.random.default_rng(seed).integers(0, 6, (6, 6))
+    ids = np.kron(ids, np.ones((side // 6, side // 6), int))
+    return COLOURS[ids], np.where(ids == 5, 255, ids).astype(np.uint8)
+
+
+def same_colours(image, mask):
+    """The share of pixels whose colour is that of their mask."""
+    wanted = COLOURS[np.where(mask == 255, 5, mask)]
+    return (np.abs(image.astype(int) - wanted).max(-1) <= 2).mean()
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 2), (2, 1), (2, 2), (3, 3), (5, 5), (8, 8)])
+def test_every_tile_is_a_whole_pair_made_smaller(rows, columns):
+    flat = [(np.full((7, 9, 3), i, np.uint8), np.full((7, 9), i, np.uint8)) for i in range(rows * columns)]
+    image, mask = splice(flat, rows, columns, (50, 61))
+    assert image.shape == (50, 61, 3) and mask.shape == (50, 61)
+    np.testing.assert_array_equal(image, np.repeat(mask[..., None], 3, -1))
+    tops = [round(50 * r / rows) for r in range(rows)]
+    lefts = [round(61 * c / columns) for c in range(columns)]
+    np.testing.assert_array_equal(mask[np.ix_(tops, lefts)].ravel(), np.arange(rows * columns))
+    assert (np.diff(mask[:, 0].astype(int)) >= 0).all()
+    counts = np.bincount(mask.ravel())
+    assert counts.min() >= (50 // rows) * (61 // columns)
+
+
+def test_tiles_keep_mask_ids_and_agree_with_their_image():
+    image, mask = splice([blocks(seed=i) for i in range(4)], 2, 2, (48, 48))
+    assert set(np.unique(mask)) <= {0, 1, 2, 3, 4, 255} and (mask == 255).any()
+    assert same_colours(image, mask) > 0.5  # the rest lies on borders of blocks four pixels wide
+    for wrong in ({"rows": 3, "columns": 1}, {"rows": 100, "columns": 1}):
+        with pytest.raises(ValueError, match="tiles"):
+            splice([blocks()] * (4 if wrong["rows"] == 3 else 100), **wrong, size=(48, 48))
+
+
+def test_a_warp_is_the_projective_map_of_its_corners():
+    image, mask = blocks(96)
+    corners = np.array([(10, -8), (90, 12), (100, 80), (-6, 96)], float)
+    warped_image, warped = warp(image, mask, corners)
+    square = np.array([(0, 0), (96, 0), (96, 96), (0, 96)], float)
+    # skimage counts from the centres of pixels, Pillow from their corners
+    transform = ProjectiveTransform.from_estimate(square - 0.5, corners - 0.5)
+    expected = reference_warp(
+        mask, transform, order=0, cval=255, preserve_range=True, output_shape=mask.shape
+    )
+    assert (warped == expected).mean() > 0.98  # the others lie on an edge, where rounding decides
+    assert (warped == 255).sum() > (mask == 255).sum() / 2
+    assert same_colours(warped_image[warped != 255], warped[warped != 255]) > 0.8
+    black = (warped_image == 0).all(-1)
+    assert black.any() and (warped[black] == 255).all()
+
+
+def test_corners_that_stay_change_nothing():
+    image, mask = blocks()
+    square = np.array([(0, 0), (48, 0), (48, 48), (0, 48)], float)
+    for got, own in zip(warp(image, mask, square), (image, mask), strict=True):
+        np.testing.assert_array_equal(got, own)
+    np.testing.assert_allclose(homography(square, square), [1, 0, 0, 0, 1, 0, 0, 0], atol=1e-9)
+    drawn = drawn_corners((48, 48), 0.4, np.random.default_rng(0)) - square
+    assert 0 < np.abs(drawn).max() <= 0.4 * 24
+
+
+@pytest.mark.parametrize(("occluded", "id"), [("ignore", 255), ("background", 0), ("keep", None)])
+def test_a_patch_hides_the_image_and_says_so_in_the_mask(occluded, id):
+    image, mask = blocks()
+    patches = drawn_patches(mask.shape, 3, (0.05, 0.1), np.random.default_rng(1))
+    painted, ids = occlude(image, mask, patches, occluded, np.random.default_rng(2))
+    np.testing.assert_array_equal(painted[~patches], image[~patches])
+    np.testing.assert_array_equal(ids[~patches], mask[~patches])
+    assert (painted[patches] != image[patches]).any(-1).mean() > 0.9
+    assert (ids[mask == 255] == 255).all()
+    if id is None:
+        np.testing.assert_array_equal(ids, mask)
+    else:
+        assert (ids[patches & (mask != 255)] == id).all()
+
+
+def test_patches_have_the_share_that_was_asked_for():
+    shares = [
+        drawn_patches((200, 200), 1, (0.02, 0.04), np.random.default_rng(seed)).mean() for seed in range(60)
+    ]
+    assert max(shares) < 0.043 and 0.015 < np.mean(shares) < 0.04  # patches over the edge are cut
+
+
+def test_blur_leaves_the_mask_alone():
+    image, mask = blocks()
+    augment = PairAugmentation(AugmentOptions(**{**CALM, "blur": 1}, blur_sigma=(1.5, 1.5)))
+    blurred, ids = augment(image, mask, np.random.default_rng(0))
+    assert ids is mask and blurred.std() < image.std()
+
+
+def test_the_same_generator_gives_the_same_pair_and_another_one_does_not():
+    source = Squares(6)
+    augment = PairAugmentation(AugmentOptions(splice=0.8, perspective=0.8, occlude=0.8, blur=0.8), source)
+    first, again, other = (
+        augment(source[0].image, source[0].mask, np.random.default_rng(s)) for s in (1, 1, 2)
+    )
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert (first[0] != other[0]).any()
+
+
+def test_augmentation_changes_nothing_where_every_probability_is_zero():
+    image, mask = blocks()
+    got = PairAugmentation(AugmentOptions(**CALM))(image, mask, np.random.default_rng(0))
+    assert got[0] is image and got[1] is mask
+
+
+def test_spliced_pairs_take_all_their_tiles_from_the_source():
+    source = Squares(9)
+    augment = PairAugmentation(AugmentOptions(**{**CALM, "splice": 1}, grids=((2, 2),)), source)
+    halves = [resize(source[i].image, source[i].mask, 16, 16) for i in range(9)]
+    known = {(image.tobytes(), mask.tobytes()) for image, mask in halves}
+    image, mask = augment(source[0].image, source[0].mask, np.random.default_rng(0))
+    tiles = [np.s_[top : top + 16, left : left + 16] for top in (0, 16) for left in (0, 16)]
+    found = [(image[tile].tobytes(), mask[tile].tobytes()) for tile in tiles]
+    assert set(found) <= known and len(set(found)) > 1
+    assert (halves[0][0].tobytes(), halves[0][1].tobytes()) in found
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"blur": 2}, "blur is a probability"),
+        ({"grids": ((0, 2),)}, "at least 1x1, not 0x2"),
+        ({"grids": ()}, "at least one grid"),
+        ({"occluded": "grey"}, "one of ignore, keep, background, not 'grey'"),
+        ({"distortion": 1.5}, "distortion is between"),
+        ({"piece_share": (0.5, 0.1)}, "piece_share"),
+    ],
+)
+def test_a_wrong_option_is_named(values, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        AugmentOptions(**values)
+
+
+def test_splicing_without_other_pairs_is_refused():
+    with pytest.raises(ValueError, match="give them as partners, or set splice=0"):
+        PairAugmentation()

@@ -1,0 +1,217 @@
+"""Each exported format is what its own readers expect, and comes back pixel by pixel."""
+
+import json
+import runpy
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools.coco import COCO
+from torchvision.datasets import Cityscapes, CocoDetection, VOCSegmentation
+from typer import Typer
+from typer.testing import CliRunner
+
+from dataset_builder.export.convert import ExportOptions, convert, read_any
+from dataset_builder.export_command import export
+from dataset_builder.vocabulary import load_vocabulary
+from diffusers_attnmask.palette import VOC_PALETTE
+from tests.dataset_builder.export.small_dataset import make_dataset
+from train_segmenter.data import check_source, open_source
+
+app = Typer()
+app.command()(export)
+
+
+@pytest.fixture(params=["voc", "tiny-world", "coco"])
+def data(request, tmp_path):
+    """A dataset folder, its masks, its vocabulary."""
+    vocabulary = load_vocabulary(request.param)
+    masks = make_dataset(tmp_path / "data", vocabulary.class_names, splits=("train", "validation"))
+    return tmp_path / "data", masks, vocabulary
+
+
+def exported(data, to, out, **options):
+    return convert(str(data), out, ExportOptions(to, **options))[1]
+
+
+def test_torchvision_reads_the_voc_folder(data, tmp_path):
+    folder, masks, vocabulary = data
+    exported(folder, "voc", tmp_path / "out")
+    for split, wanted in (("train", "train"), ("val", "validation")):
+        read = VOCSegmentation(str(tmp_path / "out"), year="2012", image_set=split)
+        names = [Path(path).stem for path in read.masks]
+        assert names == [name for name in masks if wanted in name] and names == [
+            Path(p).stem for p in read.images
+        ]
+        for (image, mask), name in zip(read, names, strict=True):
+            assert mask.mode == "P" and image.format == "JPEG" and image.size == mask.size
+            np.testing.assert_array_equal(mask, masks[name])
+            assert tuple(mask.getpalette()[3:6]) == vocabulary.palette[1]
+    assert len(VOCSegmentation(str(tmp_path / "out"), image_set="trainval")) == 10
+
+
+def test_images_that_are_jpegs_already_keep_every_byte(data, tmp_path):
+    folder, _, _ = data
+    home = exported(folder, "voc", tmp_path / "out")
+    stored = datasets.load_dataset(str(folder), split="train").cast_column(
+        "image", datasets.Image(decode=False)
+    )
+    assert (home / "JPEGImages" / "pair-train0.jpg").read_bytes() == stored[0]["image"]["bytes"]
+
+
+def test_pycocotools_reads_the_instances(data, tmp_path):
+    folder, masks, vocabulary = data
+    home = exported(folder, "coco", tmp_path / "out")
+    coco = COCO(home / "annotations" / "instances_train.json")
+    names = {own["id"]: own["name"] for own in coco.loadCats(coco.getCatIds())}
+    assert list(names.values()) == list(vocabulary.class_names[1:])
+    if vocabulary.name == "coco":
+        assert names[90] == "toothbrush" and names[13] == "stop sign"
+    for image in coco.loadImgs(coco.getImgIds()):
+        mask = np.zeros((image["height"], image["width"]), np.uint8)
+        for annotation in coco.loadAnns(coco.getAnnIds(image["id"])):
+            region = coco.annToMask(annotation).astype(bool)
+            assert region.sum() == annotation["area"] and not mask[region].any()
+            left, top, width, height = annotation["bbox"]
+            assert region[top : top + height, left : left + width].sum() == region.sum()
+            assert region[top].any() and region[:, left + width - 1].any()
+            mask[region] = vocabulary[names[annotation["category_id"]]].id
+        expected = masks[Path(image["file_name"]).stem]
+        np.testing.assert_array_equal(mask, np.where(expected == 255, 0, expected))
+    pairs = CocoDetection(str(home / "images" / "train"), str(home / "annotations" / "instances_train.json"))
+    assert len(pairs) == 5 and pairs[0][0].size == (30, 24)
+
+
+def test_the_panoptic_pictures_tell_background_from_void(data, tmp_path):
+    folder, masks, vocabulary = data
+    home = exported(folder, "coco", tmp_path / "out")
+    content = json.loads((home / "annotations" / "panoptic_val.json").read_text())
+    categories = {own["id"]: own for own in content["categories"]}
+    assert [own["isthing"] for own in content["categories"]] == [0] + [1] * len(vocabulary.classes)
+    for annotation in content["annotations"]:
+        picture = Image.open(home / "annotations" / "panoptic_val" / annotation["file_name"])
+        red, green, blue = np.moveaxis(np.asarray(picture).astype(int), -1, 0)
+        segments = red + 256 * green + 256**2 * blue
+        expected = masks[Path(annotation["file_name"]).stem]
+        assert {own["id"] for own in annotation["segments_info"]} == set(np.unique(segments)) - {0}
+        np.testing.assert_array_equal(segments == 0, expected == 255)
+        for own in annotation["segments_info"]:
+            category = categories[own["category_id"]]
+            assert (expected[segments == own["id"]] == vocabulary.class_names.index(category["name"])).all()
+            assert own["area"] == (segments == own["id"]).sum()
+            assert (
+                tuple(category["color"]) == vocabulary.palette[vocabulary.class_names.index(category["name"])]
+            )
+
+
+@pytest.mark.parametrize("to", ["voc", "coco", "mmseg", "folder"])
+def test_what_was_exported_is_imported_exactly(data, to, tmp_path):
+    folder, masks, vocabulary = data
+    exported(folder, to, tmp_path / "out")
+    exported(f"{to}:{tmp_path / 'out'}", "dataset", tmp_path / "back")
+    back = datasets.load_dataset(str(tmp_path / "back"))
+    assert set(back) == {"train", "validation"}
+    assert json.loads((tmp_path / "back" / "id2label.json").read_text()) == {
+        str(i): name for i, name in vocabulary.id2label.items()
+    }
+    read = {row["id"]: row for rows in back.values() for row in rows}
+    assert set(read) == set(masks)
+    original = {row["id"]: row for rows in datasets.load_dataset(str(folder)).values() for row in rows}
+    for name, mask in masks.items():
+        np.testing.assert_array_equal(read[name]["mask"], mask)
+        assert sorted(read[name]["classes"]) == sorted(original[name]["classes"])
+        if to != "voc":
+            np.testing.assert_array_equal(read[name]["image"], original[name]["image"])
+
+
+def test_the_segmenter_trains_from_every_export(data, tmp_path):
+    folder, masks, vocabulary = data
+    for to in ("voc", "folder") + (("coco",) if vocabulary.name == "coco" else ()):
+        home = exported(folder, to, tmp_path / to)
+        source = open_source(f"{to}:{home}@train")
+        if to == "voc" and vocabulary.name != "voc":
+            continue  # its reader knows VOC's own classes alone
+        check_source(source, progress=False)
+        assert source.class_names == vocabulary.class_names
+        for place in range(len(source)):
+            sample = source[place]
+            expected = masks[Path(source.name(place)).stem]
+            np.testing.assert_array_equal(
+                sample.mask, np.where(expected == 255, 0, expected) if to == "coco" else expected
+            )
+
+
+def test_the_mmseg_config_names_files_that_are_there(data, tmp_path):
+    folder, masks, vocabulary = data
+    home = exported(folder, "mmseg", tmp_path / "out")
+    config = runpy.run_path(str(home / "dataset_config.py"))
+    assert config["metainfo"]["classes"] == vocabulary.class_names
+    assert [tuple(c) for c in config["metainfo"]["palette"]] == list(
+        vocabulary.palette[: len(vocabulary.class_names)]
+    )
+    for own in (config["train_dataset"], config["val_dataset"]):
+        prefix = own["data_prefix"]
+        images = sorted(path.stem for path in (home / prefix["img_path"]).glob(f"*{own['img_suffix']}"))
+        truths = sorted(
+            path.stem for path in (home / prefix["seg_map_path"]).glob(f"*{own['seg_map_suffix']}")
+        )
+        assert images == truths and len(images) == 5 and own["ignore_index"] == 255
+        np.testing.assert_array_equal(
+            Image.open(home / prefix["seg_map_path"] / f"{images[0]}.png"), masks[images[0]]
+        )
+
+
+def test_torchvision_reads_the_cityscapes_folder(tmp_path):
+    cityscapes = load_vocabulary("cityscapes")
+    masks = list(make_dataset(tmp_path / "data", cityscapes.class_names).values())
+    home = exported(tmp_path / "data", "cityscapes", tmp_path / "out")
+    read = Cityscapes(str(home), split="train", mode="fine", target_type=["semantic", "color"])
+    label = {own.train_id: own.id for own in reversed(Cityscapes.classes) if own.train_id not in (-1, 255)}
+    for (image, (labels, colours)), mask in zip(read, masks, strict=True):
+        assert image.format == "PNG" or image.mode == "RGB"
+        np.testing.assert_array_equal(labels, np.vectorize(lambda i: label.get(i, 0))(mask))
+        np.testing.assert_array_equal(
+            np.asarray(colours)[mask == 13], np.full(((mask == 13).sum(), 3), (0, 0, 142))
+        )
+    trains = sorted((home / "gtFine" / "train" / "synthetic").glob("*_labelTrainIds.png"))
+    np.testing.assert_array_equal(np.stack([Image.open(path) for path in trains]), masks)
+    back = read_any(f"cityscapes:{home}")
+    assert back.class_names == cityscapes.class_names
+    np.testing.assert_array_equal(np.stack([pair.mask for pair in back.splits["train"]]), masks)
+
+
+def test_classes_that_cityscapes_lacks_are_refused(tmp_path):
+    make_dataset(tmp_path / "data", load_vocabulary("cityscapes-human-vehicle").class_names)
+    with pytest.raises(
+        ValueError, match=r"Cityscapes has no class human, vehicle; it has road.*Export as voc"
+    ):
+        exported(tmp_path / "data", "cityscapes", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_validation_pairs_are_parted_by_name(tmp_path):
+    make_dataset(tmp_path / "data", ("background", "a"), count=40)
+    exported(tmp_path / "data", "voc", tmp_path / "out", val_share=0.3)
+    lists = tmp_path / "out" / "VOCdevkit" / "VOC2012" / "ImageSets" / "Segmentation"
+    train, val = ((lists / f"{split}.txt").read_text().split() for split in ("train", "val"))
+    assert len(train) + len(val) == 40 == len({*train, *val}) and 4 <= len(val) <= 20
+    exported(tmp_path / "data", "voc", tmp_path / "again", val_share=0.3)
+    same = tmp_path / "again" / "VOCdevkit" / "VOC2012" / "ImageSets" / "Segmentation" / "val.txt"
+    assert same.read_text().split() == val
+
+
+def test_the_command_exports_and_imports(tmp_path):
+    make_dataset(tmp_path / "data", ("background", "apple", "pear"))
+    arguments = ["--data", str(tmp_path / "data"), "--to", "voc", "--out", str(tmp_path / "out"), "--json"]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    home = tmp_path / "out" / "VOCdevkit" / "VOC2012"
+    assert json.loads(result.stdout.splitlines()[-1]) == {
+        "out": str(home),
+        "pairs": 5,
+        "splits": {"train": 5},
+    }
+    with Image.open(next((home / "SegmentationClass").iterdir())) as mask:
+        assert tuple(mask.getpalette()[3:6]) == VOC_PALETTE[1]
+    assert not (tmp_path / "out.unfinished").exists()
