@@ -27,7 +27,7 @@ from dataset_builder.noise.segmenter import SegmenterTrainer
 from tiny_world.pairs import SPLIT_SEEDS
 from train_segmenter.data import Sample
 from train_segmenter.options import TrainOptions
-from train_segmenter.transforms import Augmentation
+from train_segmenter.transforms import Augmentation, resize
 
 MODEL, SHAPE = "smp:unet:tu-resnet10t", {"encoder_depth": 4, "decoder_channels": (64, 32, 16, 16)}
 RULES = {
@@ -42,11 +42,12 @@ class NoisyRenders:
 
     class_names = ("background", *tiny_world.CLASSES)
 
-    def __init__(self, count: int, share: float, seed: int) -> None:
+    def __init__(self, count: int, share: float, side: int, seed: int) -> None:
         rng = np.random.default_rng(seed)
         rendered = [tiny_world.render(own)[:2] for own in tqdm(SPLIT_SEEDS["train"][:count], "rendering")]
-        self.images = [image for image, _ in rendered]
-        self.masks = [mask for _, mask in rendered]
+        sized = [resize(image, mask, side, side) for image, mask in rendered]
+        self.images = [image for image, _ in sized]
+        self.masks = [mask for _, mask in sized]
         self.planted = np.zeros(count, bool)
         self.planted[rng.choice(count, round(share * count), replace=False)] = True
         exact = list(self.masks)
@@ -77,6 +78,7 @@ def random_discs(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray
 def main(
     pairs: Annotated[int, typer.Option(min=10, help="Rendered pairs.")] = 600,
     noise: Annotated[float, typer.Option(min=0, max=1, help="Part of them with a random mask.")] = 0.1,
+    side: Annotated[int, typer.Option(min=32, help="Pixels of a side; 128 are rendered.")] = 128,
     folds: Annotated[int, typer.Option(min=2, help="Segmenters.")] = 3,
     steps: Annotated[int, typer.Option(min=1, help="Training steps of each.")] = 400,
     batch_size: Annotated[int, typer.Option(min=1, help="Pairs in a step.")] = 8,
@@ -84,7 +86,7 @@ def main(
     work: Annotated[Path | None, typer.Option(help="Folder of the segmenters, to go on from.")] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
 ) -> None:
-    source = NoisyRenders(pairs, noise, seed)
+    source = NoisyRenders(pairs, noise, side, seed)
     training = TrainOptions(
         steps=steps,
         batch_size=batch_size,
@@ -99,7 +101,7 @@ def main(
         trainer = SegmenterTrainer(MODEL, training, work or Path(folder), "none", SHAPE)
         judged = judge(source, folds, seed, trainer)
     rows = [row(name, judged, source.planted, options) for name, options in RULES.items()]
-    settings = {"pairs": pairs, "noise": noise, "folds": folds, "steps": steps, "seed": seed}
+    settings = {"pairs": pairs, "noise": noise, "side": side, "folds": folds, "steps": steps, "seed": seed}
     report("Planted label noise", rows, settings | {"threads": torch.get_num_threads()}, json)
 
 

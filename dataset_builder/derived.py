@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,12 @@ def new_folder(out: Path) -> Iterator[Path]:
         raise FileExistsError(f"{out} exists: choose another folder, or remove it first")
     work = out.with_name(f"{out.name}.unfinished")
     work.mkdir(parents=True, exist_ok=True)
-    yield work
+    try:
+        yield work
+    except BaseException:
+        with suppress(OSError):
+            work.rmdir()  # only where it is empty
+        raise
     work.replace(out)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from dataset_builder.noise.folds import Predict
 from train_segmenter.data import Source
 from train_segmenter.evaluation.inference import Inference
-from train_segmenter.models import create, load
+from train_segmenter.models import create
 from train_segmenter.options import TrainOptions
 from train_segmenter.training import train
 
@@ -28,13 +28,10 @@ class SegmenterTrainer:
 
     def __call__(self, source: Source, fold: int) -> Predict:
         folder = self.work / f"fold-{fold}"
-        if (folder / "train.json").is_file():
-            segmenter = load(folder)
-        else:
-            segmenter = create(self.model, source.class_names, self.pretrained, **self.model_options)
-            options = replace(self.options, seed=self.options.seed + fold)
-            resume = any(folder.glob("checkpoints/step-*"))
-            segmenter = train(segmenter, source, options, folder, resume=resume, progress=self.progress).model
+        options = replace(self.options, seed=self.options.seed + fold)
+        fresh = create(self.model, source.class_names, self.pretrained, **self.model_options)
+        resume = any(folder.glob("checkpoints/step-*"))
+        segmenter = train(fresh, source, options, folder, resume=resume, progress=self.progress).model
 
         def predict(image: np.ndarray) -> np.ndarray:
             return Inference().mask(segmenter, image)

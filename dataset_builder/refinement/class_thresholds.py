@@ -35,6 +35,8 @@ def _read(table: Path | None) -> dict:
     source = files("dataset_builder.refinement") / "class_thresholds.yaml" if table is None else table
     content = yaml.safe_load(source.read_text(encoding="utf-8"))
     known = {field.name for field in fields(ClassThresholds)}
+    if not isinstance(content, dict) or not isinstance(content.get("defaults"), dict):
+        raise ValueError(f"{source}: write `defaults:` with {sorted(known)}, and `classes:` for exceptions")
     entries = {"defaults": content["defaults"], **(content.get("classes") or {})}
     for name, entry in entries.items():
         if unknown := set(entry) - known:

@@ -1,5 +1,6 @@
 """AffinityNet: features whose distances are affinities (Ahn & Kwak 2018), over a backbone of choice."""
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -56,14 +57,26 @@ def _backbone(options: AffinityNetOptions) -> tuple[nn.Module, list[int]]:
     if kind == "features" and not name:
         return Given(), [options.in_channels]
     if kind == "timm" and name:
-        import timm
-
-        body = timm.create_model(
-            name, pretrained=options.pretrained, features_only=True, in_chans=options.in_channels
-        )
+        body = _timm(name, options)
         depths = len(options.widths)
         return Deepest(body, depths), body.feature_info.channels()[-depths:]
     raise ValueError(f"unknown backbone {options.backbone!r}: use 'small', 'features' or 'timm:NAME'")
+
+
+def _timm(name: str, options: AffinityNetOptions) -> nn.Module:
+    """A feature extractor of timm's; without the pretrained weights where they cannot be had."""
+    import timm
+
+    if not timm.is_model(name):
+        raise ValueError(f"timm has no model {name!r}: `timm.list_models()` names them")
+    arguments = {"features_only": True, "in_chans": options.in_channels}
+    if options.pretrained:
+        try:
+            return timm.create_model(name, pretrained=True, **arguments)
+        except (OSError, RuntimeError) as reason:  # offline, or a model without published weights
+            line = str(reason).strip().partition("\n")[0]
+            warnings.warn(f"{name} starts from random weights: {line}", stacklevel=2)
+    return timm.create_model(name, pretrained=False, **arguments)
 
 
 class SmallBackbone(nn.Module):

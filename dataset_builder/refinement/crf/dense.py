@@ -1,20 +1,21 @@
 """`dense_crf`: input checks, the labels that are present, and the choice of the backend."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from . import mean_field, pydensecrf_backend
+from .mean_field import TorchCRF
+from .pydensecrf_backend import PyDenseCRF
 
 Array = TypeVar("Array", Tensor, np.ndarray)
 
-BACKENDS: dict[str, Callable[..., Tensor]] = {
-    "torch": mean_field.mean_field,
-    "pydensecrf": pydensecrf_backend.mean_field,
-}
+BACKENDS = {"torch": TorchCRF, "pydensecrf": PyDenseCRF}
+# Candidates are inferred in groups of about this many probabilities, so that memory is bounded and reused.
+VALUES_AT_ONCE = 2**23
 # Probabilities below this count as this, as in pydensecrf's `unary_from_softmax`.
 SMALLEST_PROBABILITY = 1e-5
 
@@ -41,25 +42,42 @@ def dense_crf(
     >>> dense_crf(image, np.full((2, 8, 8), 0.5)).shape
     (2, 8, 8)
     """
-    if backend not in BACKENDS:
-        raise ValueError(f"unknown CRF backend {backend!r}: use one of {', '.join(BACKENDS)}")
-    _check_numbers(gaussian, bilateral, iterations)
     values = _as_tensor(probs)
-    pixels = _checked_image(image, values)
+    pixels = checked_image(image, values)
     problems = values.reshape(-1, *values.shape[-3:]).float()
     _check_probabilities(problems)
+    build = crf_builder(gaussian, bilateral, iterations, backend)
 
     present = (problems.amax((0, 2, 3)) > SMALLEST_PROBABILITY).nonzero().flatten()
     if len(present) == 0:
         raise ValueError("every label's probability is 0 at every pixel: give at least one label some")
-    carried = problems[:, present].clamp_(SMALLEST_PROBABILITY, 1.0)
-    if len(present) > 1:
-        carried = BACKENDS[backend](pixels, carried, gaussian, bilateral, iterations)
+    marginals = torch.zeros_like(problems)
+    if len(present) == 1:
+        marginals[:, present] = 1.0
     else:
-        carried.fill_(1.0)
-    marginals = torch.zeros_like(problems).index_copy_(1, present, carried)
+        crf = build(pixels)
+        for group in candidate_groups(len(problems), len(present) * pixels[..., 0].numel()):
+            carried = problems[group][:, present].clamp_(SMALLEST_PROBABILITY, 1.0)
+            marginals[group, present] = crf.marginals(carried, iterations)
     marginals = marginals.reshape(values.shape)
     return marginals.numpy() if isinstance(probs, np.ndarray) else marginals
+
+
+def crf_builder(
+    gaussian: tuple[float, float], bilateral: tuple[float, float, float], iterations: int, backend: str
+) -> Callable[[Tensor], TorchCRF | PyDenseCRF]:
+    """What makes the CRF of an image uint8 (H, W, 3) by a backend, its numbers checked."""
+    if backend not in BACKENDS:
+        raise ValueError(f"unknown CRF backend {backend!r}: use one of {', '.join(BACKENDS)}")
+    _check_numbers(gaussian, bilateral, iterations)
+    return lambda pixels: BACKENDS[backend].build(pixels, gaussian, bilateral)
+
+
+def candidate_groups(candidates: int, values: int) -> Iterator[slice]:
+    """Slices of about equal length that cover candidates of so many probabilities each."""
+    groups = min(candidates, math.ceil(candidates * values / VALUES_AT_ONCE))
+    size = math.ceil(candidates / groups)
+    return (slice(start, start + size) for start in range(0, candidates, size))
 
 
 def _check_numbers(gaussian: tuple, bilateral: tuple, iterations: int) -> None:
@@ -82,20 +100,17 @@ def _as_tensor(values: np.ndarray | Tensor) -> Tensor:
     return torch.from_numpy(np.require(values, requirements=["C", "W"]))
 
 
-def _checked_image(image: np.ndarray | Tensor, probs: Tensor) -> Tensor:
+def checked_image(image: np.ndarray | Tensor, maps: Tensor) -> Tensor:
+    """The image uint8 (H, W, 3) as a tensor beside maps (C, H, W) or (K, C, H, W) that fit it."""
     pixels = _as_tensor(image)
     if pixels.dtype != torch.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3:
         raise ValueError(f"the image must be uint8 (H, W, 3), not {pixels.dtype} {tuple(pixels.shape)}")
-    if probs.ndim not in (3, 4) or not probs.is_floating_point():
+    if maps.ndim not in (3, 4) or 0 in maps.shape or pixels.shape[:2] != maps.shape[-2:]:
         raise ValueError(
-            f"probs must be float (C, H, W) or (K, C, H, W), not {probs.dtype} {tuple(probs.shape)}"
+            f"image {tuple(pixels.shape[:2])} and maps {tuple(maps.shape)} differ in size or are empty: give "
+            "maps (C, H, W) or (K, C, H, W), resized to the image"
         )
-    if pixels.shape[:2] != probs.shape[-2:] or 0 in probs.shape:
-        raise ValueError(
-            f"image {tuple(pixels.shape[:2])} and probs {tuple(probs.shape)} differ in size or are empty: "
-            "resize the maps to the image first"
-        )
-    return pixels.to(probs.device)
+    return pixels.to(maps.device)
 
 
 def _check_probabilities(probs: Tensor) -> None:

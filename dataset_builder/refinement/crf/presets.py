@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .dense import dense_crf
+from .dense import candidate_groups, checked_image, crf_builder
 
 PUBLISHED_SIDE = 512  # pixels: standard deviations in pixels are those of a 512 x 512 image
 
@@ -51,19 +51,19 @@ def crf_labels(image: np.ndarray | Tensor, labels: Tensor, options: CRFOptions) 
     Labels are integers of 0 or more; each pixel's own has probability `gt_prob`, each other one that is
     present in any of the maps an even share of the rest.
     """
+    pixels = checked_image(image, labels)
+    build = crf_builder(options.gaussian, options.bilateral, options.iterations, options.backend)
     present = torch.bincount(labels.flatten()).nonzero().flatten()
+    if len(present) == 1:
+        return labels.clone()
+    crf = build(pixels)
     others = (1 - options.gt_prob) / (max(options.vocabulary, len(present)) - 1)
-    own = labels[:, None] == present[:, None, None]  # (K, C, H, W)
-    probs = torch.where(own, options.gt_prob, others).float()
-    marginals = dense_crf(
-        image,
-        probs,
-        gaussian=options.gaussian,
-        bilateral=options.bilateral,
-        iterations=options.iterations,
-        backend=options.backend,
-    )
-    return present[_most_probable(marginals)].to(labels.dtype)
+    sharpened = torch.empty_like(labels)
+    for group in candidate_groups(len(labels), len(present) * labels[0].numel()):
+        own = labels[group, None] == present[:, None, None]  # (k, C, H, W)
+        probs = torch.where(own, options.gt_prob, others).float()
+        sharpened[group] = present[_most_probable(crf.marginals(probs, options.iterations))].to(labels.dtype)
+    return sharpened
 
 
 def _most_probable(marginals: Tensor) -> Tensor:

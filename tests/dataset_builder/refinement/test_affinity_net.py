@@ -70,6 +70,23 @@ def test_features_lie_on_the_grid_of_the_stride(options, shape, expected):
 def test_an_unknown_backbone_is_refused():
     with pytest.raises(ValueError, match="unknown backbone 'resnet'"):
         AffinityNet(AffinityNetOptions(backbone="resnet"))
+    with pytest.raises(ValueError, match="timm has no model 'resnet999'"):
+        AffinityNet(AffinityNetOptions(backbone="timm:resnet999"))
+
+
+def test_pretrained_weights_out_of_reach_are_said_and_done_without(monkeypatch):
+    import timm
+
+    create = timm.create_model
+
+    def offline(name, pretrained, **arguments):
+        if pretrained:
+            raise ConnectionError("no network\nlong story")
+        return create(name, pretrained=False, **arguments)
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.warns(UserWarning, match="resnet10t starts from random weights: no network$"):
+        AffinityNet(dataclasses.replace(SMALL, backbone="timm:resnet10t", pretrained=True))
 
 
 def test_views_are_crops_that_keep_image_and_labels_together():

@@ -13,7 +13,7 @@ ASTRONAUT = photograph("astronaut.png")[:96, 150:262].copy()
 
 
 def bilateral_features(image, sxy, srgb):
-    positions = _pixel_positions(*image.shape[:2], torch.zeros(1))
+    positions = _pixel_positions(torch.from_numpy(image))
     colours = torch.from_numpy(np.ascontiguousarray(image)).float().permute(2, 0, 1).reshape(3, -1)
     return torch.cat([positions / sxy, colours / srgb])
 
@@ -109,22 +109,21 @@ def test_candidates_share_the_lattice_and_nothing_else(monkeypatch):
     together = dense_crf(ASTRONAUT, candidates)
     for candidate, marginals in zip(candidates, together, strict=True):
         np.testing.assert_allclose(dense_crf(ASTRONAUT, candidate), marginals, atol=2e-6)
-    monkeypatch.setattr("dataset_builder.refinement.crf.mean_field.VALUES_AT_ONCE", 1)
+    monkeypatch.setattr("dataset_builder.refinement.crf.dense.VALUES_AT_ONCE", 1)
     np.testing.assert_allclose(dense_crf(ASTRONAUT, candidates), together, atol=2e-6)
 
 
 def test_absent_labels_are_not_carried_and_hardly_matter():
     pytest.importorskip("pydensecrf")
-    from dataset_builder.refinement.crf import pydensecrf_backend
+    from dataset_builder.refinement.crf.pydensecrf_backend import PyDenseCRF
 
     probs = np.zeros((21, *ASTRONAUT.shape[:2]), np.float32)
     probs[[0, 12]] = smooth_probabilities(ASTRONAUT, 2, seed=3)
     ours = dense_crf(ASTRONAUT, probs)
     assert not ours[[label for label in range(21) if label not in (0, 12)]].any()
     clipped = torch.from_numpy(probs)[None].clamp(1e-5, 1)
-    full = pydensecrf_backend.mean_field(torch.from_numpy(ASTRONAUT), clipped, (3, 3.0), (80, 13, 10.0), 10)[
-        0
-    ].numpy()
+    crf = PyDenseCRF.build(torch.from_numpy(ASTRONAUT), (3, 3.0), (80, 13, 10.0))
+    full = crf.marginals(clipped, 10)[0].numpy()
     assert (full.argmax(0) == ours.argmax(0)).mean() >= 0.999
     assert np.abs(full - ours).mean() <= 1e-3
 
@@ -199,7 +198,7 @@ def test_one_pixel_one_label_and_one_odd_pixel_are_defined():
         ({"probs": np.full((2, 8, 8), np.nan)}, "probs span nan"),
         ({"probs": np.full((2, 8, 8), 7.0)}, "probs span 7 to 7"),
         ({"probs": np.zeros((2, 8, 8))}, "every label's probability is 0"),
-        ({"probs": np.ones((2, 8, 8), int)}, "probs must be float"),
+        ({"probs": np.full((8, 8), 0.5)}, "differ in size"),
         ({"probs": np.zeros((0, 8, 8))}, "are empty"),
         ({"image": np.zeros((8, 8), np.uint8)}, "the image must be uint8"),
         ({"image": np.zeros((8, 8, 3))}, "the image must be uint8"),
