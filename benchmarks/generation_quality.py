@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import typer
 from diffusers import StableDiffusionPipeline
+from mask_quality import prompts_with
 from PIL import Image
 from report import report
 from tqdm import tqdm
@@ -22,10 +23,7 @@ from tqdm import tqdm
 from diffusers_attnmask import bundled_model
 from diffusers_attnmask.pictures import contact_sheet
 from tiny_world import CLASSES
-from tiny_world.captions import draw_caption
 from tiny_world.judge import judge
-from tiny_world.pairs import SPLIT_SEEDS
-from tiny_world.scene import draw_scene
 
 VISIBLE = 0.02  # share of the pixels
 
@@ -43,17 +41,17 @@ def main(
     pipe.set_progress_bar_config(disable=True)
     rows, shown = [], []
     for objects in (1, 2):
-        wanted = held_out_prompts(prompts, objects)
+        wanted = prompts_with(objects, prompts)
         start = time.perf_counter()
         images = np.concatenate(
             [
-                generate(pipe, [caption for caption, _ in wanted[i : i + batch]], i, steps, guidance)
+                generate(pipe, [prompt.caption for prompt in wanted[i : i + batch]], i, steps, guidance)
                 for i in tqdm(range(0, prompts, batch), desc=f"{objects} object(s)")
             ]
         )
         seconds = (time.perf_counter() - start) / prompts
         coverage = np.stack([[np.mean(mask == i + 1) for i in range(len(CLASSES))] for mask in judge(images)])
-        named = np.array([[name in names for name in CLASSES] for _, names in wanted])
+        named = np.array([[name in prompt.classes for name in CLASSES] for prompt in wanted])
         rows.append(
             {
                 "objects": objects,
@@ -64,26 +62,13 @@ def main(
             }
         )
         shown += [
-            (Image.fromarray(image), caption)
-            for image, (caption, _) in zip(images[:24], wanted, strict=False)
+            (Image.fromarray(image), prompt.caption)
+            for image, prompt in zip(images[:24], wanted, strict=False)
         ]
     report("Generation quality", rows, {"steps": steps, "guidance": guidance, "batch": batch}, json)
     if sheet is not None:
         pictures, captions = zip(*shown, strict=True)
         contact_sheet(pictures, columns=8, captions=captions).save(sheet)
-
-
-def held_out_prompts(count: int, objects: int) -> list[tuple[str, list[str]]]:
-    """Captions of test scenes with so many objects, and the classes they name."""
-    found = []
-    for seed in SPLIT_SEEDS["test"]:
-        rng = np.random.default_rng(seed)
-        scene = draw_scene(rng)
-        if len(scene.items) == objects:
-            found.append((draw_caption(rng, scene), [item.name for item in scene.items]))
-        if len(found) == count:
-            return found
-    raise ValueError(f"fewer than {count} test scenes have {objects} objects")
 
 
 def generate(
