@@ -88,7 +88,7 @@ class RunningMean:
 
     def mean(self) -> Tensor:
         if self.skipped == self.seen:
-            raise FloatingPointError(
+            raise ValueError(
                 f"none of the {self.seen} attention maps of a layer was finite: sample in float32 or bfloat16"
             )
         return self.total / self.kept
