@@ -7,7 +7,7 @@ nothing was trained on: (a) N renders with exact masks; (b) generated pairs, raw
 and filtered; (e) with augmentation; (f) self-training: the best of (b) to (e) labels its own images again;
 (g) three quarters of the steps on the best generated pairs, then one quarter on N / 10 renders. "Best" is
 chosen on validation renders, never on the held-out ones. Arms that are complete in --work stand; those whose
-data are not given are left out.
+data are not given are left out. `--scale 0.5` trains and judges at half size, for a quarter of the time.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import torch
 import typer
 from report import report
 
-from tiny_world.oracle import CLASS_NAMES, Renders
+from tiny_world.oracle import CLASS_NAMES, MODEL, SHAPE, Renders
 from tiny_world.scene import SIZE
 from train_segmenter.data import ClassMap, Source, mapped, open_source
-from train_segmenter.evaluation import Report, evaluate
+from train_segmenter.evaluation import Inference, Report, evaluate
 from train_segmenter.models import Segmenter, create
 from train_segmenter.options import TrainOptions
 from train_segmenter.self_training import pseudo_label
@@ -52,15 +52,15 @@ class Bench:
     """What all arms share."""
 
     work: Path
-    model: str
     options: TrainOptions
+    inference: Inference
     validation: Renders
     held_out: Renders
     cpu: bool
 
     def new_model(self) -> Segmenter:
         torch.manual_seed(self.options.seed)
-        return create(self.model, CLASS_NAMES, pretrained="none")
+        return create(MODEL, CLASS_NAMES, pretrained="none", **SHAPE)
 
     def trained(
         self, folder: str, source: Source, model: Callable[[], Segmenter], options: TrainOptions
@@ -68,7 +68,9 @@ class Bench:
         return trained_model(model, source, options, self.work / folder, cpu=self.cpu)
 
     def arm(self, title: str, source: Source, model: Segmenter) -> Arm:
-        validation, held_out = (evaluate(model, part) for part in (self.validation, self.held_out))
+        validation, held_out = (
+            evaluate(model, part, self.inference) for part in (self.validation, self.held_out)
+        )
         print(f"{title}: mean IoU {held_out.mean_iou:.4f} ({len(source)} pairs)", flush=True)
         return Arm(title, source, model, validation.mean_iou, held_out)
 
@@ -89,7 +91,7 @@ def main(
     batch_size: int = 16,
     learning_rate: float = 2e-3,
     precision: str = "bf16",
-    model: str = "smp:unet:resnet18",
+    scale: Annotated[float, typer.Option(help="of the images in training and judging")] = 1.0,
     seed: int = 0,
     cpu: bool = False,
     json: Annotated[Path | None, typer.Option(help="write the rows here")] = None,
@@ -104,14 +106,17 @@ def main(
         warmup=min(50, steps),
         loss="ce+dice",
         ema=0.99,
-        augmentation=Augmentation(crop=SIZE, scale=(0.8, 1.25), largest_class=1.0),
+        augmentation=Augmentation(
+            crop=round(SIZE * scale), scale=(0.9 * scale, 1.2 * scale), largest_class=1.0
+        ),
         seed=seed,
         log_every=50,
         save_every=max(1, steps // 4),
     )
     renders = {"validation": validation, "test": held_out}
     judges = (Renders.draw(count, split, SEEDS[split]) for split, count in renders.items())
-    bench = Bench(work, model, options, *judges, cpu)
+    inference = Inference(scales=(scale,))
+    bench = Bench(work, options, inference, *judges, cpu)
     exact = Renders.draw(real, "train", SEEDS["train"])
     arms = [bench.from_scratch(f"(a) {real} renders, exact masks", exact)]
     given = {"raw": raw, "refined": refined, "filtered": filtered, "augmented": augmented}
@@ -122,11 +127,11 @@ def main(
     ]
     if generated:
         best = max(generated, key=lambda arm: arm.validation)
-        relabelled = pseudo_label(best.model, best.source, work / "pseudo-labels")
+        relabelled = pseudo_label(best.model, best.source, work / "pseudo-labels", inference)
         generated.append(bench.from_scratch(f"(f) self-training after {best.title[:3]}", relabelled))
         best = max(generated, key=lambda arm: arm.validation)
         arms += [*generated, fine_tuned(bench, best, real)]
-    settings = {**options.to_dict(), "model": model, "real": real, "held_out": held_out}
+    settings = {**options.to_dict(), "model": MODEL, "real": real, "held_out": held_out, "scale": scale}
     report(f"segmenters judged on {held_out} held-out renders", rows(arms), settings, json)
     if generated:
         report("where the gap is: IoU of each class", class_rows(arms[0], best, arms[-1]), settings, None)

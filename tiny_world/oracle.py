@@ -46,9 +46,9 @@ COARSE = TrainOptions(
 )  # fmt: skip
 FINE = replace(
     COARSE,
-    steps=500,
+    steps=1500,
     batch_size=8,
-    augmentation=replace(COARSE.augmentation, crop=SIZE, scale=(0.9, 1.2), blur=1.2, noise=0.06),
+    augmentation=replace(COARSE.augmentation, crop=SIZE, scale=(0.9, 1.2), blur=0.8, noise=0.04),
 )
 
 

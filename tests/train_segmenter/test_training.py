@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from tests.train_segmenter.shapes import Squares, small_model
@@ -181,7 +182,7 @@ def test_tensorboard_gets_the_curves(tmp_path):
     events.Reload()
     written = [(event.step, event.value) for event in events.Scalars("loss")]
     logged = [(line["step"], line["loss"]) for line in read_log(tmp_path)]
-    assert written == pytest.approx(logged)
+    np.testing.assert_allclose(written, logged, rtol=1e-6)
 
 
 def test_images_of_differing_sizes_need_a_crop(tmp_path):
@@ -194,14 +195,16 @@ def test_images_of_differing_sizes_need_a_crop(tmp_path):
         train(model(), Growing(12), options, tmp_path, cpu=True, progress=False)
 
 
-def _process(rank, out, port, accumulate):
+def _process(rank, out, port):
     os.environ.update(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2",
         MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), ACCELERATE_USE_CPU="true",
     )  # fmt: skip
     torch.set_num_threads(1)
-    options = replace(OPTIONS, accumulate=accumulate)
-    train(model(False), DATA, options, out, validation=Squares(5, 500), cpu=True, progress=False)
+    AcceleratorState._reset_state(
+        reset_partial_state=True
+    )  # this test's process was forked from a single one
+    train(model(False), DATA, OPTIONS, out, validation=Squares(5, 500), cpu=True, progress=False)
     torch.distributed.destroy_process_group()
 
 
@@ -217,9 +220,7 @@ def test_two_processes_train_as_one_that_accumulates_twice(tmp_path):
     """Equal losses at the first step and nearly equal ones after: only batch-norm statistics stay local."""
     context = multiprocessing.get_context("fork")
     port = free_port()
-    processes = [
-        context.Process(target=_process, args=(rank, tmp_path / "two", port, 1)) for rank in range(2)
-    ]
+    processes = [context.Process(target=_process, args=(rank, tmp_path / "two", port)) for rank in range(2)]
     for process in processes:
         process.start()
     for process in processes:
@@ -239,7 +240,7 @@ def test_learning_rate_rises_then_falls_to_nothing(schedule):
     options = TrainOptions(steps=100, warmup=10, schedule=schedule)
     factors = [learning_rate_factor(step, options) for step in range(101)]
     assert factors[0] == 0.1 and factors[10] == 1 and factors[100] == pytest.approx(0)
-    assert all(a > b for a, b in itertools.pairwise(factors))
+    assert all(a > b for a, b in itertools.pairwise(factors[10:]))
     half = 0.5**0.9 if schedule == "poly" else 0.5
     assert factors[55] == pytest.approx(half)
 
