@@ -44,9 +44,9 @@ def test_every_tile_is_a_whole_pair_made_smaller(rows, columns):
 
 
 def test_tiles_keep_mask_ids_and_agree_with_their_image():
-    image, mask = splice([blocks(seed=i) for i in range(4)], 2, 2, (48, 48))
+    image, mask = splice([blocks(96, seed=i) for i in range(4)], 2, 2, (96, 96))
     assert set(np.unique(mask)) <= {0, 1, 2, 3, 4, 255} and (mask == 255).any()
-    assert same_colours(image, mask) > 0.5  # the rest lies on borders of blocks four pixels wide
+    assert same_colours(image, mask) > 0.5  # the rest lies along the edges of blocks eight pixels wide
     for wrong in ({"rows": 3, "columns": 1}, {"rows": 100, "columns": 1}):
         with pytest.raises(ValueError, match="tiles"):
             splice([blocks()] * (4 if wrong["rows"] == 3 else 100), **wrong, size=(48, 48))

@@ -184,7 +184,7 @@ def test_retrieval_keeps_the_captions_nearest_to_their_class(tmp_path, clip):
         lines[place] for place in best
     }
     assert plan.report.per_class["dog"] == 2 and plan.report.per_class["boat"] == 1
-    assert plan.report.rejected["is not among the nearest of its class"] >= 3
+    assert plan.report.rejected == {"is not among the nearest of its class": 2}  # moon and star
 
 
 def test_embeddings_are_computed_once(tmp_path, clip, monkeypatch):
