@@ -7,7 +7,9 @@ colour so that generated pictures do not confuse it, and puts it into the packag
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,8 @@ CLASS_NAMES = ("background", *CLASSES)
 MODEL = "smp:unet:tu-resnet10t"
 SHAPE = {"encoder_depth": 4, "decoder_channels": (64, 32, 16, 16)}
 FIRST_SEED = 500_000_000  # of the training split, far from the bundled model's training images
-# Shapes are learned at half size, where an image costs a quarter; contours afterwards at full size.
+# Shapes are learned at half size, where an image costs a quarter, then at full size; contours last, on pixels
+# that no resizing has moved.
 COARSE = TrainOptions(
     steps=1500,
     batch_size=16,
@@ -46,10 +49,16 @@ COARSE = TrainOptions(
 )  # fmt: skip
 FINE = replace(
     COARSE,
-    steps=1500,
+    steps=500,
     batch_size=8,
-    augmentation=replace(COARSE.augmentation, crop=SIZE, scale=(0.9, 1.2), blur=0.8, noise=0.04),
+    augmentation=replace(COARSE.augmentation, crop=SIZE, scale=(0.9, 1.2), blur=1.2, noise=0.06),
 )
+SHARP = replace(
+    FINE,
+    learning_rate=1e-3,
+    augmentation=replace(FINE.augmentation, scale=(1.0, 1.0), blur=0.6, noise=0.04),
+)
+STAGES = {"coarse": COARSE, "fine": FINE, "sharp": SHARP}
 
 
 @dataclass(frozen=True)
@@ -83,13 +92,13 @@ def new_model() -> Segmenter:
     return create(MODEL, CLASS_NAMES, pretrained="none", **SHAPE)
 
 
-def train_oracle(
-    work: Path, out: Path, pairs: int, coarse: TrainOptions = COARSE, fine: TrainOptions = FINE
-) -> Path:
+def train_oracle(work: Path, out: Path, pairs: int, stages: Mapping[str, TrainOptions]) -> Path:
     """Trains in `work`, going on where it was interrupted, and writes the half-precision model to `out`."""
     source = Renders.draw(pairs, start=FIRST_SEED)
-    half_size = trained_model(new_model, source, coarse, work / "coarse", cpu=True)
-    model = trained_model(lambda: half_size, source, fine, work / "fine", cpu=True)
+    start = new_model
+    for name, options in stages.items():
+        start = partial(trained_model, start, source, options, work / name, cpu=True)
+    model = start()
     model.network.half()
     model.save_pretrained(out)
     return out
@@ -110,7 +119,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=4000, help="rendered training pairs")
     parser.add_argument("--held-out", type=int, default=500, help="rendered test pairs")
     arguments = parser.parse_args()
-    out = train_oracle(arguments.work, BUNDLED / "oracle", arguments.pairs)
+    out = train_oracle(arguments.work, BUNDLED / "oracle", arguments.pairs, STAGES)
     print(evaluate(load(out), Renders.draw(arguments.held_out, "test")).table())
     write_checksums()
 
