@@ -9,6 +9,7 @@ driver's memory and the time per shard along the way.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.report import report
+from dataset_builder.building.ray_engine import LOOPBACK_ONLY
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.recipe import Recipe, Sampling
 from tests.painted_sampler import PaintedSampler
@@ -27,6 +29,7 @@ TINY = Recipe("tiny-world", shard_size=4, sampling=Sampling(steps=10, batch_size
 
 def scaling(pairs: int, repeats: int) -> list[dict]:
     """Seconds of shards between the first and the last, so that starting the workers does not count."""
+    os.environ.setdefault(*LOOPBACK_ONLY)
     import ray
 
     found: dict[int, list[float]] = {1: [], 2: []}

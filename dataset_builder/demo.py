@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from train_segmenter.data import Source
     from train_segmenter.evaluation.scores import Report
+    from train_segmenter.models import Segmenter
     from train_segmenter.options import TrainOptions
 
 Result = TypeVar("Result")
@@ -22,6 +23,7 @@ MODEL = "smp:unet:tu-resnet10t"  # small enough to be trained from nothing on a 
 SHAPE = {"encoder_depth": 4, "decoder_channels": (64, 32, 16, 16)}
 FOLDS = 2
 SIZE = 128  # pixels of the tiny world
+LEARNING_RATE = 2e-3
 REAL_START = 700_000_000  # renders far from those that the bundled model and the oracle have seen
 
 
@@ -32,9 +34,9 @@ class DemoOptions:
 
     pairs: int = 256
     seed: int = 0
-    steps: int = 220
-    judge_steps: int = 90
-    batch_size: int = 8
+    steps: int = 300
+    judge_steps: int = 100
+    batch_size: int = 16
     keep: float = 0.9
     held_out: int = 200
     workers: int = 1
@@ -90,14 +92,13 @@ def run(options: DemoOptions, out: Path) -> dict:
     )
     write_card(filtered)
     dataset = load_dataset(str(filtered), split="train", cache_dir=str(out / "cache"))
-    training = train_options(options)
     generated = stages.run(
         f"train a segmenter on the {len(dataset)} generated pairs",
-        lambda: trained(from_dataset(dataset), training, out / "segmenter-generated"),
+        lambda: trained(from_dataset(dataset), options, out / "segmenter-generated"),
     )
     exact = stages.run(
         f"train the same on {len(dataset)} exact pairs, for comparison",
-        lambda: trained(Renders.draw(len(dataset), start=REAL_START), training, out / "segmenter-exact"),
+        lambda: trained(Renders.draw(len(dataset), start=REAL_START), options, out / "segmenter-exact"),
     )
     held_out = Renders.draw(options.held_out, "test")
     reports = stages.run(
@@ -143,8 +144,8 @@ def filtered_in(out: Path, options: DemoOptions) -> Path:
             folds=FOLDS,
             steps=options.judge_steps,
             batch_size=options.batch_size,
-            crop=SIZE,
-            learning_rate=2e-3,
+            crop=SIZE // 2,
+            learning_rate=LEARNING_RATE,
             keep_fraction=options.keep,
             seed=options.seed,
         )
@@ -152,36 +153,40 @@ def filtered_in(out: Path, options: DemoOptions) -> Path:
 
 
 def train_options(options: DemoOptions) -> TrainOptions:
-    """The oracle's recipe, shortened."""
-    from dataclasses import replace
+    """A short training: crops of half a side at half to full size, where a step costs a quarter."""
+    from train_segmenter.options import TrainOptions
+    from train_segmenter.transforms import Augmentation
 
-    from tiny_world.oracle import OPTIONS
-
-    return replace(
-        OPTIONS,
+    return TrainOptions(
         steps=options.steps,
         batch_size=options.batch_size,
-        precision="fp32",
-        warmup=min(OPTIONS.warmup, options.steps // 8),
+        learning_rate=LEARNING_RATE,
+        weight_decay=1e-2,
+        schedule="cosine",
+        warmup=options.steps // 8,
+        loss="ce+dice",
         ema=0.97,
+        augmentation=Augmentation(crop=SIZE // 2, scale=(0.5, 1.0), largest_class=1.0, blur=1.0, noise=0.05),
         seed=options.seed,
         save_every=50,
     )
 
 
-def trained(source: Source, training: TrainOptions, folder: Path):
+def trained(source: Source, options: DemoOptions, folder: Path) -> Segmenter:
     """The segmenter in the folder, trained if it is not there, and further if it was stopped."""
-    from train_segmenter.models import create, load
-    from train_segmenter.training import SUMMARY_FILE, train
+    import torch
 
-    if (folder / SUMMARY_FILE).is_file():
-        return load(folder)
-    model = create(MODEL, tuple(source.class_names), pretrained="none", **SHAPE)
-    resume = any(folder.glob("checkpoints/step-*"))
-    return train(model, source, training, folder, resume=resume, cpu=True).model
+    from train_segmenter.models import create
+    from train_segmenter.training import trained_model
+
+    def new_model() -> Segmenter:
+        torch.manual_seed(options.seed)
+        return create(MODEL, tuple(source.class_names), pretrained="none", **SHAPE)
+
+    return trained_model(new_model, source, train_options(options), folder, cpu=True)
 
 
-def judged(model, source: Source) -> Report:
+def judged(model: Segmenter, source: Source) -> Report:
     from train_segmenter.evaluation import evaluate
 
     return evaluate(model, source)

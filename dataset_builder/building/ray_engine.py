@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -13,6 +14,8 @@ from dataset_builder.building.shard import Shard
 from dataset_builder.prompts import PromptItem
 
 TRIES = 4  # how often a shard may lose its actor
+LOCAL = "local"
+LOOPBACK_ONLY = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # whatever it is called: no port to the network
 AHEAD = 2  # shards with an actor: one that it builds, one that it begins without waiting for this process
 
 
@@ -49,6 +52,8 @@ def ray_shards(
     Shards are handed out as actors get free, so that neither this process's memory nor Ray's grows with their
     number. A dead actor is replaced and its shards are given out again.
     """
+    if address == LOCAL:
+        os.environ.setdefault(*LOOPBACK_ONLY)  # before Ray is imported
     try:
         import ray
     except ImportError as reason:
@@ -64,7 +69,7 @@ def ray_shards(
 
 
 def connect(ray: Any, workers: int, address: str) -> None:
-    local = {"num_cpus": max(workers, 1), "include_dashboard": False} if address == "local" else {}
+    local = {"num_cpus": max(workers, 1), "include_dashboard": False} if address == LOCAL else {}
     try:
         ray.init(address=address, log_to_driver=False, configure_logging=False, **local)
     except ConnectionError as reason:

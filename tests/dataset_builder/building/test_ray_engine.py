@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
 
 from dataset_builder.building.manifest import Manifest
+from dataset_builder.building.ray_engine import LOOPBACK_ONLY
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.pairs import shard_paths
 from tests.painted_sampler import PaintedSampler
 
+os.environ.setdefault(*LOOPBACK_ONLY)
+os.environ.update(RAY_raylet_start_wait_time_s="300", RAY_agent_register_timeout_ms="300000")  # busy machines
 ray = pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 RAY = EngineOptions("ray", workers=2)

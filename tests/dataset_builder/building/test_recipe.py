@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 
 import recipes
+from dataset_builder.prompts import PromptOptions, prompt_plan
 from dataset_builder.recipe import Recipe, differences, digest
 
 
@@ -101,8 +105,6 @@ def test_changes_of_the_command_line_win_where_given():
 
 @pytest.mark.parametrize("name", [name for name in recipes.names() if not name.startswith("train-")])
 def test_every_bundled_recipe_makes_prompts_of_its_vocabulary(name):
-    from dataset_builder.prompts import PromptOptions, prompt_plan
-
     recipe = Recipe.read(name)
     vocabulary = recipe.open_vocabulary()
     plan = prompt_plan(PromptOptions.from_mapping(recipe.prompts), vocabulary, recipe.seed)
@@ -121,3 +123,12 @@ def test_every_bundled_recipe_has_options_that_its_method_knows(name):
             recipe.method,
             {**recipe.open_vocabulary().method_options(recipe.method), **recipe.method_options},
         )
+
+
+def test_the_recipe_of_the_documentation_is_one():
+    page = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    recipe = Recipe.from_dict(yaml.safe_load(block))
+    options = PromptOptions.from_mapping(recipe.prompts)
+    plan = prompt_plan(options, recipe.open_vocabulary(), recipe.seed)
+    assert {plan[index].class_names for index in range(20)} == {("star",), ("fish",)}
