@@ -52,7 +52,7 @@ def elsewhere(installed, tmp_path):
     def run(*command: str | Path) -> str:
         environment = {**os.environ, "PYTHONPATH": str(installed), "HF_HUB_OFFLINE": "1"}
         done = subprocess.run(
-            command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=240
+            command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
