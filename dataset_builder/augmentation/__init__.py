@@ -8,5 +8,6 @@ warp uncovers with any id, here 255.
 
 from dataset_builder.augmentation.chain import PairAugmentation
 from dataset_builder.augmentation.options import AugmentOptions
+from dataset_builder.augmentation.source import AugmentedSource
 
-__all__ = ["AugmentOptions", "PairAugmentation"]
+__all__ = ["AugmentOptions", "AugmentedSource", "PairAugmentation"]

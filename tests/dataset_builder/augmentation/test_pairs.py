@@ -5,12 +5,14 @@ import pytest
 from skimage.transform import ProjectiveTransform
 from skimage.transform import warp as reference_warp
 
-from dataset_builder.augmentation import AugmentOptions, PairAugmentation
+from dataset_builder.augmentation import AugmentedSource, AugmentOptions, PairAugmentation
 from dataset_builder.augmentation.occlusion import drawn_patches, occlude
 from dataset_builder.augmentation.splicing import splice
 from dataset_builder.augmentation.warping import drawn_corners, homography, warp
 from tests.train_segmenter.shapes import Squares
-from train_segmenter.transforms import resize
+from train_segmenter.batches import TrainingPairs
+from train_segmenter.data import check_source
+from train_segmenter.transforms import Augmentation, resize
 
 CALM = {"splice": 0, "blur": 0, "occlude": 0, "perspective": 0}
 COLOURS = np.array([[10 + 40 * i, 200 - 30 * i, 20 * i] for i in range(6)], np.uint8)
@@ -135,6 +137,19 @@ def test_spliced_pairs_take_all_their_tiles_from_the_source():
     found = [(image[tile].tobytes(), mask[tile].tobytes()) for tile in tiles]
     assert set(found) <= known and len(set(found)) > 1
     assert (halves[0][0].tobytes(), halves[0][1].tobytes()) in found
+
+
+def test_a_training_takes_an_augmented_source_like_any_other():
+    always = AugmentOptions(splice=1)
+    source = AugmentedSource(Squares(4), always, copies=3, seed=5)
+    check_source(source, progress=False)
+    assert len(source) == 12 and source.name(5) == "square 1 (copy 2)"
+    np.testing.assert_array_equal(
+        source[5].image, AugmentedSource(Squares(4), always, copies=9, seed=5)[5].image
+    )
+    assert len({source[i].image.tobytes() for i in (1, 5, 9)}) == 3  # copies of one pair differ
+    image, mask = TrainingPairs(source, np.arange(12)[::-1], Augmentation(crop=24), seed=0)[11]
+    assert image.shape == (3, 24, 24) and mask.shape == (24, 24)
 
 
 @pytest.mark.parametrize(
