@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
+from safetensors.torch import load_file
 
 import tiny_world
 from tiny_world.training import autoencoder, denoiser, examples
@@ -58,13 +59,23 @@ def test_an_interrupted_run_continues_as_if_it_had_not_stopped(trained, tmp_path
         assert torch.equal(weight, resumed["average"][name]), name
 
 
+def test_a_training_may_begin_with_the_weights_of_a_pipeline(trained, tmp_path):
+    for name in ("vae", "examples.pt"):
+        (tmp_path / name).symlink_to(trained / name)
+    none = denoiser.DenoiserRecipe(phases=(Phase(64, 1, 2),), images=16, learning_rate=0.0)
+    denoiser.train_denoiser(tmp_path, none, start_from=trained / "pipeline")
+    begun, pipeline = (
+        load_file(folder / "pipeline/unet/diffusion_pytorch_model.safetensors")
+        for folder in (tmp_path, trained)
+    )
+    assert all(torch.equal(weight, pipeline[name]) for name, weight in begun.items())
+
+
 def test_no_mask_enters_the_training(trained):
     kept = torch.load(trained / "examples.pt", weights_only=True)
     assert set(kept) == {"latents", "captions"}
-    assert {size: z.shape for size, z in kept["latents"].items()} == {
-        64: (4, 4, 16, 16),
-        128: (4, 4, 32, 32),
-    }
+    shapes = {size: tuple(latents.shape) for size, latents in kept["latents"].items()}
+    assert shapes == {64: (16, 4, 16, 16), 128: (16, 4, 32, 32)}
     assert kept["captions"] == [tiny_world.render(DENOISER.first_seed + i)[2] for i in range(16)]
 
 

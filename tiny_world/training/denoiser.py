@@ -14,7 +14,7 @@ from tqdm import trange
 from tiny_world.training import checkpoint, parallel
 from tiny_world.training.batches import Batches, Phase
 from tiny_world.training.examples import prepare_examples
-from tiny_world.training.model import Denoiser, new_scheduler, new_unet, save_pipeline
+from tiny_world.training.model import Denoiser, load_weights, new_scheduler, new_unet, save_pipeline
 from tiny_world.training.optimizer import optimizers
 from tiny_world.training.schedule import learning_rate
 from tiny_world.training.text import learn_tokenizer, new_text_encoder, tokenize
@@ -23,7 +23,7 @@ from tiny_world.training.text import learn_tokenizer, new_text_encoder, tokenize
 @dataclass(frozen=True)
 class DenoiserRecipe:
     # What words mean is learnt at half size, where a sample costs a fifth; then the outlines at full size.
-    phases: tuple[Phase, ...] = (Phase(64, 2600, 32, lone=0.7), Phase(128, 1400, 16, lone=0.5))
+    phases: tuple[Phase, ...] = (Phase(64, 9000, 32, lone=0.7), Phase(128, 3000, 16, lone=0.5))
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     empty_captions: float = 0.1
@@ -45,8 +45,13 @@ class DenoiserRecipe:
         raise IndexError(f"the recipe has {self.steps} steps")
 
 
-def train_denoiser(folder: Path, recipe: DenoiserRecipe = DenoiserRecipe()) -> None:
-    """Train, or go on training; every 500 steps a checkpoint and the pipeline as it is."""
+def train_denoiser(
+    folder: Path, recipe: DenoiserRecipe = DenoiserRecipe(), start_from: Path | None = None
+) -> None:
+    """Train, or go on training; every 500 steps a checkpoint and the pipeline as it is.
+
+    start_from: a pipeline folder whose weights a new training begins with.
+    """
     rank, processes = parallel.join()
     if rank == 0:
         prepare_examples(folder, recipe.images, recipe.first_seed, {phase.size for phase in recipe.phases})
@@ -65,6 +70,8 @@ def train_denoiser(folder: Path, recipe: DenoiserRecipe = DenoiserRecipe()) -> N
         noisiness=recipe.noisiness,
     )
     model = Denoiser(new_unet(), new_text_encoder(tokenizer)).to(memory_format=torch.channels_last)
+    if start_from is not None:
+        load_weights(model, start_from)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
     both = optimizers(model, recipe.learning_rate, recipe.weight_decay)
     state, first = checkpoint.load(folder / "denoiser.pt"), 0

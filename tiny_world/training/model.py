@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from tiny_world.training.text import WIDTH, new_text_encoder
@@ -49,6 +50,13 @@ class Denoiser(torch.nn.Module):
     def forward(self, noisy: torch.Tensor, timesteps: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """Velocity (B, 4, h, w) of noisy latents (B, 4, h, w) at timesteps (B,), for tokens (B, L)."""
         return self.unet(noisy, timesteps, self.text_encoder(tokens)[0]).sample
+
+
+def load_weights(denoiser: Denoiser, pipeline: Path) -> None:
+    """Give the denoiser the weights of a saved pipeline."""
+    for name in ("unet", "text_encoder"):
+        file = next((pipeline / name).glob("*model.safetensors"))
+        getattr(denoiser, name).load_state_dict(load_file(file))
 
 
 def save_pipeline(folder: Path, tokenizer: CLIPTokenizer, denoiser: Denoiser) -> None:
