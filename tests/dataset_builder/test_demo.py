@@ -28,6 +28,7 @@ def painted(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_stage_leaves_its_result_and_none_is_done_twice(painted, tmp_path, monkeypatch):
     scores = run(OPTIONS, tmp_path)
     assert scores["sampled"] == 24

@@ -16,7 +16,7 @@ from tests.painted_sampler import PaintedSampler
 os.environ.setdefault(*LOOPBACK_ONLY)
 os.environ.update(RAY_raylet_start_wait_time_s="300", RAY_agent_register_timeout_ms="300000")  # busy machines
 ray = pytest.importorskip("ray")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 RAY = EngineOptions("ray", workers=2)
 
 
