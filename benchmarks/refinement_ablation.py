@@ -130,7 +130,10 @@ def fill(
 ) -> float | None:
     """Sample the pairs that the cache lacks: seconds for each, or None where it lacks none."""
     method = pipe.mask_settings.resolve(name, check_supported(pipe), {})
-    prompts = [*prompts_with(1, count // 2), *prompts_with(2, count - count // 2)]
+    half = -(-count // 2)
+    # taken in turns, so that more pairs are the same ones and some more
+    turns = zip(prompts_with(1, half), prompts_with(2, half), strict=True)
+    prompts = [prompt for turn in turns for prompt in turn][:count]
     paths = [cache / f"pair-{index:05d}.npz" for index in range(len(prompts))]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
     start = time.perf_counter()
