@@ -40,17 +40,19 @@ def encoded(dataset: datasets.Dataset) -> datasets.Dataset:
 
 
 def mask_names(features: datasets.Features) -> list[str]:
-    """The name of each mask id, the background first."""
-    names = list(features["classes"].feature.names)
-    return names if names[0] == "background" else ["background", *names]
+    """The name of each mask id."""
+    return list(features["classes"].feature.names)
 
 
 def mask_ids(features: datasets.Features, classes: Sequence[int]) -> np.ndarray:
-    """What the ids 0, 1, 2, ... of a pair's own classes, and 255, are in its dataset: uint8 (256,)."""
-    first = 0 if features["classes"].feature.names[0] == "background" else 1
+    """What a pair's own ids (0 and its classes from 1 on) are in its dataset: uint8 (256,).
+
+    In a dataset without a background, as Cityscapes is one, what belongs to no class is 255.
+    """
     table = np.full(256, 255, np.uint8)
-    table[0] = 0
-    table[1 : len(classes) + 1] = np.asarray(classes) + first
+    if mask_names(features)[0] == "background":
+        table[0] = 0
+    table[1 : len(classes) + 1] = classes
     return table
 
 

@@ -10,7 +10,7 @@ MAPS = "maps"  # a class map per entry of `classes`, as grey pictures: 0 to 255 
 
 
 def pair_features(class_names: Sequence[str], *, maps: bool = False) -> Features:
-    """Columns of a dataset whose mask ids are the positions in ``class_names`` (0 is the background).
+    """Columns of a dataset whose mask ids are the positions in ``class_names``.
 
     With ``maps``, one column more: the class maps, which ``attnmask refine`` starts from.
 

@@ -123,6 +123,7 @@ def test_filter_refuses_what_makes_no_sense(data, tmp_path):
 
 
 def test_mask_ids_follow_the_dataset_with_and_without_a_background_name():
-    for names, expected in ((["background", "dog", "cat"], [0, 2, 1]), (["dog", "cat"], [0, 3, 2])):
-        table = mask_ids(pair_features(names), [2, 1])
+    with_background, without = ["background", "dog", "cat"], ["road", "car"]
+    for names, own, expected in ((with_background, [2, 1], [0, 2, 1]), (without, [1, 0], [255, 1, 0])):
+        table = mask_ids(pair_features(names), own)
         assert table[:3].tolist() == expected and table[255] == 255
