@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -29,10 +29,11 @@ REAL_START = 700_000_000  # renders far from those that the bundled model and th
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """pairs: sampled. steps: of each segmenter's training, judge_steps: of each of the filter's judges.
-    keep: the part of each class that they agree with most. held_out: renders to evaluate on."""
+    """pairs: sampled, in `sampling_steps` each. steps: of a segmenter's training, judge_steps: of one of the
+    filter's judges. keep: the part of each class that they agree with. held_out: renders to evaluate on."""
 
-    pairs: int = 256
+    pairs: int = 208
+    sampling_steps: int = 12
     seed: int = 0
     steps: int = 300
     judge_steps: int = 100
@@ -126,7 +127,9 @@ def sample(options: DemoOptions, folder: Path) -> None:
     from dataset_builder.building.run import EngineOptions, build
     from dataset_builder.recipe import Recipe
 
-    recipe = Recipe.read("tiny").with_changes(pairs=options.pairs, seed=options.seed)
+    recipe = Recipe.read("tiny")
+    sampling = replace(recipe.sampling, steps=options.sampling_steps)
+    recipe = recipe.with_changes(pairs=options.pairs, seed=options.seed, sampling=sampling)
     build(recipe, folder, EngineOptions(workers=options.workers))
 
 

@@ -49,6 +49,8 @@ class BuildProgress:
         if self.show:
             self.live.update(self.picture(), refresh=True)
             self.live.stop()
+            if not self.live.console.is_terminal:  # where rich ends without a line break
+                self.live.console.line()
         if error is not None:
             self.note("stopped", error=f"{type(error).__name__}: {error}")
 
