@@ -3,7 +3,7 @@
     python benchmarks/mask_quality.py --prompts 512 --json mask_quality.json
 
 Captions are those of unseen scenes, half of them with one object and half with two. All methods read the same
-generations. `IoU` is the mean over the eight classes of intersection over union, summed over all pictures;
+generations. `IoU` is intersection over union, summed over all pictures, its mean over the eight classes;
 uncertain pixels (255) count as neither. `best fixed` is the IoU with the one threshold that suits all pictures
 best, beside the method's own `automatic` masks. A method takes options as JSON, so that variants compare:
 
