@@ -1,12 +1,17 @@
 """What each step of refinement adds on the bundled world: mean IoU of the masks against the oracle.
 
     python benchmarks/refinement_ablation.py --pairs 512 --cache ablation --json refinement_ablation.json
+    python benchmarks/refinement_ablation.py --maps simulated --cache ablation-simulated
 
-Pairs are sampled once with the bundled model and kept in `--cache`, so that a stopped run goes on. Rows, each
-over the same pairs: the method's own mask (raw); the threshold that matches the affinity mask best, without a
-CRF; the affinity mask itself; the CRF'd match (the published result); that of `--features decoder`, where
-AffinityNet sees the diffusion model's own features; the raw mask through the CRF alone; and what the filter
-leaves of the best of these. IoU is summed over all pictures and averaged over the eight classes.
+Pairs are sampled once with the bundled model and kept in `--cache`, so that a stopped run goes on. Simulated
+maps tell refinement from the model's quality: they are exact masks of renders, averaged over a 16 x 16 grid,
+blurred, mixed with noise and enlarged, and judged by the exact masks.
+
+Rows, each over the same pairs: the raw mask (the method's own; of simulated maps, above 0.5); the threshold
+that matches the affinity mask best, without a CRF; the affinity mask itself; the CRF'd match (the published
+result); the last two again with an AffinityNet over the diffusion model's own decoder features; the raw mask
+through the CRF alone; and what the filter leaves of the best of these. IoU is summed over all pictures and
+averaged over the eight classes.
 """
 
 from __future__ import annotations
@@ -21,10 +26,11 @@ import numpy as np
 import torch
 import typer
 from label_noise import MODEL, SHAPE
-from mask_quality import Overlap, prompts_with, sampled, world_ids
+from mask_quality import Overlap, Prompt, prompts_with, sampled, world_ids
 from PIL import Image
 from report import report
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 from tqdm import tqdm
 
 from dataset_builder.files import replacing
@@ -46,14 +52,14 @@ from dataset_builder.refinement.pipeline import RefineOptions, affinity_mask, co
 from dataset_builder.refinement.threshold import label_map, matching_threshold, threshold_by_match
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 from diffusers_attnmask.families import check_supported
-from tiny_world import CLASSES
+from tiny_world import CLASSES, render
 from tiny_world.judge import judge
 from train_segmenter.data import Sample
 from train_segmenter.options import TrainOptions
 from train_segmenter.transforms import Augmentation
 
 STRIDE = 4  # of AffinityNet: pictures have 128 pixels, not 512
-FINEST = 1  # of the decoder's blocks from the end
+NOISE = 0.08  # deviation, in simulated maps
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,8 @@ class Filtered:
 def main(
     cache: Annotated[Path, typer.Option(help="Folder of the sampled pairs and the trained networks.")],
     pairs: Annotated[int, typer.Option(min=4, help="Half with one object, half with two.")] = 512,
+    maps: Annotated[str, typer.Option(help="bundled (sampled with the model) or simulated.")] = "bundled",
+    decoder: Annotated[bool, typer.Option(help="Also learn affinities over the decoder's features.")] = True,
     method: Annotated[str | None, typer.Option(help="Mask method; by default the bundled model's.")] = None,
     sampling_steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
     guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 4.0,
@@ -113,30 +121,54 @@ def main(
     model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
 ) -> None:
-    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model(), torch_dtype=torch.float32)
-    pipe.set_progress_bar_config(disable=True)
-    sample_seconds = fill(cache, pipe, pairs, method, sampling_steps, guidance)
-    found = [Pair.load(path) for path in sorted(cache.glob("pair-*.npz"))[:pairs]]
-    steps = dict(refinements(found, pipe, cache, epochs))
+    if maps not in ("bundled", "simulated"):
+        raise typer.BadParameter(f"--maps is bundled or simulated, not {maps}")
+    pipe = None
+    if maps == "bundled" or decoder:
+        pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model(), torch_dtype=torch.float32)
+        pipe.set_progress_bar_config(disable=True)
+    if maps == "bundled":
+        fill(cache, pipe, pairs, method, sampling_steps, guidance)
+        found = [Pair.load(path) for path in sorted(cache.glob("pair-*.npz"))[:pairs]]
+    else:
+        found = [simulated(prompt) for prompt in wanted_prompts(pairs)]
+    steps = dict(refinements(found, pipe if decoder else None, cache, epochs))
     rows = [row(name, found, masks) for name, masks in steps.items()]
     best = max(steps, key=lambda name: score(found, steps[name].labels).iou)
     rows.append(filtered_row(best, found, steps[best], cache, filter_steps))
-    settings = {"pairs": len(found), "method": method or "the model's", "sampling seconds": sample_seconds}
-    report("Refinement against the oracle", rows, settings | {"epochs": epochs, "guidance": guidance}, json)
+    settings = {"maps": maps, "pairs": len(found), "method": method or "the model's", "guidance": guidance}
+    report("Refinement against the oracle", rows, settings | {"epochs": epochs}, json)
+
+
+def wanted_prompts(count: int) -> list[Prompt]:
+    """One object and two objects in turns, so that more pairs are the same ones and some more."""
+    half = -(-count // 2)
+    turns = zip(prompts_with(1, half), prompts_with(2, half), strict=True)
+    return [prompt for turn in turns for prompt in turn][:count]
+
+
+def simulated(prompt: Prompt) -> Pair:
+    """A render with maps as attention gives them: coarse, soft and noisy."""
+    image, mask, _, _ = render(prompt.seed)
+    generator = torch.Generator().manual_seed(prompt.seed)
+    ids = [CLASSES.index(name) + 1 for name in prompt.classes]
+    exact = torch.stack([torch.from_numpy((mask == own).astype(np.float32)) for own in ids])
+    coarse = avg_pool2d(adaptive_avg_pool2d(exact[None], 16), 3, stride=1, padding=1)
+    coarse = coarse + NOISE * torch.randn(coarse.shape, generator=generator)
+    maps = interpolate(coarse, mask.shape, mode="bicubic", align_corners=False)[0].clamp(min=0)
+    maps = maps / maps.amax((1, 2), keepdim=True).clamp(min=1e-6)
+    pixels = torch.from_numpy(image.copy())
+    return Pair(pixels, maps, label_map(maps, 0.5).byte(), mask, prompt.classes, prompt.caption)
 
 
 def fill(
     cache: Path, pipe: DiffuMaskPipeline, count: int, name: str | None, steps: int, guidance: float
-) -> float | None:
-    """Sample the pairs that the cache lacks: seconds for each, or None where it lacks none."""
+) -> None:
+    """Sample the pairs that the cache lacks."""
     method = pipe.mask_settings.resolve(name, check_supported(pipe), {})
-    half = -(-count // 2)
-    # taken in turns, so that more pairs are the same ones and some more
-    turns = zip(prompts_with(1, half), prompts_with(2, half), strict=True)
-    prompts = [prompt for turn in turns for prompt in turn][:count]
+    prompts = wanted_prompts(count)
     paths = [cache / f"pair-{index:05d}.npz" for index in range(len(prompts))]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
-    start = time.perf_counter()
     for batch in tqdm(list(batches(missing, 8)), "sampling"):
         asked = [prompts[index] for index in batch]
         images, readings = sampled(pipe, asked, [method], steps, guidance)
@@ -146,13 +178,12 @@ def fill(
             content = {"image": image, "maps": maps.half().numpy(), "raw": mask, "truth": truth}
             with replacing(paths[index]) as path, path.open("wb") as stream:
                 np.savez(stream, **content, names=" ".join(prompt.classes), prompt=prompt.caption)
-    return (time.perf_counter() - start) / len(missing) if missing else None
 
 
 def refinements(
-    pairs: Sequence[Pair], pipe: DiffuMaskPipeline, cache: Path, epochs: int
+    pairs: Sequence[Pair], pipe: DiffuMaskPipeline | None, cache: Path, epochs: int
 ) -> Iterator[tuple[str, Masks]]:
-    """The masks of every step by name."""
+    """The masks of every step by name; those with decoder features only where there is a pipeline."""
     options = RefineOptions()
     sized = options.for_size(*pairs[0].truth.shape)
     small = AffinityNetOptions(stride=STRIDE, widths=(32, 64, 64), out_channels=64)
@@ -163,24 +194,24 @@ def refinements(
     net = trained(small, [pair.image for pair in pairs], labels.labels, cache / "affinity-small", epochs)
     inputs = [normalised(pair.image) for pair in pairs]
     affinity = timed("affinity", pairs, walk(net, inputs, options))
-    given = [decoder(pipe, pair) for pair in tqdm(pairs, "decoder features")]
-    wide = replace(small, backbone="features", in_channels=len(given[0]), widths=(64,))
-    wide_net = trained(wide, given, labels.labels, cache / "affinity-decoder", epochs)
-    affinity_decoder = timed("affinity, decoder", pairs, walk(wide_net, given, options))
-
     yield "raw", timed("raw", pairs, lambda pair: pair.raw)
     yield "threshold", timed("threshold", pairs, plain_match(affinity, sized))
     yield "affinity", affinity
-    yield "affinity, decoder features", affinity_decoder
     yield "CRF", timed("CRF", pairs, crf_match(affinity, sized))
-    yield "CRF, decoder features", timed("CRF, decoder", pairs, crf_match(affinity_decoder, sized))
+    if pipe is not None:
+        given = [decoder_inputs(pipe, pair) for pair in tqdm(pairs, "decoder features")]
+        wide = replace(small, backbone="features", in_channels=len(given[0]), widths=(64,))
+        net = trained(wide, given, labels.labels, cache / "affinity-decoder", epochs)
+        affinity = timed("affinity, decoder", pairs, walk(net, given, options))
+        yield "affinity, decoder features", affinity
+        yield "CRF, decoder features", timed("CRF, decoder", pairs, crf_match(affinity, sized))
     yield "raw through CRF alone", timed("CRF alone", pairs, crf_alone(sized))
 
 
-def decoder(pipe: DiffuMaskPipeline, pair: Pair) -> Tensor:
+def decoder_inputs(pipe: DiffuMaskPipeline, pair: Pair) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     image = Image.fromarray(pair.image.numpy())
-    return decoder_features(pipe, image, [pair.prompt], block=-FINEST, generator=generator)[0]
+    return decoder_features(pipe, image, [pair.prompt], generator=generator)[0]
 
 
 def trained(
