@@ -1,11 +1,16 @@
 import colorsys
+import subprocess
+import sys
 from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import tiny_world
+from diffusers_attnmask.pictures import MARGIN
 from tiny_world.captions import PLACES
+from tiny_world.pairs import SPLIT_SEEDS
 from tiny_world.renderer import paint
 from tiny_world.scene import CAMOUFLAGE, COLOURS, SHARE, draw_scene
 from tiny_world.shapes import SHAPES, silhouette
@@ -147,3 +152,11 @@ def test_an_unknown_split_is_refused_by_name():
         tiny_world.dataset(1, "val")
     with pytest.raises(ValueError, match="n=0"):
         tiny_world.dataset(0)
+
+
+def test_the_sheet_shows_scenes_and_their_masks(tmp_path):
+    file = tmp_path / "sheet.png"
+    subprocess.run([sys.executable, "-m", "tiny_world", file, "--count", "2"], check=True)
+    sheet = np.asarray(Image.open(file).convert("RGB"))
+    scene = tiny_world.render(SPLIT_SEEDS["test"][0])[0]
+    assert np.array_equal(sheet[MARGIN : MARGIN + 128, MARGIN : MARGIN + 128], scene)
