@@ -178,3 +178,14 @@ def test_pretrained_weights_offline_are_required_wanted_or_not():
     with pytest.raises(ValueError, match="auto, require, none"):
         build("always", list, list, "x")
     assert build("auto", lambda: "weights", lambda: "random", "x") == "weights"
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    seen = []
+    assert build("auto", lambda: seen.append(constants.HF_HUB_OFFLINE) or "cached", list, "x") == "cached"
+    assert seen == [True] and constants.HF_HUB_OFFLINE is False
