@@ -3,9 +3,10 @@
     python benchmarks/mask_quality.py --prompts 512 --json mask_quality.json
 
 Captions are those of unseen scenes, half of them with one object and half with two. All methods read the same
-generations. `IoU` is intersection over union, summed over all pictures, its mean over the eight classes;
-uncertain pixels (255) count as neither. `best fixed` is the IoU with the one threshold that suits all pictures
-best, beside the method's own `automatic` masks. A method takes options as JSON, so that variants compare:
+generations. Numbers are intersection over union with the oracle, summed over pictures and averaged over the
+eight classes; uncertain pixels (255) count as neither. `automatic` are the method's own masks, `best fixed`
+those with the one threshold that suits all pictures best. Columns with `seen` leave out the pictures in which
+the oracle misses an object of the prompt. A method takes options as JSON, so that variants compare:
 
     python benchmarks/mask_quality.py --method diffumask --method 'diffumask={"steps": [0.3, 1.0]}'
 """
@@ -22,7 +23,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from report import report
+from report import report, table
 from tqdm import tqdm
 
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model, trace
@@ -75,7 +76,7 @@ class Overlap:
 
 @dataclass
 class Score:
-    """One method on one kind of prompt: its automatic masks, and masks at every fixed threshold."""
+    """One method on some pictures: its automatic masks, and masks at every fixed threshold."""
 
     automatic: Overlap = field(default_factory=Overlap)
     fixed: dict[float, Overlap] = field(default_factory=lambda: {t: Overlap() for t in THRESHOLDS})
@@ -87,14 +88,28 @@ class Score:
             mask = label_above(heatmaps, [threshold] * len(heatmaps)).numpy()
             overlap.add(ids[mask], truth)
 
-    def row(self) -> dict[str, object]:
+    def columns(self) -> dict[str, object]:
+        if not self.automatic.pixels:  # no such picture
+            return {}
         best = max(self.fixed, key=lambda threshold: self.fixed[threshold].iou)
         return {
-            "automatic IoU": self.automatic.iou,
+            "automatic": self.automatic.iou,
             "uncertain": self.automatic.share_uncertain,
-            "best fixed IoU": self.fixed[best].iou,
+            "best fixed": self.fixed[best].iou,
             "at": best,
         }
+
+
+@dataclass
+class Scores:
+    """All pictures, and those in which the oracle sees every object of the prompt."""
+
+    every: Score = field(default_factory=Score)
+    seen: Score = field(default_factory=Score)
+
+    def row(self) -> dict[str, object]:
+        seen = {f"{name}, seen": value for name, value in self.seen.columns().items()}
+        return {**self.every.columns(), **seen}
 
 
 def prompts_with(objects: int, count: int) -> list[Prompt]:
@@ -172,23 +187,24 @@ def main(
     methods = [pipe.mask_settings.resolve(name, check_supported(pipe), options) for name, options in asked]
     rows = []
     for objects in (1, 2):
-        scores = [Score() for _ in methods]
-        found = wanted = 0
+        scores = [Scores() for _ in methods]
+        seen = 0
         chosen = prompts_with(objects, prompts // 2)
         for start in tqdm(range(0, len(chosen), batch), desc=f"{objects} object(s)"):
             part = chosen[start : start + batch]
             images, readings = sampled(pipe, part, methods, steps, guidance)
-            truths = judge(images)
-            for index, (prompt, truth) in enumerate(zip(part, truths, strict=True)):
+            for index, (prompt, truth) in enumerate(zip(part, judge(images), strict=True)):
                 ids = world_ids(prompt.classes)
-                found += sum((truth == own).mean() >= SEEN for own in ids[1 : len(prompt.classes) + 1])
-                wanted += len(prompt.classes)
+                complete = all((truth == own).mean() >= SEEN for own in ids[1 : len(prompt.classes) + 1])
+                seen += complete
                 for score, reading in zip(scores, readings, strict=True):
-                    score.add(*reading[index], truth, ids)
+                    for own in (score.every, score.seen) if complete else (score.every,):
+                        own.add(*reading[index], truth, ids)
         rows += [
-            {"objects": objects, "method": text, **score.row(), "objects seen": found / wanted}
+            {"objects": objects, "method": text, **score.row(), "share seen": seen / len(chosen)}
             for text, score in zip(texts, scores, strict=True)
         ]
+        print(f"\n{table(rows)}", flush=True)
     settings = {"prompts": prompts, "steps": steps, "guidance": guidance, "model": str(model or "bundled")}
     report("Masks against the oracle, before refinement", rows, settings, json)
 

@@ -117,7 +117,9 @@ def main(
     sampling_steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
     guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 4.0,
     epochs: Annotated[int, typer.Option(min=1, help="Of AffinityNet's training.")] = 6,
-    filter_steps: Annotated[int, typer.Option(min=1, help="Training steps of each of 2 segmenters.")] = 400,
+    filter_steps: Annotated[
+        int, typer.Option(min=0, help="Training steps of each of the filter's 2 segmenters; 0 for no filter.")
+    ] = 400,
     model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
 ) -> None:
@@ -135,7 +137,8 @@ def main(
     steps = dict(refinements(found, pipe if decoder else None, cache, epochs))
     rows = [row(name, found, masks) for name, masks in steps.items()]
     best = max(steps, key=lambda name: score(found, steps[name].labels).iou)
-    rows.append(filtered_row(best, found, steps[best], cache, filter_steps))
+    if filter_steps:
+        rows.append(filtered_row(best, found, steps[best], cache, filter_steps))
     settings = {"maps": maps, "pairs": len(found), "method": method or "the model's", "guidance": guidance}
     report("Refinement against the oracle", rows, settings | {"epochs": epochs}, json)
 
