@@ -23,7 +23,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from report import report, table
+from report import report
 from tqdm import tqdm
 
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model, trace
@@ -204,7 +204,6 @@ def main(
             {"objects": objects, "method": text, **score.row(), "share seen": seen / len(chosen)}
             for text, score in zip(texts, scores, strict=True)
         ]
-        print(f"\n{table(rows)}", flush=True)
     settings = {"prompts": prompts, "steps": steps, "guidance": guidance, "model": str(model or "bundled")}
     report("Masks against the oracle, before refinement", rows, settings, json)
 
