@@ -22,7 +22,7 @@ from tiny_world.training.text import learn_tokenizer, new_text_encoder, tokenize
 
 @dataclass(frozen=True)
 class DenoiserRecipe:
-    # What words mean is learnt at half size, where a sample costs a fifth; then the outlines at full size.
+    # What words mean is learnt at half size, where a sample costs a quarter; then the outlines at full size.
     phases: tuple[Phase, ...] = (Phase(64, 9000, 32, lone=0.7), Phase(128, 3000, 16, lone=0.5))
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
