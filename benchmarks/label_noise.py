@@ -31,8 +31,8 @@ from train_segmenter.transforms import Augmentation, resize
 
 MODEL, SHAPE = "smp:unet:tu-resnet10t", {"encoder_depth": 4, "decoder_channels": (64, 32, 16, 16)}
 RULES = {
-    "threshold 0.5 (default)": PruneOptions(),
-    **{f"threshold {t}": PruneOptions(thresholds={"default": t}) for t in (0.1, 0.2, 0.3, 0.4, 0.6, 0.7)},
+    "threshold 0.1 (default)": PruneOptions(thresholds={"default": 0.1}),
+    **{f"threshold {t}": PruneOptions(thresholds={"default": t}) for t in (0.2, 0.3, 0.4, 0.5, 0.6)},
     **{f"keep {share:.0%} of a class": PruneOptions(keep_fraction=share) for share in (0.95, 0.9, 0.85)},
 }
 

@@ -29,7 +29,7 @@ def filter(
     learning_rate: Annotated[float, typer.Option(help="Of the segmenters.")] = 5e-4,
     threshold: Annotated[
         float, typer.Option(help="Least IoU of a class with the held-out prediction.")
-    ] = 0.5,
+    ] = 0.1,
     class_threshold: Annotated[
         list[str] | None, typer.Option(help="The same for one class, as cat=0.6. Repeatable.")
     ] = None,
