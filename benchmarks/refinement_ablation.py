@@ -33,7 +33,6 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 from tqdm import tqdm
 
-from dataset_builder.files import replacing
 from dataset_builder.noise.filtering import judge as judge_pairs
 from dataset_builder.noise.prune import PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
@@ -51,6 +50,7 @@ from dataset_builder.refinement.crf import crf_labels
 from dataset_builder.refinement.pipeline import RefineOptions, affinity_mask, confident_labels
 from dataset_builder.refinement.threshold import label_map, matching_threshold, threshold_by_match
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
+from diffusers_attnmask.atomic_files import replacing
 from diffusers_attnmask.families import check_supported
 from tiny_world import CLASSES, render
 from tiny_world.judge import judge

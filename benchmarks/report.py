@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from diffusers_attnmask.atomic_files import write_text
 
 Row = Mapping[str, Any]
 
@@ -45,10 +46,4 @@ def environment() -> dict[str, str]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        json.dump(content, stream, indent=2, default=str)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    write_text(path, json.dumps(content, indent=2, default=str))

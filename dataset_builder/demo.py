@@ -196,7 +196,7 @@ def judged(model: Segmenter, source: Source) -> Report:
 
 
 def write_scores(scores: dict, out: Path) -> None:
-    from dataset_builder.files import write_text
+    from diffusers_attnmask.atomic_files import write_text
 
     write_text(out / "scores.json", json.dumps(scores, indent=2) + "\n")
 

@@ -13,7 +13,7 @@ from typing import Any
 import datasets
 import numpy as np
 
-from dataset_builder.files import write_text
+from diffusers_attnmask.atomic_files import write_text
 
 SHARD_SIZE = 256
 

@@ -51,11 +51,11 @@ def filter(
     from datasets import Features, Value
 
     from dataset_builder.derived import encoded, new_folder, open_dataset, write_dataset
-    from dataset_builder.files import write_text
     from dataset_builder.noise.coverage import CoverageBounds
     from dataset_builder.noise.filtering import judge, table
     from dataset_builder.noise.prune import PruneOptions, prune
     from dataset_builder.noise.segmenter import SegmenterTrainer
+    from diffusers_attnmask.atomic_files import write_text
     from train_segmenter.data.hub import from_dataset
     from train_segmenter.options import TrainOptions
     from train_segmenter.transforms import Augmentation

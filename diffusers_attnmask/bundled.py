@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import cache
 from pathlib import Path
+
+from .atomic_files import remove_partial, write_text
 
 BUNDLED = Path(__file__).with_name("bundled")
 CHECKSUMS = "SHA256SUMS"  # in the format of sha256sum, one line per file
@@ -24,15 +25,10 @@ def bundled_oracle() -> Path:
 
 def write_checksums(folder: Path = BUNDLED) -> Path:
     """Record the digest of every file under `folder`; call it after a bundled file was made anew."""
-    files = sorted(
-        path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(CHECKSUMS)
-    )
-    partial = folder / f"{CHECKSUMS}.partial"
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.writelines(f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(folder / CHECKSUMS)
+    remove_partial(folder)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUMS)
+    lines = (f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+    write_text(folder / CHECKSUMS, "".join(lines))
     return folder / CHECKSUMS
 
 

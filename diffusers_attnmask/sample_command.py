@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
+
+from diffusers_attnmask.atomic_files import replacing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -92,11 +92,5 @@ def parsed_option(text: str) -> tuple[str, Any]:
 
 def write_picture(picture: Image.Image, file: Path) -> None:
     """Write a PNG in one piece."""
-    encoded = io.BytesIO()
-    picture.save(encoded, "PNG")
-    partial = file.with_name(f"{file.name}.partial")
-    with partial.open("wb") as stream:
-        stream.write(encoded.getvalue())
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)
+    with replacing(file) as partial:
+        picture.save(partial, "PNG")

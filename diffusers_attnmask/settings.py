@@ -12,6 +12,7 @@ from typing import Any
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+from .atomic_files import write_text
 from .families import Family
 from .methods import METHODS, MaskMethod, make_method
 
@@ -67,13 +68,7 @@ def read_settings(file: Path) -> ModelSettings:
 def write_settings(settings: ModelSettings, folder: Path) -> None:
     """Write the file in one piece."""
     content = {"method": settings.method, "options": {k: dict(v) for k, v in settings.options.items()}}
-    partial = folder / f"{FILE_NAME}.partial"
-    with partial.open("w", encoding="utf-8") as stream:
-        json.dump(content, stream, indent=2)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(folder / FILE_NAME)
+    write_text(folder / FILE_NAME, json.dumps(content, indent=2) + "\n")
 
 
 def settings_for(pipe: Any) -> ModelSettings:

@@ -10,6 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from .atomic_files import write_bytes
+
 FORMAT = "attnmask-token-embedding"
 
 
@@ -27,15 +29,10 @@ class TokenEmbedding:
 
     def save(self, file: str | os.PathLike) -> Path:
         """Write the embedding in one piece."""
-        file = Path(file)
         notes = {"format": FORMAT, "name": self.name, "positions": " ".join(map(str, self.positions))}
-        partial = file.with_name(f"{file.name}.partial")
-        with partial.open("wb") as stream:
-            stream.write(save({"context": self.context.detach().float().cpu().contiguous()}, notes))
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(file)
-        return file
+        context = self.context.detach().float().cpu().contiguous()
+        write_bytes(Path(file), save({"context": context}, notes))
+        return Path(file)
 
     @classmethod
     def load(cls, file: str | os.PathLike) -> TokenEmbedding:

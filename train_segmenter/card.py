@@ -9,8 +9,8 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from diffusers_attnmask.atomic_files import write_text
 from train_segmenter.evaluation.scores import Report
-from train_segmenter.files import write_text
 from train_segmenter.models.base import SPEC_FILE, SegmenterSpec
 from train_segmenter.training import SUMMARY_FILE
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from diffusers_attnmask.atomic_files import replacing
 from diffusers_attnmask.pictures import mask_picture, overlay
 from train_segmenter.data.base import IMAGE_SUFFIXES, image_files, read_image
 from train_segmenter.evaluation.inference import Inference
-from train_segmenter.files import replacing
 from train_segmenter.models.base import Segmenter
 
 

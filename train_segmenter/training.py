@@ -18,13 +18,13 @@ from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from diffusers_attnmask.atomic_files import write_text
 from train_segmenter import checkpoint
 from train_segmenter.batches import training_batches
 from train_segmenter.data.base import Source
 from train_segmenter.ema import WeightAverage
 from train_segmenter.evaluation.judge import Share, evaluate, merge
 from train_segmenter.evaluation.scores import Report
-from train_segmenter.files import write_text
 from train_segmenter.losses import Criterion
 from train_segmenter.models.base import Segmenter
 from train_segmenter.models.registry import load

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builder.building.tally import Tally
-from dataset_builder.files import write_text
 from dataset_builder.recipe import Recipe, differences, digest
+from diffusers_attnmask.atomic_files import write_text
 
 FILE_NAME = "manifest.json"
 SOFTWARE = ("diffusers-attnmask", "diffusers", "torch", "pillow", "pyarrow")

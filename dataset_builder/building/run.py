@@ -20,6 +20,7 @@ from dataset_builder.building.shard import Shard, read_tally, write_shard
 from dataset_builder.building.tally import Tally
 from dataset_builder.prompts import PromptOptions, prompt_plan
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask.atomic_files import remove_partial
 
 ENGINES = ("local", "ray")
 WRITE_PAUSES = (1.0, 4.0)  # seconds before a shard that found the disk full is written again
@@ -88,8 +89,7 @@ class _Build:
         self.job = Job(recipe, self.vocabulary, self.manifest.identity, make_sampler or pipeline_sampler)
 
     def run(self, on_shard: Callable[[Path], None]) -> Manifest:
-        for left in self.folder.rglob(".*.partial"):  # of a build that was killed
-            left.unlink()
+        remove_partial(self.folder)
         missing, done = [], Tally()
         for number in range(shard_count(self.recipe)):
             path = shard_file(self.recipe, number, self.folder)

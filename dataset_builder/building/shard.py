@@ -16,7 +16,7 @@ from dataset_builder.building.candidates import Skipped
 from dataset_builder.building.finish import Pair
 from dataset_builder.building.tally import Tally
 from dataset_builder.features import pair_features
-from dataset_builder.files import replacing
+from diffusers_attnmask.atomic_files import write_bytes
 
 METADATA_KEY = b"attnmask"
 ROWS_PER_GROUP = 100  # as the Hub's viewer likes it for pictures
@@ -59,8 +59,7 @@ def encode_shard(
 
 def write_shard(shard: Shard, path: Path) -> None:
     """Write a shard in one piece; it outlives a crash from here on."""
-    with replacing(path) as partial:
-        partial.write_bytes(shard.content)
+    write_bytes(path, shard.content)
     sync_folder(path.parent)
 
 

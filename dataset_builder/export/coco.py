@@ -20,7 +20,7 @@ from dataset_builder.export.encoding import picture_suffix, write_bytes
 from dataset_builder.export.files import common_name, existing, own_name
 from dataset_builder.export.pairs import IGNORE, NamedPair, Pairs, PairSet
 from dataset_builder.export.safety import check_sizes, inside, opened
-from dataset_builder.files import write_text
+from diffusers_attnmask.atomic_files import write_text
 from diffusers_attnmask.palette import Colour
 from train_segmenter.data.tables import coco_categories, coco_names
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataset_builder.files import write_text
 from dataset_builder.vocabulary import load_vocabulary, vocabulary_names
+from diffusers_attnmask.atomic_files import write_text
 from diffusers_attnmask.palette import VOC_PALETTE, Colour
 
 LABELS = "id2label.json"

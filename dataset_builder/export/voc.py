@@ -10,7 +10,7 @@ from dataset_builder.export.files import common_name, existing, file_pairs, name
 from dataset_builder.export.labels import write_labels
 from dataset_builder.export.pairs import PairSet
 from dataset_builder.export.safety import safe_names
-from dataset_builder.files import write_text
+from diffusers_attnmask.atomic_files import write_text
 from diffusers_attnmask.palette import Colour
 from train_segmenter.data.tables import voc_names
 from train_segmenter.data.voc import voc

@@ -16,9 +16,9 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from dataset_builder.building.layout import SPLIT
-from dataset_builder.files import replacing, write_text
 from dataset_builder.hub.facts import Facts, facts_of
 from dataset_builder.pairs import LABELS, read_pairs, shard_paths
+from diffusers_attnmask.atomic_files import replacing, write_text
 from diffusers_attnmask.pictures import contact_sheet, overlay
 
 CARD = "README.md"

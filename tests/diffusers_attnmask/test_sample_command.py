@@ -39,7 +39,7 @@ def test_it_writes_what_it_says(model, tmp_path):
         assert image.size == mask.size == (128, 128)
         assert set(np.unique(np.asarray(mask))) <= {0, 1, 2}
     assert (tmp_path / "contact-sheet.png").is_file()
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob(".*")), "no temporary file stays"
 
 
 def test_a_class_that_is_not_in_the_prompt_stops_it(model, tmp_path):

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from diffusers_attnmask.atomic_files import replacing
 from diffusers_attnmask.pictures import contact_sheet, overlay
 from train_segmenter.data.base import Source
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.evaluation.scores import Report
-from train_segmenter.files import replacing
 from train_segmenter.models.base import Segmenter
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train_segmenter.files import write_text
+from diffusers_attnmask.atomic_files import write_text
 
 SPEC_FILE = "segmenter.json"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dataset_builder.files import replacing, write_text
+from diffusers_attnmask.atomic_files import replacing, write_text
 
 from .augment import ViewOptions, random_view
 from .loss import affinity_loss

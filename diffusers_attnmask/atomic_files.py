@@ -1,0 +1,60 @@
+"""Files that appear whole or not at all: written in a hidden folder beside their place, synced, renamed.
+
+Only the standard library is needed, so that every package may write through it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PARTIAL = ".partial-"  # what the name of every hidden folder begins with
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path on the same disk, which becomes `path` when the block ends without an error.
+
+    It has the same name, since many libraries read the format to write from the suffix; and it lies in a
+    hidden folder, where nobody who lists the files beside `path` takes it for one of them. Missing folders
+    are made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hidden = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
+    try:
+        partial = hidden / path.name
+        yield partial
+        with partial.open("rb") as stream:
+            os.fsync(stream.fileno())
+        share(partial)
+        partial.replace(path)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 in one piece."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file in one piece."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def share(path: Path) -> None:
+    """Give a file the usual permissions: some libraries make files for their owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what writers that were killed left anywhere under a folder."""
+    for hidden in list(folder.rglob(f"{PARTIAL}*/")):
+        shutil.rmtree(hidden)
