@@ -114,9 +114,9 @@ def tree(x: Field, y: Field) -> Parts:
 
 # Class name -> (parts, largest tilt in radians; None = any rotation). The order fixes the ids 1 to 8.
 SHAPES: dict[str, tuple[Callable[[Field, Field], Parts], float | None]] = {
-    "star": (star, None),
+    "star": (star, 0.35),
     "heart": (heart, 0.45),
-    "moon": (moon, None),
+    "moon": (moon, 0.6),
     "donut": (donut, None),
     "fish": (fish, 0.6),
     "mushroom": (mushroom, 0.4),

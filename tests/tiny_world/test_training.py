@@ -15,7 +15,8 @@ from tiny_world.training.schedule import learning_rate
 from tiny_world.training.text import LENGTH, learn_tokenizer, tokenize
 
 AUTOENCODER = autoencoder.AutoencoderRecipe(steps=2, batch=2, crop=32, images=16)
-DENOISER = denoiser.DenoiserRecipe(phases=(Phase(64, 1, 4), Phase(128, 1, 2)), images=16)
+SMALL = {"images": 16, "critic_steps": 2}
+DENOISER = denoiser.DenoiserRecipe(phases=(Phase(64, 1, 4), Phase(128, 1, 2)), **SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +46,9 @@ def test_resuming_a_stage_that_is_done_changes_nothing(trained):
 
 
 def test_an_interrupted_run_continues_as_if_it_had_not_stopped(trained, tmp_path):
-    for name in ("vae", "examples.pt"):
+    for name in ("vae", "examples.pt", "critic.pt"):
         (tmp_path / name).symlink_to(trained / name)
-    denoiser.train_denoiser(tmp_path, denoiser.DenoiserRecipe(phases=DENOISER.phases[:1], images=16))
+    denoiser.train_denoiser(tmp_path, denoiser.DenoiserRecipe(phases=DENOISER.phases[:1], **SMALL))
     state = torch.load(tmp_path / "denoiser.pt", weights_only=True)
     assert state["step"] == 1
     denoiser.train_denoiser(tmp_path, DENOISER)
@@ -60,9 +61,9 @@ def test_an_interrupted_run_continues_as_if_it_had_not_stopped(trained, tmp_path
 
 
 def test_a_training_may_begin_with_the_weights_of_a_pipeline(trained, tmp_path):
-    for name in ("vae", "examples.pt"):
+    for name in ("vae", "examples.pt", "critic.pt"):
         (tmp_path / name).symlink_to(trained / name)
-    none = denoiser.DenoiserRecipe(phases=(Phase(64, 1, 2),), images=16, learning_rate=0.0)
+    none = denoiser.DenoiserRecipe(phases=(Phase(64, 1, 2),), learning_rate=0.0, **SMALL)
     denoiser.train_denoiser(tmp_path, none, start_from=trained / "pipeline")
     begun, pipeline = (
         load_file(folder / "pipeline/unet/diffusion_pytorch_model.safetensors")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import torch
 from diffusers import DDIMScheduler
+from torch.nn.attention import SDPBackend
 
 from tiny_world.scene import CLASSES
+
+
+def class_words(captions: Sequence[str]) -> torch.Tensor:
+    """Which classes (N, C) the captions name, 0.0 or 1.0."""
+    return torch.tensor([[float(name in caption) for name in CLASSES] for caption in captions])
 
 
 @dataclass(frozen=True)
@@ -21,20 +27,30 @@ class Phase:
     batch: int
     lone: float = 0.45
 
+    @property
+    def attention(self) -> SDPBackend:
+        """On a CPU whole matrices train a third faster while rows are short; long rows go block by block."""
+        return SDPBackend.MATH if self.size < 128 else SDPBackend.FLASH_ATTENTION
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Noisy latents and the velocity to predict (B, 4, h, w), timesteps (B,), tokens (B, L)."""
+    """Noisy latents and the velocity to predict (B, 4, h, w), timesteps (B,), tokens (B, L).
+
+    ``classes`` (B, C) are 1.0 where a caption names the class; ``captioned`` (B,) is False without one.
+    """
 
     noisy: torch.Tensor
     velocity: torch.Tensor
     timesteps: torch.Tensor
     tokens: torch.Tensor
+    classes: torch.Tensor
+    captioned: torch.Tensor
 
     def share(self, rank: int, processes: int) -> Batch:
         """One process's part: drawn for the whole batch, so any number of processes trains alike."""
         mine = slice(rank, None, processes)
-        return Batch(self.noisy[mine], self.velocity[mine], self.timesteps[mine], self.tokens[mine])
+        return Batch(**{field.name: getattr(self, field.name)[mine] for field in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -50,9 +66,13 @@ class Batches:
     noisiness: float
 
     @cached_property
+    def classes(self) -> torch.Tensor:
+        return class_words(self.captions)
+
+    @cached_property
     def groups(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Indices of the pictures with one object, and of those with several."""
-        lone = torch.tensor([sum(map(caption.count, CLASSES)) == 1 for caption in self.captions])
+        lone = self.classes.sum(1) == 1
         return lone.nonzero()[:, 0], (~lone).nonzero()[:, 0]
 
     def draw(self, phase: Phase, generator: torch.Generator) -> Batch:
@@ -67,6 +87,8 @@ class Batches:
             velocity=self.scheduler.get_velocity(clean, noise, timesteps),
             timesteps=timesteps,
             tokens=torch.where(dropped, self.empty, self.tokens[chosen]),
+            classes=self.classes[chosen],
+            captioned=~dropped[:, 0],
         )
 
     def choose(self, phase: Phase, generator: torch.Generator) -> torch.Tensor:

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.nn.attention import sdpa_kernel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import trange
 
 from tiny_world.training import checkpoint, parallel
 from tiny_world.training.batches import Batches, Phase
+from tiny_world.training.critic import legibility, load_critic, prepare_critic
 from tiny_world.training.examples import prepare_examples
 from tiny_world.training.model import Denoiser, load_weights, new_scheduler, new_unet, save_pipeline
 from tiny_world.training.optimizer import optimizers
@@ -23,13 +25,15 @@ from tiny_world.training.text import learn_tokenizer, new_text_encoder, tokenize
 @dataclass(frozen=True)
 class DenoiserRecipe:
     # What words mean is learnt at half size, where a sample costs a quarter; then the outlines at full size.
-    phases: tuple[Phase, ...] = (Phase(64, 9000, 32, lone=0.7), Phase(128, 3000, 16, lone=0.5))
+    phases: tuple[Phase, ...] = (Phase(64, 6500, 64, lone=0.6), Phase(128, 1500, 32, lone=0.5))
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     empty_captions: float = 0.1
     noisiness: float = 2.0
+    legibility: float = 0.1  # weight of what the critic says beside the squared error
     average: float = 0.997  # the moving average of the weights is what is sampled and shipped
-    images: int = 16000
+    critic_steps: int = 1200
+    images: int = 24000
     first_seed: int = 100_000
     seed: int = 0
 
@@ -55,6 +59,7 @@ def train_denoiser(
     rank, processes = parallel.join()
     if rank == 0:
         prepare_examples(folder, recipe.images, recipe.first_seed, {phase.size for phase in recipe.phases})
+        prepare_critic(folder, recipe.critic_steps)
     parallel.wait()
     examples = checkpoint.load(folder / "examples.pt")
     captions = examples["captions"]
@@ -72,6 +77,7 @@ def train_denoiser(
     model = Denoiser(new_unet(), new_text_encoder(tokenizer)).to(memory_format=torch.channels_last)
     if start_from is not None:
         load_weights(model, start_from)
+    critic = load_critic(folder)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
     both = optimizers(model, recipe.learning_rate, recipe.weight_decay)
     state, first = checkpoint.load(folder / "denoiser.pt"), 0
@@ -81,14 +87,17 @@ def train_denoiser(
         for optimizer, saved in zip(both, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         first = state["step"]
-    losses: list[float] = []
+    losses: list[list[float]] = []
     bar = {"desc": "denoiser", "initial": first, "total": recipe.steps, "mininterval": 10}
     for step in trange(first, recipe.steps, disable=rank > 0, **bar):
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-        batch = batches.draw(recipe.phase_at(step), generator).share(rank, processes)
-        with torch.autocast("cpu", torch.bfloat16):
-            prediction = model(batch.noisy, batch.timesteps, batch.tokens)
-        loss = F.mse_loss(prediction.float(), batch.velocity)
+        phase = recipe.phase_at(step)
+        batch = batches.draw(phase, generator).share(rank, processes)
+        with sdpa_kernel(phase.attention), torch.autocast("cpu", torch.bfloat16):
+            velocity = model(batch.noisy, batch.timesteps, batch.tokens).float()
+            loss = F.mse_loss(velocity, batch.velocity)
+            read = legibility(critic, batch, velocity, batches.scheduler, generator)
+            loss = loss + recipe.legibility * read
         model.zero_grad()
         loss.backward()
         parallel.average_gradients(model)
@@ -98,10 +107,14 @@ def train_denoiser(
                 group["lr"] = learning_rate(step, recipe.steps, recipe.learning_rate)
             optimizer.step()
         average.update_parameters(model)
-        losses.append(loss.item())
+        losses.append([loss.item(), read.item()])
         done = step + 1
         if done % 100 == 0 and rank == 0:
-            print(f"step {done} loss {np.mean(losses[-100:]):.4f}", flush=True)
+            total, unread = np.mean(losses[-100:], axis=0)
+            print(
+                f"step {done} loss {total:.4f}, of which {recipe.legibility} x {unread:.4f} unread",
+                flush=True,
+            )
         if (done % 500 == 0 or done == recipe.steps) and rank == 0:
             states = {"model": model.state_dict(), "average": average.state_dict()}
             states["optimizers"] = [optimizer.state_dict() for optimizer in both]
