@@ -10,13 +10,15 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from diffusers_attnmask.atomic_files import write_text
+from diffusers_attnmask.hub import PIPELINE_INDEX, push_model_files, push_pipeline
 from train_segmenter.evaluation.scores import Report
 from train_segmenter.models.base import SPEC_FILE, SegmenterSpec
 from train_segmenter.training import SUMMARY_FILE
 
 EVALUATION_FILE = "evaluation.json"
-NOT_SETTINGS = ("model", "classes", "pairs", "best_mean_iou")
-UPLOADED = ("*.json", "*.safetensors", "README.md")
+NOT_SETTINGS = ("model", "classes", "pairs", "best_mean_iou", "data")
+UPLOADED = ("*.json", "*.safetensors", "README.md")  # of the folder itself, not of its checkpoints
+LICENSE = "apache-2.0"
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,22 @@ class Evaluation:
         )
 
 
-def write_card(folder: Path, data: str = "", repo: str | None = None, license: str = "apache-2.0") -> Path:
-    """Writes `README.md` of a model folder from its spec, its training summary and its evaluation, if any."""
+def write_card(folder: Path, data: str = "", repo: str | None = None, license: str | None = None) -> Path:
+    """Writes `README.md` of a model folder from its spec, its training summary and its evaluation, if any.
+
+    data: what the model was trained on, in words; it is kept for the next card, which need not be told.
+    """
     spec = SegmenterSpec.read(folder)
     if spec is None:
         raise FileNotFoundError(f"{folder} holds no trained segmenter: it has no {SPEC_FILE}.")
     summary = _read(folder / SUMMARY_FILE)
+    if summary and data:
+        write_text(folder / SUMMARY_FILE, json.dumps({**summary, "data": data}, indent=2) + "\n")
     evaluation = _read(folder / EVALUATION_FILE)
     library = spec.model.partition(":")[0]
     name = (repo or folder.resolve().name).rpartition("/")[2]
     metadata = ModelCardData(
-        license=license,
+        license=license or LICENSE,
         library_name="transformers" if library == "mask2former" else "segmentation-models-pytorch",
         pipeline_tag="image-segmentation",
         tags=["semantic-segmentation", "diffusers-attnmask"],
@@ -57,7 +64,7 @@ def write_card(folder: Path, data: str = "", repo: str | None = None, license: s
         model=spec.model,
         library=library,
         repo=repo or str(folder),
-        data=data,
+        data=data or summary.get("data", ""),
         pairs=summary.get("pairs", "?"),
         classes=spec.class_names,
         mean=list(spec.mean),
@@ -70,15 +77,13 @@ def write_card(folder: Path, data: str = "", repo: str | None = None, license: s
     return folder / "README.md"
 
 
-def push_model(folder: Path, repo: str, private: bool = False, data: str = "") -> str:
-    """Uploads a model folder with its card; returns the address."""
-    from huggingface_hub import HfApi
-
-    write_card(folder, data=data, repo=repo)
-    api = HfApi()
-    api.create_repo(repo, private=private, exist_ok=True)
-    api.upload_folder(folder_path=folder, repo_id=repo, allow_patterns=list(UPLOADED))
-    return f"https://huggingface.co/{repo}"
+def push_model(folder: Path, repo: str, private: bool = False, license: str | None = None) -> str:
+    """Publishes a model folder with its card; returns the address."""
+    write_card(folder, repo=repo, license=license)
+    if (folder / PIPELINE_INDEX).is_file():
+        return push_pipeline(folder, repo, private)
+    names = sorted({path.name for kind in UPLOADED for path in folder.glob(kind)})
+    return push_model_files(folder, names, repo, private)
 
 
 def _eval_results(evaluation: dict) -> list[EvalResult]:

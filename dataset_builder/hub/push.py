@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from dataset_builder.pairs import shard_paths
+from diffusers_attnmask.hub import clear_errors, made_repository
 
-# httpx's root of all errors, under whichever name the client brings httpx along
-ConnectionLost = HfHubHTTPError.__bases__[0]
 DOCUMENTS = ("README.md", "*.json", "*.csv", "assets/*")
 
 
@@ -24,17 +20,9 @@ class Push:
     """
 
     def __init__(self, repo: str, private: bool = False, token: str | None = None) -> None:
-        if repo.count("/") != 1:
-            raise ValueError(f"{repo!r} is no name of a repository: write it as user/name")
         self.repo, self.api = repo, HfApi(token=token)
         self.additions: dict[str, CommitOperationAdd] = {}
-        with clear_errors(repo, self.api.endpoint):
-            url = self.api.create_repo(repo, repo_type="dataset", private=private or None, exist_ok=True)
-            self.address = str(url)
-            if private and not self.api.dataset_info(repo).private:
-                raise ValueError(
-                    f"{repo} exists and is public: choose another name, or make it private in its settings"
-                )
+        self.address = made_repository(self.api, repo, "dataset", private)
 
     def stage(self, path: Path, folder: Path) -> None:
         """Upload a file; nobody sees it before `commit`."""
@@ -74,36 +62,3 @@ def push_folder(folder: Path, repo: str, private: bool = False, token: str | Non
     push = Push(repo, private, token)
     push.commit(folder)
     return push.address
-
-
-@contextmanager
-def clear_errors(repo: str, endpoint: str) -> Iterator[None]:
-    """What went wrong, in one line with its remedy."""
-    try:
-        yield
-    except HFValidationError as mistake:
-        raise ValueError(f"{repo!r} is no name of a repository: {mistake}") from mistake
-    except (ConnectionLost, RuntimeError) as mistake:
-        cause = mistake
-        while cause is not None and not isinstance(cause, ConnectionLost):  # uploads are wrapped
-            cause = cause.__cause__
-        if cause is None:
-            raise
-        raise OSError(explained(cause, repo, endpoint)) from mistake
-
-
-def explained(error: Exception, repo: str, endpoint: str) -> str:
-    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-    if status == 401:
-        return (
-            f"{endpoint} does not accept the token: it is missing, wrong or expired. Log in with "
-            "`hf auth login`; nothing was published."
-        )
-    if status == 403:
-        return f"the token may not write to {repo}: make one with write access; nothing was published."
-    if status is not None:
-        return f"{endpoint} answered {status} to the push to {repo}: {error}. Nothing was published."
-    return (
-        f"the connection to {endpoint} was lost ({error}); nothing was published. Run the same command "
-        "again: files that arrived are not sent twice."
-    )

@@ -5,8 +5,9 @@ import pytest
 from huggingface_hub import ModelCard
 
 from tests.train_segmenter.shapes import small_model
-from train_segmenter.card import Evaluation, push_model, write_card
+from train_segmenter.card import Evaluation, write_card
 from train_segmenter.evaluation import Report
+from train_segmenter.training import SUMMARY_FILE
 
 NAMES = ("background", "dog", "cat")
 
@@ -47,25 +48,13 @@ def test_a_card_without_evaluation_has_no_empty_numbers(folder):
     assert "| 2 | cat |\n" in card.text and "None" not in card.text
 
 
-def test_push_uploads_the_model_its_card_and_nothing_else(folder, monkeypatch):
-    import huggingface_hub
-
-    calls = {}
-
-    class Hub:
-        def create_repo(self, repo, **options):
-            calls["repo"] = repo, options
-
-        def upload_folder(self, **options):
-            calls["upload"] = options
-
-    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
-    assert push_model(folder, "user/name", private=True) == "https://huggingface.co/user/name"
-    assert calls["repo"] == ("user/name", {"private": True, "exist_ok": True})
-    assert calls["upload"]["folder_path"] == folder and "checkpoints" not in str(
-        calls["upload"]["allow_patterns"]
-    )
-    assert 'load("user/name")' in (folder / "README.md").read_text()
+def test_a_card_written_anew_still_says_what_the_model_was_trained_on(folder):
+    (folder / SUMMARY_FILE).write_text('{"pairs": 12, "steps": 3}')
+    write_card(folder, data="user/generated")
+    write_card(folder, repo="user/name")
+    card = ModelCard.load(folder / "README.md")
+    assert "trained on 12 pairs of user/generated with" in card.text and 'load("user/name")' in card.text
+    assert "| steps | 3 |" in card.text and "| data |" not in card.text
 
 
 def test_a_folder_without_a_segmenter_has_no_card(tmp_path):

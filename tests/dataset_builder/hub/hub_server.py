@@ -86,7 +86,8 @@ class HubServer:
             self.objects[parts[1]] = body
             return 200, {}
         if path == "/api/validate-yaml":
-            return validated(json.loads(body)["content"])
+            asked = json.loads(body)
+            return validated(asked["content"], asked["repoType"])
         if self.token_lives is not None:
             self.token_lives -= 1
         expired = self.token_lives is not None and self.token_lives < 0
@@ -115,11 +116,12 @@ class HubServer:
 
     def created(self, asked: dict) -> tuple[int, object]:
         repo = f"{asked['organization']}/{asked['name']}"
-        address = {"url": f"{self.endpoint}/datasets/{repo}"}
+        kind = asked.get("type", "model")
+        address = {"url": f"{self.endpoint}/{'datasets/' if kind == 'dataset' else ''}{repo}"}
         if repo in self.repos:
             return 409, address
         private = asked.get("visibility") == "private" or bool(asked.get("private"))
-        self.repos[repo] = {"private": private, "files": {}, "commits": 0}
+        self.repos[repo] = {**address, "private": private, "files": {}, "commits": 0}
         return 200, address
 
     def instruction(self, wanted: dict) -> dict:
@@ -142,17 +144,36 @@ class HubServer:
         self.repos[repo]["files"] = files
         self.repos[repo]["commits"] += 1
         oid = f"{self.repos[repo]['commits']:040x}"
-        return 200, {"commitUrl": f"{self.endpoint}/datasets/{repo}/commit/{oid}", "commitOid": oid}
+        address = self.repos[repo]["url"]
+        return 200, {"commitUrl": f"{address}/commit/{oid}", "commitOid": oid}
 
 
 def upload_mode(asked: dict) -> dict:
-    large = asked["path"].endswith((".parquet", ".png"))
+    large = asked["path"].endswith((".parquet", ".png", ".safetensors"))
     return {"path": asked["path"], "uploadMode": "lfs" if large else "regular", "shouldIgnore": False}
 
 
-def validated(content: str) -> tuple[int, object]:
-    """The Hub's checks of a dataset card, those of the fields that we write."""
+def validated(content: str, kind: str) -> tuple[int, object]:
+    """The Hub's checks of a card, those of the fields that we write."""
     data = yaml.safe_load(content.split("---")[1])
+    errors = model_errors(data) if kind == "model" else dataset_errors(data)
+    found = [{"message": f'"{name}" is not valid'} for name in errors]
+    return (400 if errors else 200), {"errors": found, "warnings": []}
+
+
+def model_errors(data: dict) -> list[str]:
+    errors = []
+    if data.get("pipeline_tag") not in CATEGORIES:
+        errors.append("pipeline_tag")
+    if data.get("license") not in LICENSES:
+        errors.append("license")
+    for model in data.get("model-index", ()):
+        if not all({"task", "dataset", "metrics"} <= set(result) for result in model["results"]):
+            errors.append("model-index")
+    return errors
+
+
+def dataset_errors(data: dict) -> list[str]:
     errors = []
     if not set(data.get("task_categories", ())) <= CATEGORIES:
         errors.append("task_categories")
@@ -162,5 +183,4 @@ def validated(content: str) -> tuple[int, object]:
         errors.append("size_categories")
     if not isinstance(data.get("configs"), list) or not isinstance(data.get("dataset_info"), dict):
         errors.append("configs and dataset_info")
-    found = [{"message": f'"{name}" is not valid'} for name in errors]
-    return (400 if errors else 200), {"errors": found, "warnings": []}
+    return errors
