@@ -127,7 +127,7 @@ def main(
         raise typer.BadParameter(f"--maps is bundled or simulated, not {maps}")
     pipe = None
     if maps == "bundled" or decoder:
-        pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model(), torch_dtype=torch.float32)
+        pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model(), dtype=torch.float32)
         pipe.set_progress_bar_config(disable=True)
     if maps == "bundled":
         fill(cache, pipe, pairs, method, sampling_steps, guidance)

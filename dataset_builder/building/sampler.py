@@ -78,7 +78,7 @@ def load_pipeline(recipe: Recipe) -> Any:
 
     from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 
-    arguments: dict[str, Any] = {"torch_dtype": getattr(torch, recipe.sampling.dtype)}
+    arguments: dict[str, Any] = {"dtype": getattr(torch, recipe.sampling.dtype)}
     if recipe.revision:
         arguments["revision"] = recipe.revision
     pipe = DiffuMaskPipeline.from_pretrained(
