@@ -21,7 +21,8 @@ class DiffuMaskPipelineOutput(BaseOutput):
 
     masks: one per image, ids 0 background, i + 1 = classes[i], 255 uncertain; PIL, or (B, H, W) uint8 for
     "np", "pt" and "latent". heatmaps: one per image, (C, H, W) float32 in [0, 1]. class_names begin with the
-    background; one list, or one per image when the prompts had classes of their own.
+    background; one list, or one per image when the prompts had classes of their own. skipped_maps: how many
+    maps of single steps were left out because they held a NaN or an infinity, as half precision can give.
     """
 
     images: Any
@@ -29,6 +30,7 @@ class DiffuMaskPipelineOutput(BaseOutput):
     heatmaps: list[Tensor] | None = None
     class_names: list | None = None
     nsfw_content_detected: list[bool] | None = None
+    skipped_maps: int | None = None
 
     def overlay(self, index: int = 0, alpha: float = 0.5) -> Image.Image:
         """Image, coloured mask and legend in one picture."""

@@ -116,7 +116,9 @@ class DiffuMaskPipeline(DiffusionPipeline):
         names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
         if not as_output:
             return images, *flags, masks, heatmaps, names
-        return DiffuMaskPipelineOutput(images, masks, heatmaps, names, *flags)
+        return DiffuMaskPipelineOutput(
+            images, masks, heatmaps, names, *flags, skipped_maps=traced.skipped_maps
+        )
 
     segment = segment
 

@@ -52,7 +52,8 @@ def segment(
     heatmaps = [resized(maps, size) for maps in traced.heatmaps]
     ids = [method.mask(maps, names) for maps, names in zip(heatmaps, traced.class_names, strict=True)]
     names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
-    return DiffuMaskPipelineOutput(pictures, packed_masks(ids, output_type), heatmaps, names)
+    masks = packed_masks(ids, output_type)
+    return DiffuMaskPipelineOutput(pictures, masks, heatmaps, names, skipped_maps=traced.skipped_maps)
 
 
 @torch.no_grad()

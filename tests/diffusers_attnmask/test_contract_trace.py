@@ -175,3 +175,23 @@ def test_a_step_whose_maps_are_not_numbers_is_skipped_and_counted(method):
     with trace(pipe, classes=["dog"], methods=method) as sound:
         run(pipe, num_inference_steps=3)
     assert sound.skipped_maps == 0
+
+
+def test_the_output_of_a_call_says_how_many_maps_were_skipped():
+    pipe = DiffuMaskPipeline.from_pipe(sd15(fresh=True))
+    sound = run(pipe, classes=["dog"], mask_method="daam")
+    assert sound.skipped_maps == 0
+    assert run(pipe).skipped_maps is None, "without classes nothing is recorded"
+    passes = []
+
+    def spoil_the_first(module, inputs, output):
+        passes.append(None)
+        return output * float("nan") if len(passes) == 1 else output
+
+    def put_right(_, step, timestep, tensors):
+        return {"latents": torch.ones_like(tensors["latents"])}
+
+    pipe.unet.conv_in.register_forward_hook(spoil_the_first)
+    spoilt = run(pipe, classes=["dog"], mask_method="daam", callback_on_step_end=put_right)
+    assert spoilt.skipped_maps > 0
+    assert spoilt.heatmaps[0].isfinite().all()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from diffusers_attnmask import DiffuMaskPipeline
+from diffusers_attnmask import DiffuMaskPipeline, trace
+from diffusers_attnmask.methods import Daam
 from diffusers_attnmask.segmenting import noised, timesteps_up_to
 from tests.small_models import FAMILIES, derived, picture, sd15
 
@@ -42,6 +43,25 @@ def test_an_array_is_an_image_too():
     by_array = pipe.segment(array, "a dog", ["dog"], generator=seeded())
     by_picture = pipe.segment(picture(), "a dog", ["dog"], generator=seeded())
     assert torch.allclose(by_array.heatmaps[0], by_picture.heatmaps[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("spoilt", [0, 1, 2])
+def test_looks_that_are_not_numbers_are_left_out_and_counted(spoilt):
+    pipe = DiffuMaskPipeline.from_pipe(sd15(fresh=True))
+    passes = []
+
+    def spoil(module, inputs, output):
+        passes.append(None)
+        return output * float("nan") if len(passes) <= spoilt else output
+
+    pipe.unet.conv_in.register_forward_hook(spoil)
+    method = Daam(levels=(1,))
+    with trace(pipe, classes=["dog"], methods=method) as traced:
+        layers = {layer.name for layer in traced.layers if traced.readings[0].covers(layer)}
+    out = pipe.segment(picture(), "a dog", ["dog"], looks=3, mask_method=method, generator=seeded())
+    assert len(passes) == 3
+    assert out.skipped_maps == spoilt * len(layers)
+    assert out.heatmaps[0].isfinite().all()
 
 
 def test_processors_are_put_back_and_plain_sampling_is_unchanged():
