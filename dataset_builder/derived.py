@@ -14,6 +14,7 @@ import datasets
 import numpy as np
 
 from diffusers_attnmask.atomic_files import write_text
+from diffusers_attnmask.reach import within_reach
 
 SHARD_SIZE = 256
 
@@ -22,7 +23,8 @@ def open_dataset(folder: Path) -> datasets.Dataset:
     """The pairs of a dataset folder or Hub name, in the columns of `pair_features`."""
     if folder.exists() and not any(folder.rglob("*.parquet")):
         raise FileNotFoundError(f"{folder} holds no Parquet files: give a folder made by attnmask build")
-    dataset = datasets.load_dataset(str(folder), split="train")
+    with within_reach(folder, "dataset"):
+        dataset = datasets.load_dataset(str(folder), split="train")
     if missing := {"image", "mask", "classes"} - set(dataset.column_names):
         raise ValueError(f"{folder} lacks the columns {', '.join(sorted(missing))}")
     return dataset

@@ -18,12 +18,14 @@ from dataset_builder.export.labels import write_labels
 from dataset_builder.export.pairs import NamedPair, Pairs, PairSet
 from dataset_builder.export.safety import check_sizes, opened, opened_mask
 from dataset_builder.features import pair_features
+from diffusers_attnmask.reach import within_reach
 from train_segmenter.data.hub import HubPairs, hub
 
 
 def read_dataset(path: str, split: str | None = None) -> PairSet:
     """The splits of a dataset folder or Hub name, or the one asked for."""
-    splits = [split] if split else datasets.get_dataset_split_names(path)
+    with within_reach(path, "dataset"):
+        splits = [split] if split else datasets.get_dataset_split_names(path)
     sources = {name: hub(path, name) for name in splits}
     return PairSet(
         next(iter(sources.values())).class_names, {name: dataset_pairs(own) for name, own in sources.items()}

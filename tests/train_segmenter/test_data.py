@@ -10,6 +10,7 @@ from PIL import Image
 from tests.train_segmenter.shapes import NAMES, Squares, draw, write_folder
 from train_segmenter.data import ClassMap, FilePairs, Mixture, check_source, mapped, open_source
 from train_segmenter.data.class_map import CITYSCAPES_GROUPS
+from train_segmenter.data.hub import from_dataset
 from train_segmenter.data.mixture import draw_order
 from train_segmenter.data.tables import cityscapes_names, coco_categories, coco_names, voc_names
 
@@ -145,6 +146,48 @@ def test_our_own_datasets_say_their_classes_themselves(tmp_path, form):
     assert source.class_names == NAMES and source.name(1) == "pair-1"
     np.testing.assert_array_equal(source[2].mask, pairs[2][1])
     np.testing.assert_array_equal(source[2].image, pairs[2][0])
+
+
+def labelled(names, pairs, mask_column="mask"):
+    """A dataset of masks (1, 4) under class labels that name no background."""
+    features = datasets.Features(
+        {
+            "image": datasets.Image(),
+            mask_column: datasets.Image(),
+            "classes": datasets.List(datasets.ClassLabel(names=names)),
+        }
+    )
+    image = Image.new("RGB", (4, 1))
+    rows = [
+        {"image": image, mask_column: Image.fromarray(np.array([ids], np.uint8)), "classes": classes}
+        for ids, classes in pairs
+    ]
+    return datasets.Dataset.from_list(rows, features=features)
+
+
+ROAD = ["road", "car", "sky"]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "names"),
+    [
+        ([([0, 0, 1, 255], [0, 1]), ([2, 2, 2, 2], [2])], ("road", "car", "sky")),
+        ([([0, 0, 1, 255], [0]), ([3, 2, 0, 0], [1, 2])], ("background", "road", "car", "sky")),
+        ([([0, 0, 0, 0], [])], ("background", "road", "car", "sky")),
+        ([([1, 1, 1, 1], [0, 1]), ([0, 0, 2, 2], [0, 2])], ("road", "car", "sky")),
+    ],
+)
+def test_rows_tell_whether_labels_without_a_background_are_the_ids_of_masks(pairs, names):
+    assert from_dataset(labelled(ROAD, pairs, "label")).class_names == names
+
+
+@pytest.mark.parametrize(
+    ("pairs", "fits"), [([([1, 1, 1, 1], [0, 1])], "either"), ([([2, 2, 0, 0], [0])], "neither")]
+)
+def test_rows_that_do_not_tell_it_are_asked_about(pairs, fits):
+    with pytest.raises(ValueError, match=rf"fit {fits} way of counting\. Put id2label\.json beside it, as"):
+        from_dataset(labelled(ROAD, pairs))
+    assert from_dataset(labelled(ROAD, pairs), tuple(ROAD)).class_names == tuple(ROAD)
 
 
 def test_unknown_words_say_what_is_known(tmp_path):

@@ -9,11 +9,14 @@ from pathlib import Path
 import datasets
 import numpy as np
 
-from train_segmenter.data.base import Sample, mask_ids
+from diffusers_attnmask.reach import within_reach
+from train_segmenter.data.base import IGNORE, Sample, mask_ids
 from train_segmenter.data.folder import names_by_id
 
 MASK_COLUMNS = ("mask", "label", "labels", "annotation", "segmentation_mask", "semantic_segmentation")
 LABEL_FILE = "id2label.json"
+BACKGROUND = "background"
+LOOKED_AT = 32  # rows that tell what the ids mean
 
 
 @dataclass(frozen=True)
@@ -49,21 +52,26 @@ def hub(path: str, split: str = "train") -> HubPairs:
         dataset = datasets.load_from_disk(path)
         dataset = dataset[split] if isinstance(dataset, datasets.DatasetDict) else dataset
     else:
-        dataset = datasets.load_dataset(path, split=split)
+        with within_reach(path, "dataset"):
+            dataset = datasets.load_dataset(path, split=split)
     return from_dataset(dataset, _names_of_file(path), path)
 
 
 def from_dataset(
     dataset: datasets.Dataset, names: tuple[str, ...] | None = None, origin: str = "the dataset"
 ):
-    """A source from an opened dataset; the names come from its `classes` feature where they are not given."""
+    """A source from an opened dataset; the names come from its `classes` feature where they are not given.
+
+    Where that feature names no background, the first rows tell whether its numbers are the masks' ids, as in
+    datasets of attnmask without a background, or come after an unnamed background.
+    """
     mask_column = next((column for column in MASK_COLUMNS if column in dataset.column_names), None)
     if "image" not in dataset.column_names or mask_column is None:
         raise ValueError(
             f"{origin} has the columns {', '.join(dataset.column_names)}; needed are image and one of "
             f"{', '.join(MASK_COLUMNS)}."
         )
-    names = names or _names_of_features(dataset.features)
+    names = names or _names_of_features(dataset, mask_column, origin)
     if names is None:
         raise ValueError(
             f"{origin} does not say its class names. Put {LABEL_FILE} beside it, or add a `classes` column "
@@ -72,12 +80,30 @@ def from_dataset(
     return HubPairs(dataset, names, mask_column=mask_column)
 
 
-def _names_of_features(features: datasets.Features) -> tuple[str, ...] | None:
-    """The foreground names of `classes: List(ClassLabel)`, after the background."""
-    label = getattr(features.get("classes"), "feature", None)
+def _names_of_features(dataset: datasets.Dataset, mask_column: str, origin: str) -> tuple[str, ...] | None:
+    """The names of `classes: List(ClassLabel)` by mask id."""
+    label = getattr(dataset.features.get("classes"), "feature", None)
     if not isinstance(label, datasets.ClassLabel):
         return None
-    return tuple(label.names) if label.names[0] == "background" else ("background", *label.names)
+    names = tuple(label.names)
+    if BACKGROUND in names:
+        return names
+    as_ids = after_background = True
+    for row in dataset.select_columns(["classes", mask_column]).select(range(min(len(dataset), LOOKED_AT))):
+        if row[mask_column] is None:  # reading the pair says so
+            continue
+        ids = set(np.unique(mask_ids(row[mask_column], "of a row")).tolist()) - {IGNORE}
+        classes = set(row["classes"])
+        as_ids &= ids <= classes
+        after_background &= ids <= {0, *(number + 1 for number in classes)}
+    if as_ids == after_background:
+        raise ValueError(
+            f"{origin} does not say what id 0 of its masks is: its classes {', '.join(names[:3])}, … name no "
+            f"{BACKGROUND}, and its rows fit {'either' if as_ids else 'neither'} way of counting. Put "
+            f'{LABEL_FILE} beside it, as {{"0": "{names[0]}", …}} or '
+            f'{{"0": "{BACKGROUND}", "1": "{names[0]}", …}}.'
+        )
+    return names if as_ids else (BACKGROUND, *names)
 
 
 def _names_of_file(path: str) -> tuple[str, ...] | None:
@@ -95,5 +121,5 @@ def _download_labels(repo: str) -> Path | None:
 
     try:
         return Path(hf_hub_download(repo, LABEL_FILE, repo_type="dataset"))
-    except EntryNotFoundError:
+    except EntryNotFoundError:  # it has none; or it is cached without, and the Hub is not within reach
         return None

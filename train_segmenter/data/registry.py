@@ -33,10 +33,6 @@ def open_source(spec: str, split: str | None = None) -> Source:
     reader, path = (FORMATS[prefix.lower()], rest) if known else (hub, spec)
     if not Path(path).exists() and "@" in path:
         path, _, split = path.rpartition("@")
-    if reader is hub and not Path(path).exists() and path.count("/") != 1:
-        raise FileNotFoundError(
-            f"There is no dataset at {path!r}: neither a folder nor a Hub name user/name."
-        )
     if reader is hub and (Path(path) / "images").is_dir() and (Path(path) / "masks").is_dir():
         reader = FORMATS["folder"]
     return reader(path, **({"split": split} if split else {}))
