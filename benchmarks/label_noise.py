@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 import tiny_world
 from dataset_builder.noise.filtering import judge
-from dataset_builder.noise.prune import Judged, PruneOptions, prune
+from dataset_builder.noise.prune import DEFAULT_THRESHOLD, Judged, PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
 from tiny_world.pairs import SPLIT_SEEDS
 from train_segmenter.data import Sample
@@ -31,7 +31,7 @@ from train_segmenter.transforms import Augmentation, resize
 
 MODEL, SHAPE = "smp:unet:tu-resnet10t", {"encoder_depth": 4, "decoder_channels": (64, 32, 16, 16)}
 RULES = {
-    "threshold 0.1 (default)": PruneOptions(thresholds={"default": 0.1}),
+    f"threshold {DEFAULT_THRESHOLD} (default)": PruneOptions(),
     **{f"threshold {t}": PruneOptions(thresholds={"default": t}) for t in (0.2, 0.3, 0.4, 0.5, 0.6)},
     **{f"keep {share:.0%} of a class": PruneOptions(keep_fraction=share) for share in (0.95, 0.9, 0.85)},
 }

@@ -80,7 +80,6 @@ def run(options: DemoOptions, out: Path) -> dict:
     from datasets import load_dataset
     from datasets.utils.logging import disable_progress_bar
 
-    from dataset_builder.hub.card import write_card
     from dataset_builder.report.page import write_report
     from tiny_world.oracle import Renders
     from train_segmenter.data.hub import from_dataset
@@ -91,7 +90,6 @@ def run(options: DemoOptions, out: Path) -> dict:
     filtered = stages.run(
         "filter: judges that did not see a pair must agree with it", lambda: filtered_in(out, options)
     )
-    write_card(filtered)
     dataset = load_dataset(str(filtered), split="train", cache_dir=str(out / "cache"))
     generated = stages.run(
         f"train a segmenter on the {len(dataset)} generated pairs",

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from dataset_builder.noise.prune import DEFAULT_THRESHOLD
+
 TABLE = "filter.csv"
 
 
@@ -29,7 +31,7 @@ def filter(
     learning_rate: Annotated[float, typer.Option(help="Of the segmenters.")] = 5e-4,
     threshold: Annotated[
         float, typer.Option(help="Least IoU of a class with the held-out prediction.")
-    ] = 0.1,
+    ] = DEFAULT_THRESHOLD,
     class_threshold: Annotated[
         list[str] | None, typer.Option(help="The same for one class, as cat=0.6. Repeatable.")
     ] = None,
@@ -50,7 +52,8 @@ def filter(
     """Leave out pairs whose masks disagree with segmenters that have not seen them, and say why."""
     from datasets import Features, Value
 
-    from dataset_builder.derived import encoded, new_folder, open_dataset, write_dataset
+    from dataset_builder.derived import encoded, mask_names, new_folder, open_dataset, write_dataset
+    from dataset_builder.hub.card import write_derived_card
     from dataset_builder.noise.coverage import CoverageBounds
     from dataset_builder.noise.filtering import judge, table
     from dataset_builder.noise.prune import PruneOptions, prune
@@ -76,7 +79,8 @@ def filter(
         seed=seed,
     )
     with new_folder(out) as work:
-        source = from_dataset(open_dataset(data), origin=str(data))
+        dataset = open_dataset(data)
+        source = from_dataset(dataset, tuple(mask_names(dataset.features)), str(data))
         similarity = _clip_scores(clip, source.dataset) if clip else None
         trainer = SegmenterTrainer(model, training, work / "segmenters", pretrained)
         judged = judge(source, folds, seed, trainer, similarity)
@@ -91,6 +95,7 @@ def filter(
         features = Features({**source.dataset.features, "quality": Value("float32")})
         write_dataset(rows, len(kept), features, work)
         write_text(work / TABLE, table(judged, reasons))
+        write_derived_card(work, out.resolve().name, data)
         shutil.rmtree(work / "segmenters")
     if as_json:
         typer.echo(json.dumps({"out": str(out), "kept": len(kept), "dropped": len(judged) - len(kept)}))

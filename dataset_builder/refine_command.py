@@ -36,6 +36,7 @@ def refine(
     import torch
 
     from dataset_builder.derived import new_folder, open_dataset, write_dataset
+    from dataset_builder.hub.card import write_derived_card
     from dataset_builder.refinement.affinity.augment import ViewOptions
     from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
     from dataset_builder.refinement.affinity.training import AffinityTraining, train_affinity_net
@@ -64,6 +65,7 @@ def refine(
         examples = ConfidentExamples(pairs, options)
         losses = train_affinity_net(net, examples, training, work / "affinity", resume=True)
         write_dataset(refined_rows(pairs, net, options), len(pairs), pairs.dataset.features, work)
+        write_derived_card(work, out.resolve().name, data)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "pairs": len(pairs), "affinity_steps": len(losses)}))
     else:

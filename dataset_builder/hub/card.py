@@ -55,6 +55,12 @@ def write_card(folder: Path, repo: str | None = None, license: str | None = None
     return folder / CARD
 
 
+def write_derived_card(folder: Path, name: str, origin: Path) -> Path:
+    """Write the card of a dataset made from another one: under its own name, with the other's licence."""
+    card = origin / CARD
+    return write_card(folder, name, DatasetCard.load(card).data.license if card.is_file() else None)
+
+
 def card_data(facts: Facts, folder: Path, title: str, license: str) -> DatasetCardData:
     """The YAML head: what the Hub lists, and what `datasets` needs to load the files with class names."""
     splits = SplitDict()

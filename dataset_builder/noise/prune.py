@@ -11,6 +11,8 @@ from dataset_builder.noise.coverage import CoverageBounds
 from dataset_builder.noise.scores import quality
 
 ANY_COVERAGE = CoverageBounds(0, 1)
+# Of benchmarks/label_noise.py: low enough to spare hard but right masks, high enough for wrong ones.
+DEFAULT_THRESHOLD = 0.1
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class PruneOptions:
     or if the image resembles its prompt less than `least_clip`. Thresholds are by class name, with "default"
     for the others."""
 
-    thresholds: Mapping[str, float] = field(default_factory=lambda: {"default": 0.5})
+    thresholds: Mapping[str, float] = field(default_factory=lambda: {"default": DEFAULT_THRESHOLD})
     keep_fraction: float | None = None
     coverage: CoverageBounds = ANY_COVERAGE
     class_coverage: Mapping[str, CoverageBounds] = field(default_factory=dict)

@@ -7,6 +7,7 @@ import datasets
 import numpy as np
 import pytest
 import typer
+from huggingface_hub import DatasetCard
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
@@ -53,6 +54,7 @@ def data(tmp_path_factory):
     features = pair_features(NAMES, maps=True)
     dataset = datasets.Dataset.from_list(list(rows()), features=features)
     dataset.to_parquet(folder / "train-00000-of-00001.parquet")
+    (folder.parent / "README.md").write_text("---\nlicense: mit\n---\n")
     return folder.parent
 
 
@@ -75,6 +77,10 @@ def test_refine_writes_a_new_dataset_with_better_masks(data, tmp_path):
         assert np.array_equal(np.asarray(before[seed]["image"]), np.asarray(after[seed]["image"]))
     assert np.mean(agreement) > 0.9
     assert after["method"][0] == "daam+refined" and after["id"] == before["id"]
+    card = DatasetCard.load(out / "README.md")
+    assert card.data.license == "mit", "as the dataset's that it was made from"
+    assert card.text.lstrip().startswith("# refined") and "`daam+refined`" in card.text
+    assert (out / "assets" / "samples.png").is_file()
 
 
 def test_refine_says_what_is_missing(data, tmp_path):
@@ -110,6 +116,8 @@ def test_filter_writes_what_is_left_its_quality_and_a_table(data, tmp_path):
     qualities = {row["id"]: float(row["quality"]) for row in table}
     assert after["quality"] == pytest.approx([qualities[own] for own in kept], abs=1e-4)
     assert not (out / "segmenters").exists()
+    card = DatasetCard.load(out / "README.md")
+    assert card.text.lstrip().startswith("# filtered") and f"{len(kept)} generated images" in card.text
     assert len(datasets.load_dataset(str(data), split="train")) == PAIRS
 
 

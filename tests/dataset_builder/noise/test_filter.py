@@ -97,7 +97,8 @@ def kept(**options):
 
 def test_each_rule_drops_its_pairs():
     assert kept(thresholds={"default": 0.0}) == "abc"
-    assert kept() == "b"
+    assert kept() == "abc", "the default spares hard but right masks"
+    assert kept(thresholds={"default": 0.5}) == "b"
     assert kept(thresholds={"default": 0.5, "cat": 0.3}) == "ab"
     assert kept(thresholds={"default": 0.0}, coverage=CoverageBounds(0.05, 0.94)) == "a"
     bounds = {"dog": CoverageBounds(0.005, 0.94)}
@@ -110,7 +111,7 @@ def test_each_rule_drops_its_pairs():
 
 
 def test_the_table_says_of_every_pair_what_went_and_why():
-    rows = list(csv.DictReader(io.StringIO(table(PAIRS, prune(PAIRS, PruneOptions())))))
+    rows = list(csv.DictReader(io.StringIO(table(PAIRS, prune(PAIRS, PruneOptions({"default": 0.5}))))))
     assert [row["id"] for row in rows] == ["a", "b", "c", "d"]
     assert [row["kept"] for row in rows] == ["no", "yes", "no", "no"]
     assert rows[0]["reason"] == "cat: IoU 0.400 below 0.500"
