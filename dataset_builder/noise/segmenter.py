@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from train_segmenter.data import Source
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models import create
 from train_segmenter.options import TrainOptions
-from train_segmenter.training import train
+from train_segmenter.training import trained_model
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,8 @@ class SegmenterTrainer:
     def __call__(self, source: Source, fold: int) -> Predict:
         folder = self.work / f"fold-{fold}"
         options = replace(self.options, seed=self.options.seed + fold)
-        fresh = create(self.model, source.class_names, self.pretrained, **self.model_options)
-        resume = any(folder.glob("checkpoints/step-*"))
-        segmenter = train(fresh, source, options, folder, resume=resume, progress=self.progress).model
+        new_model = partial(create, self.model, source.class_names, self.pretrained, **self.model_options)
+        segmenter = trained_model(new_model, source, options, folder, progress=self.progress)
 
         def predict(image: np.ndarray) -> np.ndarray:
             return Inference().mask(segmenter, image)
