@@ -9,6 +9,15 @@ from .stable_diffusion import StableDiffusion
 
 
 class StableDiffusionXL(StableDiffusion):
+    """Dataset Diffusion reads self-attention at level 2 here, in place of level 1.
+
+    At 1024² level 2 is the published grid of 32×32 places. Level 1 has 64×64: the mean that is recorded would
+    take 64 MiB in float32. Two bytes a number would still take 32 MiB, before any cross-attention, and lose
+    what hundreds of layers and steps add in small parts. The matrix cannot be spared: the published power
+    is of the mean, so that its product with the cross-attention cannot be summed step by step. `self_level=1`
+    is an option for those who have the memory.
+    """
+
     name: ClassVar[str] = "Stable Diffusion XL"
     pipelines: ClassVar[frozenset[str]] = frozenset(
         {
@@ -22,7 +31,6 @@ class StableDiffusionXL(StableDiffusion):
         }
     )
     prompts: ClassVar[Mapping[str, str]] = {"tokenizer": "prompt", "tokenizer_2": "prompt_2"}
-    # At 1024² the published 32×32 of self-attention is level 2, which is also the coarsest that XL has.
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"dataset-diffusion": {"self_level": 2}}
 
     def step_arguments(self, pipe: Any, prompt: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
