@@ -14,6 +14,8 @@ from diffusers_attnmask.atomic_files import replacing
 if TYPE_CHECKING:
     from PIL import Image
 
+    from diffusers_attnmask import DiffuMaskPipeline
+
 
 def sample(
     prompt: Annotated[str, typer.Argument(help="What to paint.")],
@@ -41,14 +43,11 @@ def sample(
     """Sample pictures from a prompt and write them with their masks and overlays."""
     import torch
 
-    from diffusers_attnmask import DiffuMaskPipeline, bundled_model
     from diffusers_attnmask.pictures import contact_sheet
 
     asked = [parsed_class(own) for own in classes]
     options = dict(parsed_option(own) for own in option or [])
-    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model())
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    pipe.to(device, torch.float16 if half else torch.float32)
+    pipe = loaded_pipeline(model, half)
     out.mkdir(parents=True, exist_ok=True)
     written, overlays = [], []
     for own_seed in range(seed, seed + number):
@@ -74,6 +73,17 @@ def sample(
         captions = [str(own["seed"]) for own in written]
         write_picture(contact_sheet(overlays, captions=captions), out / "contact-sheet.png")
     typer.echo(json.dumps(written) if as_json else f"{number} pictures with masks are in {out.resolve()}")
+
+
+def loaded_pipeline(model: str | None, half: bool = False) -> DiffuMaskPipeline:
+    """A model folder or repository, by default the bundled model, on the GPU where there is one."""
+    import torch
+
+    from diffusers_attnmask import DiffuMaskPipeline, bundled_model
+
+    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model())
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return pipe.to(device, torch.float16 if half else torch.float32)
 
 
 def parsed_class(text: str) -> str | tuple[str, list[str]]:

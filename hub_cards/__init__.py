@@ -1,1 +1,1 @@
-"""Card templates for datasets, models and pipelines on the Hub."""
+"""Card templates for datasets, models and pipelines on the Hub, and the entry of a Space."""

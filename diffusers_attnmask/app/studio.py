@@ -1,0 +1,89 @@
+"""What the app's buttons do, without anything of the browser."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from PIL import Image
+
+from ..output import DiffuMaskPipelineOutput
+from ..sample_command import parsed_class
+
+
+class Shown(NamedTuple):
+    """Three pictures, every class map in colours with its name, and the seed that was used."""
+
+    image: Image.Image
+    overlay: Image.Image
+    mask: Image.Image
+    heatmaps: list[tuple[Image.Image, str]]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A pipeline with masks, asked in texts and numbers as a form has them: an empty method is the model's
+    own, a negative seed is drawn."""
+
+    pipe: Any
+
+    def sample(
+        self, prompt: str, classes: str, method: str, steps: float, guidance: float, seed: float
+    ) -> Shown:
+        """A picture from a prompt, and its masks."""
+        used = drawn_seed(seed)
+        out = self.pipe(
+            prompt,
+            classes=typed_classes(classes),
+            mask_method=method or None,
+            num_inference_steps=int(steps),
+            guidance_scale=guidance,
+            generator=torch.Generator().manual_seed(used),
+        )
+        return shown(out, used)
+
+    def segment(
+        self,
+        image: Image.Image | None,
+        prompt: str,
+        classes: str,
+        method: str,
+        strength: float,
+        looks: float,
+        seed: float,
+    ) -> Shown:
+        """Masks of a picture that exists already."""
+        if image is None:
+            raise ValueError("choose a picture first")
+        used = drawn_seed(seed)
+        out = self.pipe.segment(
+            image.convert("RGB"),
+            prompt,
+            typed_classes(classes),
+            strength=strength,
+            looks=int(looks),
+            mask_method=method or None,
+            generator=torch.Generator().manual_seed(used),
+        )
+        return shown(out, used)
+
+
+def typed_classes(text: str) -> list[str | tuple[str, list[str]]]:
+    """Classes between semicolons: `dog; aeroplane=airplane,jet` gives the second two phrases.
+
+    >>> typed_classes("dog; aeroplane=airplane,jet")
+    ['dog', ('aeroplane', ['airplane', 'jet'])]
+    """
+    return [parsed_class(word.strip()) for word in text.split(";") if word.strip()]
+
+
+def drawn_seed(seed: float) -> int:
+    return int(seed) if seed >= 0 else random.randrange(2**31)
+
+
+def shown(out: DiffuMaskPipelineOutput, seed: int) -> Shown:
+    heatmaps = [(out.heatmap_picture(0, name), name) for name in out.class_names[1:]]
+    return Shown(out.images[0], out.overlay(0), out.masks[0], heatmaps, seed)

@@ -1,0 +1,10 @@
+"""The entry of the Space: the app, with the model that the variable ATTNMASK_MODEL names."""
+
+import os
+
+from diffusers_attnmask.app.page import page
+from diffusers_attnmask.app.studio import Studio
+from diffusers_attnmask.sample_command import loaded_pipeline
+
+if __name__ == "__main__":
+    page(Studio(loaded_pipeline(os.environ.get("ATTNMASK_MODEL")))).launch()
