@@ -10,6 +10,7 @@ from typing import Any
 
 HOME_OF = {
     "DiffuMaskPipeline": "pipeline",
+    "SegDiffusionPipeline": "seg_diffusion.pipeline",
     "TokenEmbedding": "token_embedding",
     "optimize_tokens": "token_learning",
     "trace": "tracing",

@@ -1,0 +1,292 @@
+"""`SegDiffusionPipeline`: masks of an image for any class words, denoised by a text-to-image UNet."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from diffusers import AutoencoderKL, DiffusionPipeline, SchedulerMixin, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from ..classes import BACKGROUND, ClassLike, ClassSpec, class_specs, with_background
+from ..output import packed_masks
+from .batching import in_batches
+from .content_attention import ContentAttention
+from .encoding import class_map, encoding_named, grey_values
+from .ensemble import aligned, merged
+from .images import at_size, padded, resized_to, rgb_images
+from .latents import decode, encode
+from .noise import draw_noise
+from .output import SegDiffusionOutput
+from .schedule import mask_scheduler
+from .text import class_embeddings
+from .widen import widen
+
+TEMPLATE = "a photo of a {}"
+FEW_STEPS = 4
+NOISE_ALONE = 0.95  # share of the timesteps past which a latent is taken for noise
+HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "revision", "token")
+FILES = ("*.json", "*.safetensors", "*.txt")  # of a repository; code is not among them
+
+
+class SegDiffusionPipeline(DiffusionPipeline):
+    """Denoises a mask's latent beside its image's latent, conditioned on text that names the classes.
+
+    encoding: "binary", one mask per class, for any words; or "levels", one pass for the classes of training.
+    noise: what masks are denoised from, "gaussian" or "pyramid". processing_res: the longer side in training,
+    at which images are seen by default. id2label: the classes of training, as the Hub writes them; phrases:
+    the words that stood for some of them.
+    """
+
+    model_cpu_offload_seq = "text_encoder->content_attention->unet->vae"
+    _optional_components: ClassVar[list[str]] = ["content_attention"]
+
+    def __init__(
+        self,
+        vae: AutoencoderKL,
+        text_encoder: CLIPTextModel,
+        tokenizer: CLIPTokenizer,
+        unet: UNet2DConditionModel,
+        scheduler: SchedulerMixin,
+        content_attention: ContentAttention | None = None,
+        encoding: str = "binary",
+        template: str = TEMPLATE,
+        noise: str = "gaussian",
+        processing_res: int = 768,
+        id2label: dict[str, str] | None = None,
+        phrases: dict[str, list[str]] | None = None,
+    ) -> None:
+        super().__init__()
+        if unet.config.in_channels != 2 * vae.config.latent_channels:
+            raise ValueError(
+                f"the UNet takes {unet.config.in_channels} channels, not {2 * vae.config.latent_channels}: "
+                "begin with SegDiffusionPipeline.from_text_to_image(checkpoint)"
+            )
+        self.encoding = encoding_named(encoding)
+        self.register_modules(
+            vae=vae,
+            text_encoder=text_encoder,
+            tokenizer=tokenizer,
+            unet=unet,
+            scheduler=scheduler,
+            content_attention=content_attention,
+        )
+        self.register_to_config(
+            encoding=encoding,
+            template=template,
+            noise=noise,
+            processing_res=processing_res,
+            id2label=id2label,
+            phrases=phrases,
+        )
+
+    @classmethod
+    def from_text_to_image(
+        cls,
+        checkpoint: str | os.PathLike | DiffusionPipeline,
+        *,
+        content_attention: bool = True,
+        prediction: str | None = None,
+        **settings: Any,
+    ) -> SegDiffusionPipeline:
+        """The untrained pipeline of a Stable Diffusion 1.x or 2.x checkpoint, or of a loaded one.
+
+        prediction: "epsilon" or "v_prediction", by default the checkpoint's own. settings: of the
+        constructor.
+        """
+        loaded = isinstance(checkpoint, DiffusionPipeline)
+        source = checkpoint if loaded else DiffusionPipeline.from_pretrained(checkpoint, safety_checker=None)
+        if not isinstance(getattr(source, "text_encoder", None), CLIPTextModel) or "text_encoder_2" in (
+            source.components
+        ):
+            raise TypeError(f"{type(source).__name__}: seg-diffusion begins from Stable Diffusion 1.x or 2.x")
+        unet = widen(copy.deepcopy(source.unet) if loaded else source.unet)
+        attention = None
+        if content_attention:
+            attention = ContentAttention(unet.config.cross_attention_dim, source.vae.config.latent_channels)
+            nn.Module.to(attention, unet.device, unet.dtype)  # ModelMixin's own warns of every cast
+        return cls(
+            vae=source.vae,
+            text_encoder=source.text_encoder,
+            tokenizer=source.tokenizer,
+            unet=unet,
+            scheduler=mask_scheduler(source.scheduler, prediction),
+            content_attention=attention,
+            **settings,
+        )
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any) -> Any:
+        """Load a folder, or a repository of the Hub, as `save_pretrained` wrote it."""
+        folder = pretrained_model_name_or_path
+        if not Path(folder).is_dir():  # diffusers itself refuses repositories with a component that it lacks
+            from huggingface_hub import snapshot_download
+
+            hub = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
+            folder = snapshot_download(str(folder), allow_patterns=list(FILES), **hub)
+        return super().from_pretrained(folder, **kwargs)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        image: Any,
+        classes: Sequence[ClassLike] | Mapping[str, Any],
+        *,
+        denoising_steps: int = 10,
+        ensemble_size: int = 10,
+        processing_res: int | None = None,
+        match_input_res: bool = True,
+        batch_size: int = 0,
+        background: float = 0.5,
+        align: bool = False,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        output_type: str = "pil",
+        return_dict: bool = True,
+    ) -> SegDiffusionOutput | tuple:
+        """Masks of an image, or of a list of them, for classes named by words.
+
+        image: PIL picture, array or tensor, see `rgb_images`. classes: phrases, or pairs of a name and
+        phrases. processing_res: the longer side at which an image is seen, 0 for its own size, None for that
+        of training. match_input_res: whether the masks have the image's size. batch_size: samples at once, 0
+        for as many as fit. background: its score, above which a class must be ("binary" alone). align: scale
+        and shift the ensemble's members before they are merged. generator: one, or one per image; a class's
+        mask does not depend on which other classes are asked for.
+        """
+        images = rgb_images(image)
+        specs = self.as_trained(class_specs(classes))
+        self._check(denoising_steps, ensemble_size, processing_res, batch_size, images, generator)
+        text, vocabulary, order = self._conditions(specs)
+        longest = self.config.processing_res if processing_res is None else processing_res
+        generators = generator if isinstance(generator, list) else [generator] * len(images)
+        maps, deviations = [], []
+        for pixels, own in zip(images, generators, strict=True):
+            seen = resized_to(pixels, longest)
+            members = self._members(seen, text, denoising_steps, member_seeds(ensemble_size, own), batch_size)
+            values, deviation = merged(aligned(members) if align and ensemble_size > 1 else members)
+            found = self.encoding.probabilities(values, vocabulary, background)[order]
+            size = tuple(pixels.shape[-2:] if match_input_res else seen.shape[-2:])
+            maps.append(at_size(found, size).cpu())
+            if deviation is not None:
+                deviations.append(at_size(deviation.amax(dim=0, keepdim=True), size)[0].cpu())
+        self.maybe_free_model_hooks()
+        masks = packed_masks([class_map(found) for found in maps], output_type)
+        probabilities = [found[1:] for found in maps]
+        uncertainty = deviations or None
+        if not return_dict:
+            return masks, probabilities, uncertainty
+        return SegDiffusionOutput(masks, probabilities, uncertainty, with_background(specs), images)
+
+    def _conditions(self, specs: tuple[ClassSpec, ...]) -> tuple[Tensor, int, list[int]]:
+        """Text of the passes (P, T, D), how many classes they tell apart, and the maps asked for."""
+        known = self.trained_classes
+        if self.config.encoding == "levels" and known:
+            if strange := [spec.name for spec in specs if spec.name not in known]:
+                raise ValueError(
+                    f"the levels of this model stand for {', '.join(known)}, not for {', '.join(strange)}: "
+                    "only the binary encoding takes words that it was not trained with"
+                )
+            order = [0, *(known.index(spec.name) + 1 for spec in specs)]
+            specs = self.as_trained(class_specs(known))
+        else:
+            order = list(range(len(specs) + 1))
+        text = class_embeddings(self.tokenizer, self.text_encoder, self.config.template, specs)
+        return self.encoding.conditions(text), len(specs), order
+
+    def as_trained(self, specs: Sequence[ClassSpec]) -> tuple[ClassSpec, ...]:
+        """Classes given by name alone get the phrases that stood for them in training."""
+        phrases = self.config.phrases or {}
+        return tuple(
+            replace(spec, phrases=tuple(phrases[spec.name]))
+            if spec.name in phrases and spec.phrases == (spec.name,)
+            else spec
+            for spec in specs
+        )
+
+    @property
+    def trained_classes(self) -> list[str]:
+        """The classes of training by their ids, without the background; empty where it is not said."""
+        return [name for name in (self.config.id2label or {}).values() if name != BACKGROUND]
+
+    def _members(self, image: Tensor, text: Tensor, steps: int, seeds: list[int], batch_size: int) -> Tensor:
+        """Values in [0, 1] of every sample of every pass, (E, P, H, W), for an image (3, H, W) in [0, 1]."""
+        height, width = image.shape[-2:]
+        halvings = len(self.vae.config.block_out_channels) + len(self.unet.config.block_out_channels) - 2
+        pictures = 2 * padded(image, 2**halvings)[None] - 1
+        latent = encode(self.vae, pictures.to(self._execution_device)).to(self.unet.dtype)
+        if self.content_attention is not None:
+            text = self.content_attention(text, latent.expand(len(text), -1, -1, -1))
+        samples = [(seed, condition) for seed in seeds for condition in text]
+        with self.progress_bar(total=len(samples) * steps) as bar:
+
+            def run(part: range) -> Tensor:
+                own_seeds, conditions = zip(*samples[part.start : part.stop], strict=True)
+                generators = [torch.Generator().manual_seed(seed) for seed in own_seeds]
+                latents = latent.expand(len(part), -1, -1, -1)
+                masks = self._denoise(latents, torch.stack(conditions), steps, generators, bar)
+                return grey_values(decode(self.vae, masks))[:, :height, :width]
+
+            values = in_batches(run, len(samples), batch_size, latent[0, 0].numel(), latent.device)
+        return values.unflatten(0, (len(seeds), len(text)))
+
+    def _denoise(
+        self, image_latents: Tensor, text: Tensor, steps: int, generators: list[torch.Generator], bar: Any
+    ) -> Tensor:
+        """Mask latents (B, C, h, w) beside image latents of the same shape, from noise of each generator."""
+        scheduler = self.scheduler
+        scheduler.set_timesteps(steps, device=image_latents.device)
+        takes_generator = "generator" in inspect.signature(scheduler.step).parameters
+        extra = {"generator": generators} if takes_generator else {}
+        latents = draw_noise(
+            self.config.noise, image_latents.shape, generators, image_latents.device, image_latents.dtype
+        )
+        latents = latents * scheduler.init_noise_sigma
+        for timestep in scheduler.timesteps:
+            both = torch.cat([image_latents, scheduler.scale_model_input(latents, timestep)], dim=1)
+            predicted = self.unet(both, timestep, encoder_hidden_states=text, return_dict=False)[0]
+            latents = scheduler.step(predicted, timestep, latents, **extra, return_dict=False)[0]
+            latents = latents.to(image_latents.dtype)
+            bar.update(len(latents))
+        return latents
+
+    def _check(
+        self,
+        steps: int,
+        ensemble_size: int,
+        processing_res: int | None,
+        batch_size: int,
+        images: list[Tensor],
+        generator: Any,
+    ) -> None:
+        if steps < 1 or ensemble_size < 1:
+            raise ValueError(f"denoising_steps={steps} and ensemble_size={ensemble_size} must be at least 1")
+        if batch_size < 0 or (processing_res or 0) < 0:
+            raise ValueError(
+                f"batch_size={batch_size} and processing_res={processing_res} cannot be negative; 0 finds "
+                "the batch size, and keeps the image's size"
+            )
+        if isinstance(generator, list) and len(generator) != len(images):
+            raise ValueError(f"there are {len(generator)} generators for {len(images)} images: give one each")
+        self.scheduler.set_timesteps(steps)
+        first, last = int(self.scheduler.timesteps[0]), self.scheduler.config.num_train_timesteps - 1
+        if steps <= FEW_STEPS and first < NOISE_ALONE * last:
+            warnings.warn(
+                f"{steps} steps begin at timestep {first} of {last}, where masks are not noise yet: choose a "
+                f"scheduler "
+                'with timestep_spacing="trailing", or more denoising_steps',
+                UserWarning,
+                stacklevel=4,  # the caller of the pipeline, past torch's decorator
+            )
+
+
+def member_seeds(count: int, generator: torch.Generator | None) -> list[int]:
+    """One seed for each member of an ensemble: all that chance decides about it."""
+    device = generator.device if generator is not None else "cpu"
+    return torch.randint(2**63 - 1, (count,), generator=generator, device=device).tolist()
