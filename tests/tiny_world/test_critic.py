@@ -1,21 +1,24 @@
 import pytest
 import torch
-import torch.nn.functional as F
 
-from tiny_world.scene import CLASSES
+from tiny_world.scene import CLASSES, COLOURS
 from tiny_world.training import critic as critics
-from tiny_world.training.batches import Batch, class_words
+from tiny_world.training.batches import Batch
+from tiny_world.training.facts import COUNT, NUMBERS, read_facts
 from tiny_world.training.model import new_scheduler
 
-COUNT = 6
+PICTURES = 6
+CAPTIONS = ["a red star and a blue fish on sand", "house"] * 3
+
+NAMES = [*CLASSES, *NUMBERS, *((colour, name) for name in CLASSES for colour in COLOURS)]
 
 
 @pytest.fixture
 def clean():
-    return torch.randn(COUNT, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    return torch.randn(PICTURES, 4, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
-def batch_of(clean, timesteps, classes, captioned):
+def batch_of(clean, timesteps, captioned):
     """What the denoiser would see of the clean latents, whose true velocity it holds."""
     scheduler, noise = new_scheduler(), torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
     return Batch(
@@ -23,7 +26,7 @@ def batch_of(clean, timesteps, classes, captioned):
         velocity=scheduler.get_velocity(clean, noise, timesteps),
         timesteps=timesteps,
         tokens=torch.zeros(len(clean), 1),
-        classes=classes,
+        facts=read_facts(CAPTIONS),
         captioned=captioned,
     )
 
@@ -40,19 +43,27 @@ class Echo(torch.nn.Module):
         return self.logits
 
 
-def test_class_words_are_those_of_the_caption():
-    words = class_words(["a red star and a fish on grass", "mushroom"])
-    assert [[CLASSES[i] for i in row.nonzero()[:, 0]] for row in words] == [["star", "fish"], ["mushroom"]]
+def test_facts_are_what_the_captions_say():
+    facts = read_facts(CAPTIONS[:2])
+    said = [{NAMES[i] for i in row.nonzero()[:, 0]} for row in facts.said]
+    assert said == [{"star", "fish", 2, ("red", "star"), ("blue", "fish")}, {"house", 1}]
+    assert facts.number.tolist() == [2, 1]
+
+
+def test_a_caption_without_colours_leaves_them_open():
+    coloured, plain = read_facts(CAPTIONS[:2]).weight
+    pair = [isinstance(name, tuple) for name in NAMES]
+    assert (coloured > 0).all() and (plain > 0).tolist() == [not own for own in pair]
 
 
 def test_the_critic_is_shown_the_picture_that_the_velocity_means(clean):
-    timesteps = torch.full((COUNT,), 600)
-    batch = batch_of(clean, timesteps, torch.zeros(COUNT, 8), torch.ones(COUNT, dtype=torch.bool))
-    echo, generator = Echo(torch.zeros(COUNT, 8)), torch.Generator().manual_seed(2)
+    timesteps = torch.full((PICTURES,), 600)
+    batch = batch_of(clean, timesteps, torch.ones(PICTURES, dtype=torch.bool))
+    echo, generator = Echo(torch.zeros(PICTURES, COUNT)), torch.Generator().manual_seed(2)
     critics.legibility(echo, batch, batch.velocity, new_scheduler(), generator)
     # The same draws again: a share of the timestep for each picture, then the fresh noise.
     again = torch.Generator().manual_seed(2)
-    fresh = (600 * torch.rand(COUNT, generator=again)).long()
+    fresh = (600 * torch.rand(PICTURES, generator=again)).long()
     kept = new_scheduler().alphas_cumprod[fresh][:, None, None, None]
     expected = kept.sqrt() * clean + (1 - kept).sqrt() * torch.randn(clean.shape, generator=again)
     assert torch.allclose(echo.noisy, expected, atol=1e-4)
@@ -60,13 +71,13 @@ def test_the_critic_is_shown_the_picture_that_the_velocity_means(clean):
 
 
 def test_pictures_without_a_caption_are_not_asked_about(clean):
-    logits, classes = torch.randn(COUNT, 8), (torch.arange(8) < 2).float().repeat(COUNT, 1)
-    captioned = torch.arange(COUNT) % 2 == 0
-    batch = batch_of(clean, torch.full((COUNT,), 100), classes, captioned)
+    logits, captioned = torch.randn(PICTURES, COUNT), torch.arange(PICTURES) % 2 == 0
+    batch = batch_of(clean, torch.full((PICTURES,), 100), captioned)
     loss = critics.legibility(Echo(logits), batch, batch.velocity, new_scheduler(), torch.Generator())
-    odds = F.logsigmoid(logits[captioned]), F.logsigmoid(-logits[captioned])
-    expected = -(odds[0][:, :2].sum() + odds[1][:, 2:].sum()) / odds[0].numel()
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    facts = read_facts(CAPTIONS)
+    per_fact = -torch.where(facts.said > 0, logits.sigmoid().log(), (1 - logits.sigmoid()).log())
+    expected = sum((per_fact[i] * facts.weight[i]).sum() for i in (0, 2, 4)) / 3
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_latents_of_every_size_are_read_at_one_size(clean):

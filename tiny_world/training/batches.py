@@ -10,12 +10,7 @@ import torch
 from diffusers import DDIMScheduler
 from torch.nn.attention import SDPBackend
 
-from tiny_world.scene import CLASSES
-
-
-def class_words(captions: Sequence[str]) -> torch.Tensor:
-    """Which classes (N, C) the captions name, 0.0 or 1.0."""
-    return torch.tensor([[float(name in caption) for name in CLASSES] for caption in captions])
+from tiny_world.training.facts import Facts, read_facts
 
 
 @dataclass(frozen=True)
@@ -37,14 +32,14 @@ class Phase:
 class Batch:
     """Noisy latents and the velocity to predict (B, 4, h, w), timesteps (B,), tokens (B, L).
 
-    ``classes`` (B, C) are 1.0 where a caption names the class; ``captioned`` (B,) is False without one.
+    ``facts`` are the captions'; ``captioned`` (B,) is False where the caption was left out.
     """
 
     noisy: torch.Tensor
     velocity: torch.Tensor
     timesteps: torch.Tensor
     tokens: torch.Tensor
-    classes: torch.Tensor
+    facts: Facts
     captioned: torch.Tensor
 
     def share(self, rank: int, processes: int) -> Batch:
@@ -66,13 +61,13 @@ class Batches:
     noisiness: float
 
     @cached_property
-    def classes(self) -> torch.Tensor:
-        return class_words(self.captions)
+    def facts(self) -> Facts:
+        return read_facts(self.captions)
 
     @cached_property
     def groups(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Indices of the pictures with one object, and of those with several."""
-        lone = self.classes.sum(1) == 1
+        lone = self.facts.number == 1
         return lone.nonzero()[:, 0], (~lone).nonzero()[:, 0]
 
     def draw(self, phase: Phase, generator: torch.Generator) -> Batch:
@@ -87,7 +82,7 @@ class Batches:
             velocity=self.scheduler.get_velocity(clean, noise, timesteps),
             timesteps=timesteps,
             tokens=torch.where(dropped, self.empty, self.tokens[chosen]),
-            classes=self.classes[chosen],
+            facts=self.facts[chosen],
             captioned=~dropped[:, 0],
         )
 

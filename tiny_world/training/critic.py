@@ -1,9 +1,9 @@
-"""A critic of noisy latents: which classes does a picture show, as far as its noise lets one say?
+"""A critic of noisy latents: what would a caption say of the picture, as far as its noise lets one see?
 
-It learns from the class words of captions alone. The denoiser's guess of the clean picture, with fresh noise
-on it, should let the critic read the caption's classes: outlines, a small part of all pixels, then weigh as
-much as they do for whoever looks. The fresh noise hides whatever is not visible from a distance, so that
-nothing less than the outline itself convinces the critic.
+It learns from captions alone. The denoiser's guess of the clean picture, with fresh noise on it, should let
+the critic read the caption's classes, their number and their colours: outlines, a small part of all pixels,
+then weigh as much as they do for whoever looks. The fresh noise hides whatever is not visible from a
+distance, so that nothing less than the outline itself convinces the critic.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from diffusers import DDIMScheduler
 from torch import nn
 from tqdm import trange
 
-from tiny_world.scene import CLASSES
 from tiny_world.training import checkpoint
-from tiny_world.training.batches import Batch, class_words
+from tiny_world.training.batches import Batch
+from tiny_world.training.facts import COUNT, Facts, read_facts
 from tiny_world.training.model import new_scheduler
 from tiny_world.training.optimizer import optimizers
 from tiny_world.training.schedule import learning_rate
@@ -48,7 +48,7 @@ class Residual(nn.Module):
 
 
 class Critic(nn.Module):
-    """Noisy latents (B, 4, h, w) and their share of noise (B,) to one logit per class (B, C)."""
+    """Noisy latents (B, 4, h, w) and their share of noise (B,) to one logit per fact (B, COUNT)."""
 
     def __init__(self, widths: Sequence[int] = (48, 96, 160), level: int = 64) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Critic(nn.Module):
         self.stages = nn.ModuleList(Residual(width, level) for width in widths)
         self.narrowings = nn.ModuleList(nn.Conv2d(*pair, 3, stride=2, padding=1) for pair in pairwise(widths))
         self.last = Residual(widths[-1], level)
-        self.out_embed = nn.Linear(2 * widths[-1], len(CLASSES))
+        self.out_embed = nn.Linear(2 * widths[-1], COUNT)
 
     def forward(self, noisy: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         level = self.embed(share[:, None])
@@ -84,7 +84,7 @@ def legibility(
     scheduler: DDIMScheduler,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """How badly the critic reads the captions' classes (a loss) in what a velocity says the pictures are.
+    """How badly the critic reads the captions' facts (a loss) in what a velocity says the pictures are.
 
     The fresh noise has a random share of the noise that the denoiser itself had before it.
     """
@@ -92,8 +92,13 @@ def legibility(
     clean = kept.sqrt() * batch.noisy - (1 - kept).sqrt() * velocity
     timesteps = (batch.timesteps * torch.rand(len(clean), generator=generator)).long()
     noisy, share = mixed(from_afar(clean), scheduler, timesteps, generator)
-    losses = F.binary_cross_entropy_with_logits(critic(noisy, share).float(), batch.classes, reduction="none")
-    return losses[batch.captioned].mean()
+    return misread(critic(noisy, share), batch.facts)[batch.captioned].mean()
+
+
+def misread(logits: torch.Tensor, facts: Facts) -> torch.Tensor:
+    """The weighted cross-entropy (B,) of what was read."""
+    losses = F.binary_cross_entropy_with_logits(logits.float(), facts.said, reduction="none")
+    return (losses * facts.weight).sum(1)
 
 
 def train_critic(
@@ -106,7 +111,7 @@ def train_critic(
 ) -> Critic:
     """A critic of latents of every size: size → (N, 4, h, w). It never sees the last twentieth of them."""
     torch.manual_seed(0)
-    words = class_words(captions)
+    facts = read_facts(captions)
     critic = Critic().to(memory_format=torch.channels_last)
     both = optimizers(critic, rate, 0.01)
     generator = torch.Generator().manual_seed(0)
@@ -119,7 +124,7 @@ def train_critic(
         noisy, share = mixed(clean, scheduler, timesteps, generator)
         with torch.autocast("cpu", torch.bfloat16):
             logits = critic(noisy, share)
-        loss = F.binary_cross_entropy_with_logits(logits.float(), words[chosen])
+        loss = misread(logits, facts[chosen]).mean()
         critic.zero_grad()
         loss.backward()
         for optimizer in both:
@@ -135,11 +140,13 @@ def train_critic(
 def share_read(
     critic: Critic, latents: torch.Tensor, captions: Sequence[str], scheduler: DDIMScheduler, timestep: int
 ) -> float:
-    """Of the pictures (N, 4, h, w) with noise of a timestep, the share whose classes are all read right."""
+    """Of the pictures (N, 4, h, w) with noise of a timestep, the share whose facts are all read right."""
     timesteps = torch.full((len(latents),), timestep)
     generator = torch.Generator().manual_seed(0)
     noisy, share = mixed(from_afar(latents.float()), scheduler, timesteps, generator)
-    return ((critic(noisy, share) > 0) == (class_words(captions) > 0)).all(1).float().mean().item()
+    facts = read_facts(captions)
+    right = ((critic(noisy, share) > 0) == (facts.said > 0)) | (facts.weight == 0)
+    return right.all(1).float().mean().item()
 
 
 def prepare_critic(folder: Path, steps: int) -> None:
