@@ -32,11 +32,11 @@ def augment(
     """Make a dataset of augmented pairs: splicing, blur, occlusion, perspective."""
     from tqdm import tqdm
 
-    from dataset_builder.augmentation.dataset import AugmentedRows
-    from dataset_builder.augmentation.options import PUBLISHED_GRIDS, AugmentOptions
+    from dataset_builder.augmentation import AugmentedRows
     from dataset_builder.derived import new_folder
     from dataset_builder.export.dataset import write_rows
     from train_segmenter.data.hub import hub
+    from train_segmenter.pair_augmentation.options import PUBLISHED_GRIDS, AugmentOptions
 
     options = AugmentOptions(
         splice=splice,

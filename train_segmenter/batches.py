@@ -6,7 +6,7 @@ in the batch. Nothing depends on worker processes or on where a training was int
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,25 +14,44 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from train_segmenter.data.base import Source
+from train_segmenter.data.base import Sample, Source
 from train_segmenter.data.mixture import draw_order
 from train_segmenter.options import TrainOptions
-from train_segmenter.transforms import Augmentation, augment, to_tensor
+from train_segmenter.pair_augmentation.chain import PairAugmentation
+from train_segmenter.transforms import augment, to_tensor
+
+
+@dataclass(frozen=True)
+class Drawn(Sequence[Sample]):
+    """A source's pairs as often as an order names them: one that is drawn from it has a mixture's weights."""
+
+    source: Source
+    order: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, position: int) -> Sample:
+        return self.source[int(self.order[position])]
 
 
 class TrainingPairs(Dataset):
     """Augmented pairs by position: image float (3, crop, crop) in [0, 1] and mask int64 (crop, crop)."""
 
-    def __init__(self, source: Source, order: np.ndarray, augmentation: Augmentation, seed: int) -> None:
-        self.source, self.order, self.augmentation, self.seed = source, order, augmentation, seed
+    def __init__(self, drawn: Drawn, options: TrainOptions) -> None:
+        self.drawn, self.options = drawn, options
+        self.whole = PairAugmentation(options.augment, drawn) if options.augment else None
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self.drawn)
 
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
-        sample = self.source[int(self.order[position])]
-        rng = np.random.default_rng([self.seed, 3, position])
-        image, mask = augment(sample.image, sample.mask, self.augmentation, rng)
+        sample, seed = self.drawn[position], self.options.seed
+        image, mask = sample.image, sample.mask
+        if self.whole is not None:
+            image, mask = self.whole(image, mask, np.random.default_rng([seed, 5, position]))
+        rng = np.random.default_rng([seed, 3, position])
+        image, mask = augment(image, mask, self.options.augmentation, rng)
         return to_tensor(image), torch.from_numpy(mask).long()
 
 
@@ -62,9 +81,8 @@ def training_batches(
 ) -> DataLoader:
     """Batches (images (B, 3, h, w), masks (B, h, w)) of one process from step `start` to the end."""
     count = options.steps * options.accumulate * options.batch_size * processes
-    pairs = TrainingPairs(source, draw_order(source, count, options.seed), options.augmentation, options.seed)
     return DataLoader(
-        pairs,
+        TrainingPairs(Drawn(source, draw_order(source, count, options.seed)), options),
         batch_sampler=Positions(options, start, process, processes),
         num_workers=options.workers,
         collate_fn=_stack,

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from train_segmenter.losses import Criterion
+from train_segmenter.pair_augmentation.options import AugmentOptions
 from train_segmenter.trackers import TRACKERS
 from train_segmenter.transforms import Augmentation
 
@@ -33,6 +34,7 @@ class TrainOptions:
     loss: str = "ce"
     ema: float = 0.999  # share of the averaged weights kept at a step; 0 for no average
     augmentation: Augmentation = field(default_factory=Augmentation)
+    augment: AugmentOptions | None = None  # before it: whole pairs spliced, warped, occluded, blurred
     seed: int = 0
     workers: int = 0  # processes that read and augment
     log_every: int = 10
@@ -63,6 +65,7 @@ class TrainOptions:
             augmentation["scale"] = tuple(augmentation["scale"])
         if "trackers" in values:
             values["trackers"] = tuple(values["trackers"])
+        values["augment"] = _augment_options(values.get("augment"))
         return cls(**values, augmentation=Augmentation(**augmentation))
 
     def to_dict(self) -> dict:
@@ -86,6 +89,19 @@ class Recipe:
             raise ValueError(f"{path} has unknown sections: {', '.join(sorted(unknown))}.")
         options = TrainOptions.from_dict(content.get("training") or {})
         return cls(content["model"], content.get("model_options") or {}, options)
+
+
+def _augment_options(value: bool | dict | None) -> AugmentOptions | None:
+    """`augment: true` in a recipe means the defaults, a mapping changes some of them."""
+    if value is None or value is False:
+        return None
+    changes = {} if value is True else value
+    _known(AugmentOptions, changes, "augment")
+    return AugmentOptions(**{name: _as_tuple(own) for name, own in changes.items()})
+
+
+def _as_tuple(value):
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 def _one_of(what: str, value: str, known) -> None:

@@ -105,8 +105,8 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(tmp_path):
             return super().__getitem__(index)
 
     batches = training_batches(DATA, OPTIONS, 0, 0, 1)
-    last_pair = int(batches.dataset.order[9])  # of the fifth step, when checkpoint 3 is written
-    assert last_pair not in batches.dataset.order[:8]
+    last_pair = int(batches.dataset.drawn.order[9])  # of the fifth step, when checkpoint 3 is written
+    assert last_pair not in batches.dataset.drawn.order[:8]
     with pytest.raises(OSError, match="went away"):
         train(model(), Dying(12), OPTIONS, tmp_path / "parts", cpu=True, progress=False)
     assert [line["step"] for line in read_log(tmp_path / "parts")] == [1, 2, 3, 4]

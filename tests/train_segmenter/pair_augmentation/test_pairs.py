@@ -1,21 +1,41 @@
 """Images and masks are changed together: nearest neighbour, 255 kept, the same for the same generator."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
+import torch
 from skimage.transform import ProjectiveTransform
 from skimage.transform import warp as reference_warp
 
-from dataset_builder.augmentation import AugmentedSource, AugmentOptions, PairAugmentation
-from dataset_builder.augmentation.occlusion import drawn_patches, occlude
-from dataset_builder.augmentation.splicing import splice
-from dataset_builder.augmentation.warping import drawn_corners, homography, warp
 from tests.train_segmenter.shapes import Squares
-from train_segmenter.batches import TrainingPairs
-from train_segmenter.data import check_source
+from train_segmenter.batches import Drawn, TrainingPairs
+from train_segmenter.data import Mixture, Sample
+from train_segmenter.data.mixture import draw_order
+from train_segmenter.options import TrainOptions
+from train_segmenter.pair_augmentation.chain import PairAugmentation
+from train_segmenter.pair_augmentation.occlusion import drawn_patches, occlude
+from train_segmenter.pair_augmentation.options import AugmentOptions
+from train_segmenter.pair_augmentation.splicing import splice
+from train_segmenter.pair_augmentation.warping import drawn_corners, homography, warp
 from train_segmenter.transforms import Augmentation, resize
 
 CALM = {"splice": 0, "blur": 0, "occlude": 0, "perspective": 0}
 COLOURS = np.array([[10 + 40 * i, 200 - 30 * i, 20 * i] for i in range(6)], np.uint8)
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Pairs of one class each, masks (N, H, W)."""
+
+    masks: np.ndarray
+    class_names: tuple[str, ...]
+
+    def __len__(self):
+        return len(self.masks)
+
+    def __getitem__(self, index):
+        return Sample(COLOURS[self.masks[index]], self.masks[index], f"flat {index}")
 
 
 def blocks(side=48, seed=0):
@@ -139,17 +159,40 @@ def test_spliced_pairs_take_all_their_tiles_from_the_source():
     assert (halves[0][0].tobytes(), halves[0][1].tobytes()) in found
 
 
-def test_a_training_takes_an_augmented_source_like_any_other():
-    always = AugmentOptions(splice=1)
-    source = AugmentedSource(Squares(4), always, copies=3, seed=5)
-    check_source(source, progress=False)
-    assert len(source) == 12 and source.name(5) == "square 1 (copy 2)"
-    np.testing.assert_array_equal(
-        source[5].image, AugmentedSource(Squares(4), always, copies=9, seed=5)[5].image
+def training_pairs(source, seed=0, order=range(12), **augment):
+    options = TrainOptions(
+        seed=seed,
+        augmentation=Augmentation(crop=None, scale=(1, 1), flip=0, colour=0),
+        augment=AugmentOptions(**augment),
     )
-    assert len({source[i].image.tobytes() for i in (1, 5, 9)}) == 3  # copies of one pair differ
-    image, mask = TrainingPairs(source, np.arange(12)[::-1], Augmentation(crop=24), seed=0)[11]
-    assert image.shape == (3, 24, 24) and mask.shape == (24, 24)
+    return TrainingPairs(Drawn(source, np.array(order)), options)
+
+
+def test_a_training_sees_a_pair_augmented_anew_each_time_and_by_its_position_alone():
+    warped = CALM | {"perspective": 1}
+    pairs = training_pairs(Squares(4), order=[2] * 12, **warped)
+    seen = [pairs[position][0].numpy().tobytes() for position in range(12)]
+    assert len(set(seen)) == 12
+    again = training_pairs(Squares(4), order=[2] * 12, **warped)
+    assert [again[position][0].numpy().tobytes() for position in (7, 3)] == [seen[7], seen[3]]
+    assert training_pairs(Squares(4), 1, order=[2] * 12, **warped)[7][0].numpy().tobytes() != seen[7]
+
+
+def test_partners_are_drawn_with_the_weights_of_a_mixture():
+    flat = [np.full((1, 8, 8), own, np.uint8) for own in (0, 1)]
+    class_names = ("background", "red", "blue")
+    absent, present = (Flat(own, class_names) for own in flat)
+    mixture = Mixture((absent, present), (0.0, 1.0))
+    pairs = training_pairs(mixture, order=draw_order(mixture, 20, 0), **(CALM | {"splice": 1}))
+    assert all((pairs[position][1] == 1).all() for position in range(20))
+
+
+def test_a_training_without_it_sees_the_pairs_as_before():
+    options = TrainOptions(augmentation=Augmentation(crop=24))
+    plain = TrainingPairs(Drawn(Squares(4), np.arange(4)), options)
+    calm = TrainingPairs(Drawn(Squares(4), np.arange(4)), replace(options, augment=AugmentOptions(**CALM)))
+    for own, other in zip(plain[3], calm[3], strict=True):
+        assert torch.equal(own, other)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from dataset_builder.augmentation.occlusion import drawn_patches, occlude
-from dataset_builder.augmentation.options import AugmentOptions
-from dataset_builder.augmentation.splicing import Pair, splice
-from dataset_builder.augmentation.warping import drawn_corners, warp
+from train_segmenter.pair_augmentation.occlusion import drawn_patches, occlude
+from train_segmenter.pair_augmentation.options import AugmentOptions
+from train_segmenter.pair_augmentation.splicing import Pair, splice
+from train_segmenter.pair_augmentation.warping import drawn_corners, warp
 from train_segmenter.transforms import gaussian_blur
 
 

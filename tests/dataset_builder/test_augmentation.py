@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 import tiny_world
 from dataset_builder.augment_command import augment
-from dataset_builder.augmentation.dataset import AugmentedRows
-from dataset_builder.augmentation.options import AugmentOptions
+from dataset_builder.augmentation import AugmentedRows
 from train_segmenter.data import check_source, open_source
 from train_segmenter.data.hub import from_dataset
+from train_segmenter.pair_augmentation.options import AugmentOptions
 
 app = Typer()
 app.command()(augment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dataset_builder.augmentation.splicing import Pair
+from train_segmenter.pair_augmentation.splicing import Pair
 
 IGNORE = 255
 GRAIN = 24  # standard deviation of a patch's pixels about its colour

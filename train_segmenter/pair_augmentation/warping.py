@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from dataset_builder.augmentation.splicing import Pair
+from train_segmenter.pair_augmentation.splicing import Pair
 
 IGNORE = 255
 

@@ -11,12 +11,12 @@ import datasets
 import numpy as np
 from PIL import Image
 
-from dataset_builder.augmentation.chain import Example, PairAugmentation
-from dataset_builder.augmentation.options import AugmentOptions
 from dataset_builder.derived import encoded
 from dataset_builder.features import MAPS
 from train_segmenter.data.base import Sample
 from train_segmenter.data.hub import HubPairs
+from train_segmenter.pair_augmentation.chain import Example, PairAugmentation
+from train_segmenter.pair_augmentation.options import AugmentOptions
 
 
 @dataclass(frozen=True)
