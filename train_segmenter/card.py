@@ -19,6 +19,11 @@ EVALUATION_FILE = "evaluation.json"
 NOT_SETTINGS = ("model", "classes", "pairs", "best_mean_iou", "data")
 UPLOADED = ("*.json", "*.safetensors", "README.md")  # of the folder itself, not of its checkpoints
 LICENSE = "apache-2.0"
+LIBRARY_NAMES = {
+    "smp": "segmentation-models-pytorch",
+    "mask2former": "transformers",
+    "seg-diffusion": "diffusers",
+}
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,12 @@ def write_card(folder: Path, data: str = "", repo: str | None = None, license: s
     if summary and data:
         write_text(folder / SUMMARY_FILE, json.dumps({**summary, "data": data}, indent=2) + "\n")
     evaluation = _read(folder / EVALUATION_FILE)
-    library = spec.model.partition(":")[0]
+    library, _, start = spec.model.partition(":")
     name = (repo or folder.resolve().name).rpartition("/")[2]
     metadata = ModelCardData(
         license=license or LICENSE,
-        library_name="transformers" if library == "mask2former" else "segmentation-models-pytorch",
+        library_name=LIBRARY_NAMES[library],
+        base_model=start if "/" in start else None,
         pipeline_tag="image-segmentation",
         tags=["semantic-segmentation", "diffusers-attnmask"],
         model_name=name,
@@ -59,7 +65,7 @@ def write_card(folder: Path, data: str = "", repo: str | None = None, license: s
     )
     card = ModelCard.from_template(
         metadata,
-        template_str=files("hub_cards").joinpath("model_card.md").read_text(encoding="utf-8"),
+        template_str=_template("pipeline_card.md" if library == "seg-diffusion" else "model_card.md"),
         title=name,
         model=spec.model,
         library=library,
@@ -71,6 +77,7 @@ def write_card(folder: Path, data: str = "", repo: str | None = None, license: s
         std=list(spec.std),
         scores=evaluation.get("iou"),
         evaluation=evaluation,
+        encoding=summary.get("encoding"),
         settings=[(key, value) for key, value in summary.items() if key not in NOT_SETTINGS],
     )
     write_text(folder / "README.md", card.content)
@@ -84,6 +91,13 @@ def push_model(folder: Path, repo: str, private: bool = False, license: str | No
         return push_pipeline(folder, repo, private)
     names = sorted({path.name for kind in UPLOADED for path in folder.glob(kind)})
     return push_model_files(folder, names, repo, private)
+
+
+def _template(name: str) -> str:
+    """A card's own beginning, and what all cards of models end with: classes, evaluation, training."""
+    return "".join(
+        files("hub_cards").joinpath(part).read_text(encoding="utf-8") for part in (name, "model_results.md")
+    )
 
 
 def _eval_results(evaluation: dict) -> list[EvalResult]:

@@ -39,6 +39,7 @@ class TrainOptions:
     workers: int = 0  # processes that read and augment
     log_every: int = 10
     evaluate_every: int = 1000
+    pictures: int = 4  # validation pairs that are shown with their prediction at every evaluation
     save_every: int = 1000
     trackers: tuple[str, ...] = ("jsonl",)
 
@@ -53,6 +54,11 @@ class TrainOptions:
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is at least 0 and less than 1, not {self.ema}.")
         Criterion.parse(self.loss)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether training sees an image in a few variants, again and again."""
+        return self.augment is None and self.augmentation.repeats
 
     @classmethod
     def from_dict(cls, values: dict) -> TrainOptions:

@@ -24,6 +24,7 @@ from train_segmenter.batches import training_batches
 from train_segmenter.data.base import Source
 from train_segmenter.ema import WeightAverage
 from train_segmenter.evaluation.judge import Share, evaluate, merge
+from train_segmenter.evaluation.pictures import validation_sheet
 from train_segmenter.evaluation.scores import Report
 from train_segmenter.losses import Criterion
 from train_segmenter.models.base import Segmenter
@@ -33,8 +34,9 @@ from train_segmenter.schedule import learning_rate_factor
 from train_segmenter.trackers import TRACKERS
 
 SUMMARY_FILE = "train.json"
+PICTURES = "validation"  # folder of the sheets
 # What may differ between an interrupted training and its resumption.
-FREE_OPTIONS = ("workers", "evaluate_every", "save_every", "trackers")
+FREE_OPTIONS = ("workers", "evaluate_every", "pictures", "save_every", "trackers")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -101,6 +103,7 @@ class _Run:
         self.main = self.accelerator.is_main_process
         self.progress = progress and self.main
         self.optimizer = _optimizer(model, options)
+        model.begin_training(options)
         # channels last: faster convolutions on most devices, the same numbers
         model.to(self.accelerator.device, memory_format=torch.channels_last).train()
         self.average = WeightAverage(model, options.ema) if options.ema else None
@@ -188,6 +191,9 @@ class _Run:
 
     def _validate(self) -> float:
         report = _judge(self.accelerator, self.kept, self.validation)
+        if self.main and self.options.pictures:
+            path = self.out / PICTURES / f"step-{self.state.step:08d}.png"
+            validation_sheet(self.kept, self.validation, self.options.pictures, path)
         if self.state.best is None or report.mean_iou > self.state.best:
             self.state.best, self.report = report.mean_iou, report
             if self.main:
@@ -253,6 +259,7 @@ def _fingerprint(model: Segmenter, source: Source, options: TrainOptions, proces
         "pairs": len(source),
         "processes": processes,
         **settings,
+        **model.settings,
     }
 
 

@@ -38,6 +38,13 @@ class Augmentation:
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(f"scale is a pair low ≤ high of positive factors, not {self.scale}.")
 
+    @property
+    def repeats(self) -> bool:
+        """Whether an image comes out in the same few variants again and again: no continuous draw."""
+        colours = (self.brightness, self.contrast, self.saturation, self.hue)
+        steady_colour = not self.colour or not any(colours)
+        return self.scale[0] == self.scale[1] and steady_colour and not self.blur and not self.noise
+
 
 def augment(image: np.ndarray, mask: np.ndarray, options: Augmentation, rng: np.random.Generator):
     """Image uint8 (H, W, 3) and mask uint8 (H, W) to a training pair of `crop` pixels (or the same size).

@@ -1,4 +1,4 @@
-"""What an evaluation looks like: a bar for each class, and the images that went worst."""
+"""What an evaluation looks like: a bar for each class, the images that went worst, and the first few."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 from diffusers_attnmask.atomic_files import replacing
 from diffusers_attnmask.pictures import contact_sheet, overlay
-from train_segmenter.data.base import Source
+from train_segmenter.data.base import Sample, Source
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.evaluation.scores import Report
 from train_segmenter.models.base import Segmenter
@@ -43,15 +43,29 @@ def worst_pictures(
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for rank, entry in enumerate(report.worst):
-        sample = source[entry.index]
-        image = Image.fromarray(sample.image)
-        predicted = inference.mask(model, sample.image)
-        masks = (sample.mask, predicted)
-        pictures = [image, *(overlay(image, ids, source.class_names, legend=False) for ids in masks)]
-        sheet = contact_sheet(
-            pictures, columns=3, captions=["image", "reference", f"IoU {entry.mean_iou:.3f}"]
-        )
+        row = _side_by_side(model, source[entry.index], inference)
+        sheet = contact_sheet(row, columns=3, captions=["image", "reference", f"IoU {entry.mean_iou:.3f}"])
         paths.append(folder / f"{rank:02d}-{Path(entry.name).stem}.png")
         with replacing(paths[-1]) as temporary:
             sheet.save(temporary)
     return paths
+
+
+def validation_sheet(model: Segmenter, source: Source, count: int, path: Path) -> Path:
+    """One sheet of the first `count` pairs, each with its image, reference and prediction in a line."""
+    rows = [_side_by_side(model, source[index], Inference()) for index in range(min(count, len(source)))]
+    sheet = contact_sheet(
+        [picture for row in rows for picture in row],
+        columns=3,
+        captions=["image", "reference", "prediction"] * len(rows),
+    )
+    with replacing(path) as temporary:
+        sheet.save(temporary)
+    return path
+
+
+def _side_by_side(model: Segmenter, sample: Sample, inference: Inference) -> list[Image.Image]:
+    """The image, its reference and the prediction."""
+    image = Image.fromarray(sample.image)
+    masks = (sample.mask, inference.mask(model, sample.image))
+    return [image, *(overlay(image, ids, model.class_names, legend=False) for ids in masks)]

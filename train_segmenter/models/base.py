@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from diffusers_attnmask.atomic_files import write_text
+
+if TYPE_CHECKING:
+    from train_segmenter.options import TrainOptions
 
 SPEC_FILE = "segmenter.json"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -49,6 +53,7 @@ class Segmenter(nn.Module, ABC):
     """A library's network behind one interface. Images are RGB float (B, 3, H, W) in [0, 1], of any size."""
 
     stride = 32  # sides are padded to multiples of it for the network, and the logits cut back
+    open_vocabulary = False  # whether `for_classes` takes any words
 
     def __init__(self, network: nn.Module, spec: SegmenterSpec) -> None:
         super().__init__()
@@ -60,6 +65,27 @@ class Segmenter(nn.Module, ABC):
     @property
     def class_names(self) -> tuple[str, ...]:
         return self.spec.class_names
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Plain values that a training records over its own options, and that must not change on resuming."""
+        return {}
+
+    def for_classes(self, class_names: Sequence[str]) -> Segmenter:
+        """The model for these classes by id: itself, where it is not asked for other classes."""
+        if tuple(class_names) != self.class_names:
+            raise ValueError(
+                f"The model knows {', '.join(self.class_names)}, the data {', '.join(class_names)}; name the "
+                "model's classes with --classes."
+            )
+        return self
+
+    def sampled(self, **options: int) -> Segmenter:
+        """The model with other options of sampling, where it samples."""
+        raise ValueError(f"{self.spec.model} samples nothing: leave {', '.join(options)} out.")
+
+    def begin_training(self, options: TrainOptions) -> None:
+        """Called once before the first step, for what depends on how the training goes."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, K, H, W)."""

@@ -1,0 +1,1 @@
+"""Training and judging of the seg-diffusion pipeline, as a segmenter like any other."""

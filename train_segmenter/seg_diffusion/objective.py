@@ -1,0 +1,57 @@
+"""What seg-diffusion learns from images and masks: to undo the noise of a mask's latent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor
+from torch.nn import functional
+
+from train_segmenter.data.base import IGNORE
+
+
+def asked_classes(masks: Tensor, foreground: Sequence[int], absent: float) -> list[int]:
+    """For each mask (B, H, W) an id to ask for: one that it shows, or with probability `absent` another."""
+    return [_asked(mask, foreground, absent) for mask in masks.cpu()]
+
+
+def _asked(mask: Tensor, foreground: Sequence[int], absent: float) -> int:
+    counts = torch.bincount(mask.flatten(), minlength=IGNORE + 1)
+    shown = [number for number in foreground if counts[number]]
+    others = [number for number in foreground if not counts[number]]
+    wants_other = float(torch.rand(())) < absent
+    choices = others if (wants_other and others) or not shown else shown
+    return choices[int(torch.randint(len(choices), ()))]
+
+
+def padded_pair(images: Tensor, masks: Tensor, multiple: int) -> tuple[Tensor, Tensor]:
+    """Images (B, 3, H, W) and masks (B, H, W) up to multiples of a number; what is added is ignored."""
+    height, width = masks.shape[-2:]
+    margin = (0, -width % multiple, 0, -height % multiple)
+    if not any(margin):
+        return images, masks
+    return functional.pad(images, margin, mode="replicate"), functional.pad(masks, margin, value=IGNORE)
+
+
+def counted_places(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """1 at the latent places (B, 1, h, w) under which no pixel of the masks (B, H, W) is ignored, else 0."""
+    counted = (masks != IGNORE).float().unsqueeze(1)
+    return (functional.adaptive_avg_pool2d(counted, size) == 1).float()
+
+
+def noisy_and_target(
+    scheduler: DDIMScheduler, latents: Tensor, noise: Tensor, timesteps: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Noisy latents (B, C, h, w), and what the UNet should answer to them: the noise or the velocity."""
+    noisy = scheduler.add_noise(latents, noise, timesteps)
+    if scheduler.config.prediction_type == "v_prediction":
+        return noisy, scheduler.get_velocity(latents, noise, timesteps)
+    return noisy, noise
+
+
+def squared_error(predicted: Tensor, target: Tensor, counted: Tensor) -> Tensor:
+    """Mean over the counted places of (B, C, h, w); 0 where there is none."""
+    errors = (predicted.float() - target.float()).square().mean(dim=1, keepdim=True) * counted
+    return errors.sum() / counted.sum().clamp(min=1)
