@@ -58,7 +58,7 @@ def load(out: Path, fingerprint: dict, model, optimizer, average: WeightAverage 
     content = json.loads((folder / "progress.json").read_text())
     updates = content.pop("average_updates")
     progress = Progress(**content)
-    _same(progress.fingerprint, json.loads(json.dumps(fingerprint)))
+    check_same(progress.fingerprint, fingerprint)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     if average is not None:
         average.model.load_state_dict(load_file(folder / "average.safetensors"))
@@ -84,7 +84,9 @@ def _contiguous(model) -> dict[str, torch.Tensor]:
     return {name: value.detach().cpu().clone().contiguous() for name, value in model.state_dict().items()}
 
 
-def _same(saved: dict, current: dict) -> None:
+def check_same(saved: dict, current: dict) -> None:
+    """Refuses settings that differ from those that were saved, as JSON holds them."""
+    current = json.loads(json.dumps(current))
     changed = [name for name in current if saved.get(name) != current[name]]
     if changed:
         listed = "; ".join(f"{name} was {saved.get(name)!r}, now {current[name]!r}" for name in changed)

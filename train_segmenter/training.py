@@ -74,11 +74,16 @@ def trained_model(
 ) -> Segmenter:
     """The model of `out`: as it stands where complete, trained further where stopped, else from `new_model`.
 
-    `arguments` are those of `train`.
+    `arguments` are those of `train`. What was trained with other settings, or on another number of pairs, is
+    refused, complete or not.
     """
     out = Path(out)
     if (out / SUMMARY_FILE).is_file():
-        return load(out)
+        model = load(out)
+        made_with = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
+        asked = {"pairs": len(source), **_settings(options)}
+        checkpoint.check_same(made_with, {k: v for k, v in asked.items() if k not in model.settings})
+        return model
     return train(new_model(), source, options, out, resume=checkpoint.exists(out), **arguments).model
 
 
@@ -252,15 +257,18 @@ def _optimizer(model: Segmenter, options: TrainOptions) -> torch.optim.AdamW:
 
 
 def _fingerprint(model: Segmenter, source: Source, options: TrainOptions, processes: int) -> dict:
-    settings = {name: value for name, value in options.to_dict().items() if name not in FREE_OPTIONS}
     return {
         "model": model.spec.model,
         "classes": list(model.class_names),
         "pairs": len(source),
         "processes": processes,
-        **settings,
+        **_settings(options),
         **model.settings,
     }
+
+
+def _settings(options: TrainOptions) -> dict:
+    return {name: value for name, value in options.to_dict().items() if name not in FREE_OPTIONS}
 
 
 def _check_folder(out: Path, resume: bool) -> None:

@@ -22,7 +22,7 @@ from train_segmenter.models import load
 from train_segmenter.options import Recipe, TrainOptions
 from train_segmenter.schedule import learning_rate_factor
 from train_segmenter.trackers import read_log
-from train_segmenter.training import Interrupted, train
+from train_segmenter.training import Interrupted, train, trained_model
 from train_segmenter.transforms import Augmentation
 
 DATA = Squares(12)
@@ -124,6 +124,20 @@ def test_resuming_with_other_settings_is_refused(tmp_path):
         run(tmp_path)
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
         run(tmp_path / "elsewhere", resume=True)
+
+
+def test_a_complete_training_stands_only_for_the_same_settings(tmp_path):
+    options = replace(OPTIONS, steps=1)
+    made = trained_model(model, DATA, options, tmp_path, cpu=True, progress=False)
+    log = read_log(tmp_path)
+    again = trained_model(model, DATA, replace(options, save_every=7), tmp_path, cpu=True, progress=False)
+    assert read_log(tmp_path) == log, "nothing is trained twice"
+    for name, value in again.state_dict().items():
+        torch.testing.assert_close(value, made.state_dict()[name], rtol=0, atol=0)
+    with pytest.raises(ValueError, match="steps was 1, now 2"):
+        trained_model(model, DATA, replace(options, steps=2), tmp_path, cpu=True, progress=False)
+    with pytest.raises(ValueError, match="pairs was 12, now 5"):
+        trained_model(model, Squares(5), options, tmp_path, cpu=True, progress=False)
 
 
 def test_worker_processes_change_nothing():
