@@ -61,3 +61,17 @@ def test_every_command_names_a_dataset_that_is_not_there(name, missing, monkeypa
     assert missing in str(error) and "\n" not in str(error)
     assert "neither a folder nor" in str(error) or "There is no folder data/nowhere" in str(error)
     assert not list(tmp_path.iterdir())
+
+
+def test_trainings_name_data_and_models_that_are_not_there(monkeypatch, tmp_path):
+    from train_segmenter.data import open_source
+    from train_segmenter.models import load
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"There is no folder data/nowhere, and no dataset"):
+        open_source("data/nowhere@val")
+    with pytest.raises(FileNotFoundError, match=r"There is no folder runs/nowhere, and no model"):
+        load("runs/nowhere")
+    for open_it, word in ((open_source, "./pairs"), (load, "nowhere")):
+        with pytest.raises(FileNotFoundError, match=r"neither a folder nor a Hub name"):
+            open_it(word)
