@@ -19,6 +19,7 @@ from train_segmenter.batches import training_batches
 from train_segmenter.ema import WeightAverage
 from train_segmenter.evaluation import evaluate
 from train_segmenter.models import load
+from train_segmenter.models.registry import LIBRARIES
 from train_segmenter.options import Recipe, TrainOptions
 from train_segmenter.schedule import learning_rate_factor
 from train_segmenter.trackers import read_log
@@ -283,7 +284,7 @@ def test_published_recipes_are_read(tmp_path):
     assert len(names) >= 5
     for name in names:
         recipe = Recipe.read(recipes.find(name))
-        assert recipe.training.augmentation.crop and recipe.model.split(":")[0] in ("smp", "mask2former")
+        assert recipe.training.augmentation.crop and recipe.model.split(":")[0] in LIBRARIES
     deeplab = Recipe.read(recipes.find("train-deeplabv3-r50-voc"))
     assert deeplab.model == "smp:deeplabv3:resnet50"
     assert (deeplab.training.steps, deeplab.training.learning_rate, deeplab.training.backbone_factor) == (
