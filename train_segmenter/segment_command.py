@@ -109,9 +109,11 @@ def _with_segmenter(
 def _with_diffusion(
     model: str, images: Sequence[Path], out: Path, device: str, typed: dict[str, Any]
 ) -> Iterator[dict[str, Path]]:
-    from train_segmenter.seg_diffusion.segment import Sampling, load_pipeline
+    from diffusers_attnmask.seg_diffusion.sampling import Sampling
+    from train_segmenter.seg_diffusion.segment import load_pipeline
     from train_segmenter.seg_diffusion.segment import segment as run
 
     words = command_options.names(typed.pop("classes", ""))
     pipe = load_pipeline(model, typed.pop("precision", "fp32"), device)
-    return run(pipe, images, out, words, Sampling(**typed))
+    seed = typed.pop("seed", 0)
+    return run(pipe, images, out, words, Sampling(**typed), seed)

@@ -26,11 +26,13 @@ from .images import at_size, padded, resized_to, rgb_images
 from .latents import decode, encode
 from .noise import draw_noise
 from .output import SegDiffusionOutput
+from .sampling import Sampling
 from .schedule import mask_scheduler
-from .text import class_embeddings
+from .text import Sentences
 from .widen import widen
 
 TEMPLATE = "a photo of a {}"
+OUTPUT_TYPES = ("pil", "np", "pt")
 FEW_STEPS = 4
 NOISE_ALONE = 0.95  # share of the timesteps past which a latent is taken for noise
 HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "revision", "token")
@@ -162,14 +164,21 @@ class SegDiffusionPipeline(DiffusionPipeline):
         """
         images = rgb_images(image)
         specs = self.as_trained(class_specs(classes))
-        self._check(denoising_steps, ensemble_size, processing_res, batch_size, images, generator)
+        sampling = Sampling(
+            denoising_steps, ensemble_size, processing_res, match_input_res, batch_size, background, align
+        )
+        if isinstance(generator, list) and len(generator) != len(images):
+            raise ValueError(f"there are {len(generator)} generators for {len(images)} images: give one each")
+        if output_type not in OUTPUT_TYPES:
+            raise ValueError(f"output_type is one of {', '.join(OUTPUT_TYPES)}, not {output_type!r}")
+        self._warn_of_a_late_start(denoising_steps)
         text, vocabulary, order = self._conditions(specs)
         longest = self.config.processing_res if processing_res is None else processing_res
         generators = generator if isinstance(generator, list) else [generator] * len(images)
         maps, deviations = [], []
         for pixels, own in zip(images, generators, strict=True):
             seen = resized_to(pixels, longest)
-            members = self._members(seen, text, denoising_steps, member_seeds(ensemble_size, own), batch_size)
+            members = self._members(seen, text, sampling, member_seeds(ensemble_size, own))
             values, deviation = merged(aligned(members) if align and ensemble_size > 1 else members)
             found = self.encoding.probabilities(values, vocabulary, background)[order]
             size = tuple(pixels.shape[-2:] if match_input_res else seen.shape[-2:])
@@ -197,8 +206,12 @@ class SegDiffusionPipeline(DiffusionPipeline):
             specs = self.as_trained(class_specs(known))
         else:
             order = list(range(len(specs) + 1))
-        text = class_embeddings(self.tokenizer, self.text_encoder, self.config.template, specs)
-        return self.encoding.conditions(text), len(specs), order
+        return self.encoding.conditions(self.sentences.of_classes(specs)), len(specs), order
+
+    @property
+    def sentences(self) -> Sentences:
+        """What turns classes into text."""
+        return Sentences(self.tokenizer, self.text_encoder, self.config.template, self._execution_device)
 
     def as_trained(self, specs: Sequence[ClassSpec]) -> tuple[ClassSpec, ...]:
         """Classes given by name alone get the phrases that stood for them in training."""
@@ -215,7 +228,7 @@ class SegDiffusionPipeline(DiffusionPipeline):
         """The classes of training by their ids, without the background; empty where it is not said."""
         return [name for name in (self.config.id2label or {}).values() if name != BACKGROUND]
 
-    def _members(self, image: Tensor, text: Tensor, steps: int, seeds: list[int], batch_size: int) -> Tensor:
+    def _members(self, image: Tensor, text: Tensor, sampling: Sampling, seeds: list[int]) -> Tensor:
         """Values in [0, 1] of every sample of every pass, (E, P, H, W), for an image (3, H, W) in [0, 1]."""
         height, width = image.shape[-2:]
         halvings = len(self.vae.config.block_out_channels) + len(self.unet.config.block_out_channels) - 2
@@ -224,16 +237,18 @@ class SegDiffusionPipeline(DiffusionPipeline):
         if self.content_attention is not None:
             text = self.content_attention(text, latent.expand(len(text), -1, -1, -1))
         samples = [(seed, condition) for seed in seeds for condition in text]
-        with self.progress_bar(total=len(samples) * steps) as bar:
+        with self.progress_bar(total=len(samples) * sampling.denoising_steps) as bar:
 
             def run(part: range) -> Tensor:
                 own_seeds, conditions = zip(*samples[part.start : part.stop], strict=True)
                 generators = [torch.Generator().manual_seed(seed) for seed in own_seeds]
                 latents = latent.expand(len(part), -1, -1, -1)
-                masks = self._denoise(latents, torch.stack(conditions), steps, generators, bar)
+                masks = self._denoise(
+                    latents, torch.stack(conditions), sampling.denoising_steps, generators, bar
+                )
                 return grey_values(decode(self.vae, masks))[:, :height, :width]
 
-            values = in_batches(run, len(samples), batch_size, latent[0, 0].numel(), latent.device)
+            values = in_batches(run, len(samples), sampling.batch_size, latent[0, 0].numel(), latent.device)
         return values.unflatten(0, (len(seeds), len(text)))
 
     def _denoise(
@@ -256,31 +271,13 @@ class SegDiffusionPipeline(DiffusionPipeline):
             bar.update(len(latents))
         return latents
 
-    def _check(
-        self,
-        steps: int,
-        ensemble_size: int,
-        processing_res: int | None,
-        batch_size: int,
-        images: list[Tensor],
-        generator: Any,
-    ) -> None:
-        if steps < 1 or ensemble_size < 1:
-            raise ValueError(f"denoising_steps={steps} and ensemble_size={ensemble_size} must be at least 1")
-        if batch_size < 0 or (processing_res or 0) < 0:
-            raise ValueError(
-                f"batch_size={batch_size} and processing_res={processing_res} cannot be negative; 0 finds "
-                "the batch size, and keeps the image's size"
-            )
-        if isinstance(generator, list) and len(generator) != len(images):
-            raise ValueError(f"there are {len(generator)} generators for {len(images)} images: give one each")
+    def _warn_of_a_late_start(self, steps: int) -> None:
         self.scheduler.set_timesteps(steps)
         first, last = int(self.scheduler.timesteps[0]), self.scheduler.config.num_train_timesteps - 1
         if steps <= FEW_STEPS and first < NOISE_ALONE * last:
             warnings.warn(
                 f"{steps} steps begin at timestep {first} of {last}, where masks are not noise yet: choose a "
-                f"scheduler "
-                'with timestep_spacing="trailing", or more denoising_steps',
+                'scheduler with timestep_spacing="trailing", or more denoising_steps',
                 UserWarning,
                 stacklevel=4,  # the caller of the pipeline, past torch's decorator
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,26 +12,30 @@ from torch import Tensor
 from ..classes import ClassSpec
 
 
-def class_embeddings(
-    tokenizer: Any, text_encoder: Any, template: str, classes: Sequence[ClassSpec]
-) -> Tensor:
-    """Text (C, T, D) of the classes; that of a class with several phrases is the mean of theirs."""
-    embeddings = []
-    for spec in classes:
-        if spec.embeddings:
-            raise TypeError(f"class {spec.name!r}: words say what to segment, learnt tokens cannot")
-        sentences = [template.format(phrase) for phrase in spec.texts]
-        embeddings.append(sentence_embeddings(tokenizer, text_encoder, sentences).mean(dim=0))
-    return torch.stack(embeddings)
+@dataclass(frozen=True)
+class Sentences:
+    """What turns classes into text; `device` is where the text encoder runs, which offloading may leave."""
 
+    tokenizer: Any
+    text_encoder: Any
+    template: str
+    device: torch.device
 
-def sentence_embeddings(tokenizer: Any, text_encoder: Any, sentences: Sequence[str]) -> Tensor:
-    """Text (N, T, D) of whole sentences; one that is too long is an error."""
-    limit = tokenizer.model_max_length
-    tokens = tokenizer(list(sentences), padding="max_length", max_length=limit, truncation=False).input_ids
-    for sentence, ids in zip(sentences, tokens, strict=True):
-        if len(ids) > limit:
-            raise ValueError(
-                f"{sentence!r} has {len(ids)} tokens, {limit} is the limit: name the class more briefly"
-            )
-    return text_encoder(torch.tensor(tokens, device=text_encoder.device))[0]
+    def of_classes(self, classes: Sequence[ClassSpec]) -> Tensor:
+        """Text (C, T, D); that of a class with several phrases is the mean of theirs."""
+        for spec in classes:
+            if spec.embeddings:
+                raise TypeError(f"class {spec.name!r}: words say what to segment, learnt tokens cannot")
+        return torch.stack([self.embeddings(spec.texts).mean(dim=0) for spec in classes])
+
+    def embeddings(self, phrases: Sequence[str]) -> Tensor:
+        """Text (N, T, D) of phrases; one that is too long is an error."""
+        sentences = [self.template.format(phrase) for phrase in phrases]
+        limit = self.tokenizer.model_max_length
+        tokens = self.tokenizer(sentences, padding="max_length", max_length=limit, truncation=False).input_ids
+        for sentence, ids in zip(sentences, tokens, strict=True):
+            if len(ids) > limit:
+                raise ValueError(
+                    f"{sentence!r} has {len(ids)} tokens, {limit} is the limit: name the class more briefly"
+                )
+        return self.text_encoder(torch.tensor(tokens, device=self.device))[0]

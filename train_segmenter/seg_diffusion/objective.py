@@ -26,6 +26,11 @@ def _asked(mask: Tensor, foreground: Sequence[int], absent: float) -> int:
     return choices[int(torch.randint(len(choices), ()))]
 
 
+def drawn_timesteps(count: int, of: int, noisiness: float) -> Tensor:
+    """Timesteps int64 (count,) from 0 to `of` - 1, with a density that grows as t^(noisiness - 1)."""
+    return (of * torch.rand(count) ** (1 / noisiness)).long().clamp(max=of - 1)
+
+
 def padded_pair(images: Tensor, masks: Tensor, multiple: int) -> tuple[Tensor, Tensor]:
     """Images (B, 3, H, W) and masks (B, H, W) up to multiples of a number; what is added is ignored."""
     height, width = masks.shape[-2:]

@@ -19,6 +19,7 @@ class SegDiffusionOptions:
     prediction: str | None = None  # "epsilon" or "v_prediction"; None for the checkpoint's own
     phrases: Mapping[str, list[str]] = field(default_factory=dict)  # words for classes whose names are none
     absent: float = 0.25  # share of the binary masks that are of a class which the image does not show
+    noisiness: float = 1.0  # above 1, noisy timesteps are drawn more often; few-step sampling starts at those
     gradient_checkpointing: bool = False  # less memory for more time
     latent_cache: int = 512  # megabytes for latents of images that come again unchanged; 0 for none
     # how masks are sampled when the model is judged
@@ -28,6 +29,10 @@ class SegDiffusionOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.absent < 1:
             raise ValueError(f"absent is at least 0 and less than 1, not {self.absent}.")
+        if self.noisiness <= 0:
+            raise ValueError(
+                f"noisiness is a positive number, 1 for all timesteps alike, not {self.noisiness}."
+            )
         if self.latent_cache < 0:
             raise ValueError(f"latent_cache is a number of megabytes, not {self.latent_cache}.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -12,21 +12,10 @@ from PIL import Image
 from diffusers_attnmask.atomic_files import replacing
 from diffusers_attnmask.seg_diffusion.output import SegDiffusionOutput
 from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline
+from diffusers_attnmask.seg_diffusion.sampling import Sampling
 from train_segmenter.models.registry import model_folder
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Arguments of the pipeline's call, as it explains them; every picture is sampled from the same seed."""
-
-    denoising_steps: int = 10
-    ensemble_size: int = 10
-    processing_res: int | None = None
-    batch_size: int = 0
-    background: float = 0.5
-    seed: int = 0
 
 
 def load_pipeline(name: str, precision: str, device: str) -> SegDiffusionPipeline:
@@ -44,16 +33,16 @@ def segment(
     out: Path,
     classes: Sequence[str] = (),
     sampling: Sampling | None = None,
+    seed: int = 0,
 ) -> Iterator[dict[str, Path]]:
     """Writes `NAME_mask.png`, `NAME_overlay.png` and, of an ensemble, `NAME_uncertainty.png`; yields paths.
 
-    classes: any words, by default those of training.
+    classes: any words, by default those of training. Every picture is sampled from the same seed.
     """
     classes = list(classes) or pipe.trained_classes
     if not classes:
         raise ValueError("The model does not say which classes it was trained with: name some (--classes).")
-    arguments = vars(sampling or Sampling()).copy()
-    seed = arguments.pop("seed")
+    arguments = asdict(sampling or Sampling())
     for path in images:
         with Image.open(path) as image:
             found = pipe(image, classes, generator=torch.Generator().manual_seed(seed), **arguments)

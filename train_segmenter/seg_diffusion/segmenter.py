@@ -17,13 +17,13 @@ from diffusers_attnmask.seg_diffusion.encoding import binary_pictures, level_pic
 from diffusers_attnmask.seg_diffusion.latents import encode
 from diffusers_attnmask.seg_diffusion.noise import draw_noise
 from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline
-from diffusers_attnmask.seg_diffusion.text import class_embeddings
 from train_segmenter.models.base import Segmenter, SegmenterSpec
 from train_segmenter.options import TrainOptions
 from train_segmenter.seg_diffusion.latent_cache import LatentCache
 from train_segmenter.seg_diffusion.objective import (
     asked_classes,
     counted_places,
+    drawn_timesteps,
     noisy_and_target,
     padded_pair,
     squared_error,
@@ -119,7 +119,9 @@ class SegDiffusionSegmenter(Segmenter):
         pictures, text = self._asked(masks)
         seen, latents = self.latents((images - self.mean) / self.std), self.latents(pictures)
         scheduler = self.pipe.scheduler
-        timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(latents),)).to(latents.device)
+        timesteps = drawn_timesteps(
+            len(latents), scheduler.config.num_train_timesteps, self.options.noisiness
+        ).to(latents.device)
         noise = draw_noise(self.options.noise, latents.shape, None, latents.device, latents.dtype)
         noisy, target = noisy_and_target(scheduler, latents, noise, timesteps)
         if "content_attention" in self.network:
@@ -178,11 +180,9 @@ class SegDiffusionSegmenter(Segmenter):
     def _text(self, number: int) -> Tensor:
         """The text (T, D) of a class, encoded once."""
         if number not in self._texts:
-            pipe = self.pipe
-            spec = pipe.as_trained(class_specs([self.class_names[number]]))
+            spec = self.pipe.as_trained(class_specs([self.class_names[number]]))
             with torch.autocast(self.mean.device.type, enabled=False):
-                text = class_embeddings(pipe.tokenizer, pipe.text_encoder, pipe.config.template, spec)
-            self._texts[number] = text[0]
+                self._texts[number] = self.pipe.sentences.of_classes(spec)[0]
         return self._texts[number]
 
     @torch.no_grad()

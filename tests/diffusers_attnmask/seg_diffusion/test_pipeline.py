@@ -1,5 +1,6 @@
 """What the pipeline promises of its masks, with random networks of every prediction type."""
 
+import accelerate
 import numpy as np
 import pytest
 import torch
@@ -163,6 +164,20 @@ def test_half_precision(dtype):
     torch.testing.assert_close(out.probabilities[0], exact.probabilities[0], atol=0.1, rtol=0)
 
 
+@pytest.mark.parametrize("sequential", [False, True])
+def test_offload_hooks_keep_working(sequential):
+    pipe = fresh_pipeline()
+    before = None
+    for name in pipe.model_cpu_offload_seq.split("->"):
+        part = getattr(pipe, name)
+        if sequential:
+            accelerate.cpu_offload(part, "cpu")
+        else:
+            _, before = accelerate.cpu_offload_with_hook(part, "cpu", prev_module_hook=before)
+    out, plain = asked(pipe, IMAGE), asked(shared_pipeline(), IMAGE)
+    torch.testing.assert_close(out.probabilities[0], plain.probabilities[0], atol=1e-4, rtol=0)
+
+
 def test_few_steps_need_a_scheduler_that_begins_with_noise():
     pipe = fresh_pipeline()
     pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, timestep_spacing="leading")
@@ -182,6 +197,8 @@ def test_few_steps_need_a_scheduler_that_begins_with_noise():
         ({"ensemble_size": 0}, ValueError, "ensemble_size=0"),
         ({"batch_size": -1}, ValueError, "batch_size=-1"),
         ({"processing_res": -8}, ValueError, "processing_res=-8"),
+        ({"background": 50}, ValueError, "background=50"),
+        ({"output_type": "tensor"}, ValueError, "pil, np, pt, not 'tensor'"),
         ({"generator": [torch.Generator()] * 2}, ValueError, "2 generators for 1 images"),
     ],
 )

@@ -10,6 +10,7 @@ from tests.small_models import sd15
 from train_segmenter.seg_diffusion.objective import (
     asked_classes,
     counted_places,
+    drawn_timesteps,
     noisy_and_target,
     padded_pair,
     squared_error,
@@ -65,6 +66,16 @@ def test_noise_or_velocity_is_what_is_learnt(prediction):
         torch.testing.assert_close(noisy[index], signal * latents[index] + spread * noise[index])
         velocity = signal * noise[index] - spread * latents[index]
         torch.testing.assert_close(target[index], noise[index] if prediction == "epsilon" else velocity)
+
+
+@pytest.mark.parametrize("noisiness", [1.0, 3.0])
+def test_noisy_timesteps_are_drawn_more_often(noisiness):
+    torch.manual_seed(0)
+    times = drawn_timesteps(20_000, 1000, noisiness)
+    assert times.min() >= 0 and times.max() == 999
+    for limit in (250, 500, 900):
+        expected = (limit / 1000) ** noisiness
+        assert float((times < limit).float().mean()) == pytest.approx(expected, abs=0.015)
 
 
 def test_what_pads_a_pair_is_ignored():

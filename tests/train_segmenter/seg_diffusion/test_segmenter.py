@@ -170,6 +170,7 @@ def test_a_checkpoint_is_named_and_the_result_is_a_pipeline(tmp_path):
         ),
         (lambda: SegDiffusionOptions(absent=1.0), "less than 1, not 1.0"),
         (lambda: SegDiffusionOptions(latent_cache=-1), "number of megabytes"),
+        (lambda: SegDiffusionOptions(noisiness=0), "a positive number"),
         (lambda: create("seg-diffusion", NAMES, prediction="epsilon"), "choose 'v_prediction'"),
     ],
 )

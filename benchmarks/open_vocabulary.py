@@ -1,0 +1,284 @@
+"""Seg-diffusion on the tiny world: classes it was trained with, and classes it knows by their words alone.
+
+    python benchmarks/open_vocabulary.py --work W --json open_vocabulary.json
+
+Training begins from the bundled text-to-image model and sees only renders without an object of the unseen
+classes, first at half size, then at full size. Held-out renders show all classes. Scores are the mean IoU
+over seen and over unseen classes, without the background, and their harmonic mean. Compared are
+
+- seg-diffusion asked for all classes of the world, and asked for those that the caption names;
+- (a) attention masks of the same images (`pipe.segment`), which need a caption, at the settings that suit
+  validation renders best;
+- (b) a small U-Net trained on the same renders; it has no unseen classes, so that their pixels are ignored.
+
+Then the same without content attention, and with other numbers of steps and samples. What is complete in
+--work stands; what was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from PIL import Image
+from report import Row, report
+from tqdm import tqdm
+
+from diffusers_attnmask import DiffuMaskPipeline, bundled_model
+from tiny_world import render
+from tiny_world.oracle import CLASS_NAMES, MODEL, SHAPE
+from tiny_world.pairs import SPLIT_SEEDS
+from tiny_world.scene import SIZE
+from train_segmenter.data import ClassMap, Sample, mapped
+from train_segmenter.evaluation import Report, evaluate
+from train_segmenter.mean_iou import JointHistogram
+from train_segmenter.models import Segmenter, create
+from train_segmenter.options import TrainOptions
+from train_segmenter.seg_diffusion.options import whole_images
+from train_segmenter.training import trained_model
+
+FIRST_SEED = 900_000_000  # of the training split, far from what the bundled model was trained on
+NOISINESS = 3.0  # masks are sampled in few steps, which begin in noise
+LOOKS = ((0.3, 1), (0.5, 2), (0.7, 4))  # strength and looks of (a), of which the best is taken
+Prediction = Callable[["Scene"], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One render: image uint8 (128, 128, 3), mask uint8 (128, 128), caption and the classes that it names."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    caption: str
+    present: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Renders as a data source."""
+
+    scenes: tuple[Scene, ...]
+    class_names: tuple[str, ...] = CLASS_NAMES
+
+    @classmethod
+    def draw(cls, count: int, seeds: range, without: Sequence[str] = ()) -> Scenes:
+        """The first `count` renders that show none of the classes `without`."""
+        found: list[Scene] = []
+        for seed in seeds:
+            image, mask, caption, present = render(seed)
+            if not set(present) & set(without):
+                found.append(Scene(image, mask, caption, tuple(present)))
+            if len(found) == count:
+                break
+        return cls(tuple(found))
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def name(self, index: int) -> str:
+        return f"render {index}"
+
+    def __getitem__(self, index: int) -> Sample:
+        return Sample(self.scenes[index].image, self.scenes[index].mask, self.name(index))
+
+
+def options_at(side: int, steps: int, batch_size: int, learning_rate: float, seed: int) -> TrainOptions:
+    """Whole renders at a size; the averaged weights follow the last few hundred steps."""
+    return TrainOptions(
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=1e-2,
+        schedule="cosine",
+        warmup=min(100, steps),
+        ema=0.995,
+        augmentation=whole_images(side, SIZE, SIZE),
+        seed=seed,
+        log_every=50,
+        save_every=250,
+    )
+
+
+def seg_diffusion(work: Path, seen: Scenes, phases: Sequence[TrainOptions], attention: bool) -> Segmenter:
+    """The model after all phases."""
+    names = tuple(seen.class_names)
+    torch.manual_seed(phases[0].seed)
+
+    def start() -> Segmenter:
+        return create("seg-diffusion", names, content_attention=attention, noisiness=NOISINESS)
+
+    for number, options in enumerate(phases):
+        folder = work / f"{'content-attention' if attention else 'plain'}-{number}"
+        model = trained_model(start, seen, options, folder, cpu=True)
+
+        def start(model: Segmenter = model) -> Segmenter:
+            return model
+
+    return model
+
+
+def unet(work: Path, seen: Scenes, steps: int, seed: int) -> Segmenter:
+    """The baseline (b)."""
+
+    def start() -> Segmenter:
+        torch.manual_seed(seed)
+        return create(MODEL, seen.class_names, pretrained="none", **SHAPE)
+
+    options = replace(options_at(SIZE, steps, 16, 2e-3, seed), loss="ce+dice")
+    return trained_model(start, seen, options, work / "unet", cpu=True)
+
+
+def asked_for_all(model: Segmenter, steps: int, samples: int) -> Prediction:
+    """Ids of the world, with every class of it asked for."""
+    return lambda scene: _asked(model, scene, CLASS_NAMES[1:], steps, samples)
+
+
+def asked_for_present(model: Segmenter, steps: int, samples: int) -> Prediction:
+    """Ids of the world, with only the classes asked for that the caption names."""
+    return lambda scene: _asked(model, scene, scene.present, steps, samples)
+
+
+def _asked(model: Segmenter, scene: Scene, words: Sequence[str], steps: int, samples: int) -> np.ndarray:
+    out = model.pipe(
+        Image.fromarray(scene.image),
+        list(words),
+        denoising_steps=steps,
+        ensemble_size=samples,
+        generator=torch.Generator().manual_seed(0),
+        output_type="np",
+    )
+    return world_ids(words)[out.masks[0]]
+
+
+def attention_masks(pipe: DiffuMaskPipeline, strength: float, looks: int) -> Prediction:
+    """(a): ids of the world from the attention of the bundled model as it looks at the image."""
+
+    def predict(scene: Scene) -> np.ndarray:
+        out = pipe.segment(
+            Image.fromarray(scene.image),
+            scene.caption,
+            list(scene.present),
+            strength=strength,
+            looks=looks,
+            generator=torch.Generator().manual_seed(0),
+            output_type="np",
+        )
+        return world_ids(scene.present)[out.masks[0]]
+
+    return predict
+
+
+def world_ids(words: Sequence[str]) -> np.ndarray:
+    """(256,): the world's id of every id in a mask of these classes; what is uncertain is wrong."""
+    ids = np.full(256, 255, np.uint8)
+    ids[: len(words) + 1] = [0, *(CLASS_NAMES.index(word) for word in words)]
+    return ids
+
+
+def scored(title: str, predict: Prediction, scenes: Sequence[Scene], unseen: tuple[str, ...]) -> Report:
+    histogram = JointHistogram()
+    for scene in tqdm(scenes, desc=title, leave=False):
+        histogram.add(predict(scene), scene.mask)
+    return Report(CLASS_NAMES, histogram.confusion(len(CLASS_NAMES)), len(scenes), unseen=unseen)
+
+
+def row(title: str, scores: Report) -> Row:
+    """Seen, unseen, harmonic mean, and the IoU of every class."""
+    found = scores.to_dict()
+    return {
+        "masks": title,
+        **found["open_vocabulary"],
+        "background": found["iou"]["background"],
+        **found["iou"],
+    }
+
+
+def unet_row(model: Segmenter, held_out: Scenes) -> Row:
+    judged = mapped(held_out, ClassMap(tuple(model.class_names), others="ignore"))
+    found = evaluate(model, judged).to_dict()["iou"]
+    seen = float(np.mean([value for name, value in found.items() if name != "background"]))
+    return {"masks": "(b) U-Net, unseen pixels ignored", "seen": seen, **found}
+
+
+def main(
+    work: Annotated[Path, typer.Option(help="folder of the trainings")],
+    unseen: Annotated[
+        str, typer.Option(help="classes that no training shows, between commas")
+    ] = "moon,house",
+    renders: Annotated[int, typer.Option(min=1, help="training renders")] = 4000,
+    half_steps: Annotated[int, typer.Option(min=1, help="training steps at half size, 16 pairs each")] = 3000,
+    full_steps: Annotated[int, typer.Option(min=1, help="then at full size, 8 pairs each")] = 600,
+    unet_steps: Annotated[int, typer.Option(min=1, help="training steps of (b), 16 pairs each")] = 1000,
+    learning_rate: Annotated[float, typer.Option(help="of seg-diffusion at half size")] = 5e-4,
+    validation: Annotated[int, typer.Option(min=1, help="renders that choose the settings of (a)")] = 30,
+    held_out: Annotated[int, typer.Option(min=1, help="renders that judge")] = 100,
+    ablated: Annotated[int, typer.Option(min=1, help="of which judge the ablation")] = 40,
+    steps: Annotated[int, typer.Option(min=1, help="denoising steps")] = 2,
+    samples: Annotated[int, typer.Option(min=1, help="members of the ensemble")] = 3,
+    seed: int = 0,
+    json: Annotated[Path | None, typer.Option(help="write the rows here; the ablation beside it")] = None,
+) -> None:
+    hidden = tuple(unseen.split(","))
+    names = tuple(name for name in CLASS_NAMES if name not in hidden)
+    train_seeds = SPLIT_SEEDS["train"]
+    drawn = Scenes.draw(renders, train_seeds[FIRST_SEED:], without=hidden)
+    seen = mapped(drawn, ClassMap(names, others="ignore"))
+    judges = Scenes.draw(held_out, SPLIT_SEEDS["test"])
+    phases = (
+        options_at(SIZE // 2, half_steps, 16, learning_rate, seed),
+        options_at(SIZE, full_steps, 8, learning_rate / 2, seed),
+    )
+    model = seg_diffusion(work, seen, phases, attention=True)
+    rows = [
+        row(title, scored(title, ask(model, steps, samples), judges.scenes, hidden))
+        for title, ask in {
+            "seg-diffusion, all classes": asked_for_all,
+            "seg-diffusion, the caption's": asked_for_present,
+        }.items()
+    ]
+    rows.append(row(*best_attention(judges, validation, hidden)))
+    rows.append(unet_row(unet(work, seen, unet_steps, seed), judges))
+    settings = {"unseen": hidden, "renders": renders, "half_steps": half_steps, "full_steps": full_steps}
+    settings |= {
+        "held_out": held_out,
+        "steps": steps,
+        "samples": samples,
+        "unet_steps": unet_steps,
+        "seed": seed,
+    }
+    report(f"Seen and unseen classes on {held_out} held-out renders", rows, settings, json)
+    plain = seg_diffusion(work, seen, phases, attention=False)
+    part = judges.scenes[:ablated]
+    variants = [(model, steps, 1), (model, steps, samples), (model, 2 * steps, 1), (model, 1, 1)]
+    variants += [(plain, steps, 1), (plain, steps, samples)]
+    ablation = []
+    for own, count, size in dict.fromkeys(variants):
+        scores = scored("ablation", asked_for_all(own, count, size), part, hidden).to_dict()[
+            "open_vocabulary"
+        ]
+        content = own is model
+        ablation.append({"content attention": content, "steps": count, "samples": size, **scores})
+    beside = json.with_name(f"{json.stem}-ablation{json.suffix}") if json else None
+    report(f"Ablation on {len(part)} of them", ablation, settings, beside)
+
+
+def best_attention(judges: Scenes, count: int, hidden: tuple[str, ...]) -> tuple[str, Report]:
+    """(a) at the settings that are best on validation renders."""
+    pipe = DiffuMaskPipeline.from_pretrained(bundled_model())
+    validation = Scenes.draw(count, SPLIT_SEEDS["validation"]).scenes
+
+    def quality(setting: tuple[float, int]) -> float:
+        return scored("validation", attention_masks(pipe, *setting), validation, hidden).mean_iou
+
+    strength, looks = max(LOOKS, key=quality)
+    title = f"(a) attention, the caption's, strength {strength}, {looks} looks"
+    return title, scored(title, attention_masks(pipe, strength, looks), judges.scenes, hidden)
+
+
+if __name__ == "__main__":
+    typer.run(main)
