@@ -183,6 +183,10 @@ def _settings(recipe: str | None, model: str | None, model_options: list[str] | 
         from recipes import find
 
         settings = Recipe.read(find(recipe))
+    if model_options and Path(model or settings.model).exists():
+        raise ValueError(
+            f"{model or settings.model} keeps the options that it has: leave --model-option out."
+        )
     options = {**settings.model_options, **dict(_model_option(word) for word in model_options or ())}
     return replace(settings, model=model or settings.model, model_options=options)
 

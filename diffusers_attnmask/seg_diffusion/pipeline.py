@@ -18,6 +18,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from ..classes import BACKGROUND, ClassLike, ClassSpec, class_specs, with_background
 from ..output import packed_masks
+from ..reach import within_reach
 from .batching import in_batches
 from .content_attention import ContentAttention
 from .encoding import class_map, encoding_named, grey_values
@@ -133,7 +134,8 @@ class SegDiffusionPipeline(DiffusionPipeline):
             from huggingface_hub import snapshot_download
 
             hub = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
-            folder = snapshot_download(str(folder), allow_patterns=list(FILES), **hub)
+            with within_reach(folder, "model"):
+                folder = snapshot_download(str(folder), allow_patterns=list(FILES), **hub)
         return super().from_pretrained(folder, **kwargs)
 
     @torch.no_grad()

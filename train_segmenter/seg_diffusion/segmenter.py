@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from diffusers_attnmask.atomic_files import write_text
 from diffusers_attnmask.bundled import bundled_model
 from diffusers_attnmask.classes import BACKGROUND, class_specs
+from diffusers_attnmask.reach import within_reach
 from diffusers_attnmask.seg_diffusion.encoding import binary_pictures, level_pictures
 from diffusers_attnmask.seg_diffusion.latents import encode
 from diffusers_attnmask.seg_diffusion.noise import draw_noise
@@ -31,6 +34,7 @@ from train_segmenter.seg_diffusion.objective import (
 from train_segmenter.seg_diffusion.options import SegDiffusionOptions
 
 NAME = "seg-diffusion"
+OPTIONS_FILE = "seg_diffusion.json"
 HALF = (0.5, 0.5, 0.5)  # images go from [0, 1] to [-1, 1], as autoencoders take them
 LEAST = 1e-6  # probability, before its logarithm
 
@@ -158,9 +162,10 @@ class SegDiffusionSegmenter(Segmenter):
         return self.network["unet"].parameters()
 
     def save_pretrained(self, folder: Path) -> None:
-        """The pipeline, which diffusers loads, and the spec."""
+        """The pipeline, which diffusers loads, the spec, and the options of training."""
         self.pipe.save_pretrained(folder)
         self.spec.write(folder)
+        write_text(folder / OPTIONS_FILE, json.dumps(self.options.to_dict(), indent=2) + "\n")
 
     def _asked(self, masks: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, H, W) of what each mask is asked for, and the text (B, T, D) that asks for it."""
@@ -196,19 +201,20 @@ def create(
     """A new model from a text-to-image checkpoint: a folder, a Hub name, or "" for the bundled one."""
     if pretrained == "none":
         raise ValueError(
-            "seg-diffusion begins from the weights of a text-to-image model; name one as "
-            "seg-diffusion:CHECKPOINT, "
-            'and leave pretrained="none" out.'
+            "seg-diffusion begins from the weights of a text-to-image model: leave pretrained='none' out and "
+            "name one as seg-diffusion:CHECKPOINT where it is not the bundled one."
         )
     chosen = SegDiffusionOptions.from_dict(options)
-    pipe = SegDiffusionPipeline.from_text_to_image(
-        start or bundled_model(),
-        content_attention=chosen.content_attention,
-        prediction=chosen.prediction,
-        encoding=chosen.encoding,
-        noise=chosen.noise,
-        phrases={name: list(words) for name, words in chosen.phrases.items()},
-    )
+    checkpoint = start or bundled_model()
+    with within_reach(checkpoint, "model"):
+        pipe = SegDiffusionPipeline.from_text_to_image(
+            checkpoint,
+            content_attention=chosen.content_attention,
+            prediction=chosen.prediction,
+            encoding=chosen.encoding,
+            noise=chosen.noise,
+            phrases={name: list(words) for name, words in chosen.phrases.items()},
+        )
     origin = Path(start).name if start and Path(start).exists() else start or "bundled"
     return SegDiffusionSegmenter(pipe, _spec(f"{NAME}:{origin}", class_names), chosen)
 
@@ -217,7 +223,13 @@ def load(folder: Path, spec: SegmenterSpec | None) -> SegDiffusionSegmenter:
     """The model of a folder that `save_pretrained` wrote, or of a pipeline that was saved alone."""
     pipe = SegDiffusionPipeline.from_pretrained(folder)
     known = tuple((pipe.config.id2label or {}).values())
-    return SegDiffusionSegmenter(pipe, spec or _spec(NAME, known), _options_of(pipe))
+    saved = folder / OPTIONS_FILE
+    options = (
+        SegDiffusionOptions.from_dict(json.loads(saved.read_text(encoding="utf-8")))
+        if saved.is_file()
+        else _options_of(pipe)
+    )
+    return SegDiffusionSegmenter(pipe, spec or _spec(NAME, known), options)
 
 
 def _spec(model: str, class_names: tuple[str, ...]) -> SegmenterSpec:
@@ -225,7 +237,7 @@ def _spec(model: str, class_names: tuple[str, ...]) -> SegmenterSpec:
 
 
 def _options_of(pipe: SegDiffusionPipeline) -> SegDiffusionOptions:
-    """The options that a saved pipeline tells."""
+    """The options that a pipeline tells which was saved alone."""
     config: Mapping[str, Any] = pipe.config
     return SegDiffusionOptions(
         encoding=config["encoding"],

@@ -122,6 +122,8 @@ def test_mistakes_are_one_clear_line(trained, data, tmp_path):
         ([*train, "--model", "seg-diffusion", "--loss", "dice"], "its own loss"),
         ([*train, "--model", "seg-diffusion", "--model-option", "encoding"], "name=value, not 'encoding'"),
         ([*train, "--model", "seg-diffusion", "--pretrained", "none"], "begins from the weights"),
+        ([*train, "--model", "seg-diffusion:nowhere"], "no model at 'nowhere'"),
+        ([*train, "--model", out, "--model-option", "absent=0"], "keeps the options that it has"),
     ]:
         result = attnmask(*words)
         assert isinstance(result.exception, (ValueError, OSError)) and message in str(result.exception)

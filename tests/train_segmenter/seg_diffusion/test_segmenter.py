@@ -153,10 +153,12 @@ def test_a_checkpoint_is_named_and_the_result_is_a_pipeline(tmp_path):
 
     sd15().save_pretrained(tmp_path / "start")
     torch.manual_seed(0)
-    model = create(f"seg-diffusion:{tmp_path / 'start'}", NAMES, encoding="levels", noise="pyramid")
+    options = {"encoding": "levels", "noise": "pyramid", "absent": 0.5, "ensemble_size": 3}
+    model = create(f"seg-diffusion:{tmp_path / 'start'}", NAMES, **options)
     assert model.spec.model == "seg-diffusion:start" and model.pipe.config.noise == "pyramid"
     model.save_pretrained(tmp_path / "saved")
-    assert load(tmp_path / "saved").class_names == NAMES
+    again = load(tmp_path / "saved")
+    assert again.class_names == NAMES and again.options == model.options == SegDiffusionOptions(**options)
     assert SegDiffusionPipeline.from_pretrained(tmp_path / "saved").config.encoding == "levels"
 
 
