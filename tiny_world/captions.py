@@ -1,4 +1,4 @@
-"""Captions in natural variants: with and without colours, place and the words "a photo of", in any order."""
+"""Captions in natural variants: with and without colours, articles, place and "a photo of", in any order."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ def join_phrases(phrases: list[str]) -> str:
 
 def draw_caption(rng: np.random.Generator, scene: Scene) -> str:
     items = [scene.items[i] for i in rng.permutation(len(scene.items))]
-    if rng.random() < 0.08:
+    if rng.random() < 0.2:
         return (", " if rng.random() < 0.5 else " ").join(item.name for item in items)
-    coloured = rng.random() < 0.8
-    phrases = [with_article(f"{item.colour} {item.name}" if coloured else item.name) for item in items]
+    coloured, with_articles = rng.random() < 0.75, rng.random() < 0.65
+    phrases = [f"{item.colour} {item.name}" if coloured else item.name for item in items]
+    if with_articles:
+        phrases = [with_article(phrase) for phrase in phrases]
     subject = join_phrases(phrases)
     if len(phrases) == 2 and rng.random() < 0.2:
         subject = f"{phrases[0]} next to {phrases[1]}"

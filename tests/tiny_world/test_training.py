@@ -111,11 +111,25 @@ def test_timesteps_cover_the_schedule_and_lean_to_the_noisy_end():
         assert drawn.float().mean() / 1000 == pytest.approx(mean, abs=0.01)
 
 
+def test_what_follows_the_words_is_hidden_from_a_share_of_the_pictures():
+    tokenizer = learn_tokenizer(["a star", "a red star and a fish on grass"])
+    captions = ["a star", "a red star and a fish on grass"] * 200
+    tokens, empty = tokenize(tokenizer, captions), tokenize(tokenizer, [""])
+    latents = {64: torch.zeros(400, 4, 2, 2)}
+    batches = Batches(latents, captions, tokens, empty, new_scheduler(), 0.0, 0.5, 1.0)
+    batch = batches.draw(Phase(64, 1, 300, lone=0.5), torch.Generator().manual_seed(0))
+    hidden = ~batch.readable.all(1)
+    assert 0.4 < hidden.float().mean() < 0.6
+    words = torch.where(batch.facts.number == 1, 2, 8)  # and the token that begins every caption
+    readable = torch.arange(LENGTH) <= words[:, None]
+    assert torch.equal(batch.readable[hidden], readable[hidden])
+
+
 def test_batches_hold_the_asked_share_of_lone_objects_and_split_over_processes(trained):
     kept = torch.load(trained / "examples.pt", weights_only=True)
     count = len(kept["captions"])
     names = torch.arange(count)[:, None]  # in place of tokens: each caption says which it is
-    batches = Batches(kept["latents"], kept["captions"], names, names[:1] - 1, new_scheduler(), 0.0, 1.0)
+    batches = Batches(kept["latents"], kept["captions"], names, names[:1] - 1, new_scheduler(), 0.0, 0.0, 1.0)
     phase = Phase(64, 1, 400, lone=0.8)
     batch = batches.draw(phase, torch.Generator().manual_seed(0))
     lone = {i for i in range(count) if len(tiny_world.render(DENOISER.first_seed + i)[3]) == 1}

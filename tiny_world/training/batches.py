@@ -32,13 +32,15 @@ class Phase:
 class Batch:
     """Noisy latents and the velocity to predict (B, 4, h, w), timesteps (B,), tokens (B, L).
 
-    ``facts`` are the captions'; ``captioned`` (B,) is False where the caption was left out.
+    ``readable`` (B, L) is False for tokens that the UNet must do without. ``facts`` are the captions';
+    ``captioned`` (B,) is False where the caption was left out.
     """
 
     noisy: torch.Tensor
     velocity: torch.Tensor
     timesteps: torch.Tensor
     tokens: torch.Tensor
+    readable: torch.Tensor
     facts: Facts
     captioned: torch.Tensor
 
@@ -50,7 +52,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class Batches:
-    """latents: size → float16 (N, 4, h, w); tokens (N, L) of the captions and (1, L) of the empty one."""
+    """latents: size → float16 (N, 4, h, w); tokens (N, L) of the captions and (1, L) of the empty one.
+
+    empty_captions and hidden_endings are shares of the pictures: of those trained without a caption, and of
+    those whose UNet reads the words' own tokens only. What follows them tells the whole sentence, too; words
+    that are not needed are not looked at, and give no masks.
+    """
 
     latents: Mapping[int, torch.Tensor]
     captions: Sequence[str]
@@ -58,6 +65,7 @@ class Batches:
     empty: torch.Tensor
     scheduler: DDIMScheduler
     empty_captions: float
+    hidden_endings: float
     noisiness: float
 
     @cached_property
@@ -73,7 +81,11 @@ class Batches:
     def draw(self, phase: Phase, generator: torch.Generator) -> Batch:
         chosen = self.choose(phase, generator)
         clean = self.latents[phase.size][chosen].float()
-        dropped = torch.rand(phase.batch, 1, generator=generator) < self.empty_captions
+        dropped, hidden = (
+            torch.rand(phase.batch, 1, generator=generator) < share
+            for share in (self.empty_captions, self.hidden_endings)
+        )
+        tokens = torch.where(dropped, self.empty, self.tokens[chosen])
         noise = torch.randn(clean.shape, generator=generator)
         steps = self.scheduler.config.num_train_timesteps
         timesteps = spread_timesteps(phase.batch, steps, self.noisiness, generator)
@@ -81,7 +93,8 @@ class Batches:
             noisy=self.scheduler.add_noise(clean, noise, timesteps),
             velocity=self.scheduler.get_velocity(clean, noise, timesteps),
             timesteps=timesteps,
-            tokens=torch.where(dropped, self.empty, self.tokens[chosen]),
+            tokens=tokens,
+            readable=~(hidden & ends(tokens, self.empty[0, -1])),
             facts=self.facts[chosen],
             captioned=~dropped[:, 0],
         )
@@ -91,6 +104,11 @@ class Batches:
         place = torch.rand(phase.batch, generator=generator)
         alone, crowd = (group[(place * len(group)).long()] for group in self.groups)
         return torch.where(torch.rand(phase.batch, generator=generator) < phase.lone, alone, crowd)
+
+
+def ends(tokens: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+    """Where the captions (B, L) are over: from the first end token on."""
+    return (tokens == end).cumsum(1) > 0
 
 
 def spread_timesteps(count: int, steps: int, noisiness: float, generator: torch.Generator) -> torch.Tensor:

@@ -19,16 +19,22 @@ from tiny_world.training.examples import prepare_examples
 from tiny_world.training.model import Denoiser, load_weights, new_scheduler, new_unet, save_pipeline
 from tiny_world.training.optimizer import optimizers
 from tiny_world.training.schedule import learning_rate
-from tiny_world.training.text import learn_tokenizer, new_text_encoder, tokenize
+from tiny_world.training.text import learn_tokenizer, load_tokenizer, new_text_encoder, tokenize
 
 
 @dataclass(frozen=True)
 class DenoiserRecipe:
     # What words mean is learnt at half size, where a sample costs a quarter; then the outlines at full size.
-    phases: tuple[Phase, ...] = (Phase(64, 4100, 64, lone=0.45), Phase(128, 1400, 32, lone=0.45))
+    phases: tuple[Phase, ...] = (
+        Phase(64, 4100, 64, lone=0.45),
+        Phase(128, 900, 32, lone=0.45),
+        Phase(64, 800, 64, lone=0.45),
+        Phase(128, 650, 32, lone=0.45),
+    )
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     empty_captions: float = 0.1
+    hidden_endings: float = 0.5
     noisiness: float = 2.0
     legibility: float = 0.1  # weight of what the critic says beside the squared error
     average: float = 0.997  # the moving average of the weights is what is sampled and shipped
@@ -54,7 +60,7 @@ def train_denoiser(
 ) -> None:
     """Train, or go on training; every 500 steps a checkpoint and the pipeline as it is.
 
-    start_from: a pipeline folder whose weights a new training begins with.
+    start_from: a pipeline folder whose tokenizer is kept, and whose weights a new training begins with.
     """
     rank, processes = parallel.join()
     if rank == 0:
@@ -64,7 +70,7 @@ def train_denoiser(
     examples = checkpoint.load(folder / "examples.pt")
     captions = examples["captions"]
     torch.manual_seed(recipe.seed)
-    tokenizer = learn_tokenizer(captions)
+    tokenizer = load_tokenizer(start_from) if start_from else learn_tokenizer(captions)
     batches = Batches(
         latents=examples["latents"],
         captions=captions,
@@ -72,6 +78,7 @@ def train_denoiser(
         empty=tokenize(tokenizer, [""]),
         scheduler=new_scheduler(),
         empty_captions=recipe.empty_captions,
+        hidden_endings=recipe.hidden_endings,
         noisiness=recipe.noisiness,
     )
     model = Denoiser(new_unet(), new_text_encoder(tokenizer)).to(memory_format=torch.channels_last)
@@ -94,7 +101,7 @@ def train_denoiser(
         phase = recipe.phase_at(step)
         batch = batches.draw(phase, generator).share(rank, processes)
         with sdpa_kernel(phase.attention), torch.autocast("cpu", torch.bfloat16):
-            velocity = model(batch.noisy, batch.timesteps, batch.tokens).float()
+            velocity = model(batch.noisy, batch.timesteps, batch.tokens, batch.readable).float()
             loss = F.mse_loss(velocity, batch.velocity)
             read = legibility(critic, batch, velocity, batches.scheduler, generator)
             loss = loss + recipe.legibility * read

@@ -47,9 +47,12 @@ class Denoiser(torch.nn.Module):
         super().__init__()
         self.unet, self.text_encoder = unet, text_encoder
 
-    def forward(self, noisy: torch.Tensor, timesteps: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, noisy: torch.Tensor, timesteps: torch.Tensor, tokens: torch.Tensor, readable: torch.Tensor
+    ) -> torch.Tensor:
         """Velocity (B, 4, h, w) of noisy latents (B, 4, h, w) at timesteps (B,), for tokens (B, L)."""
-        return self.unet(noisy, timesteps, self.text_encoder(tokens)[0]).sample
+        text = self.text_encoder(tokens)[0]
+        return self.unet(noisy, timesteps, text, encoder_attention_mask=readable).sample
 
 
 def load_weights(denoiser: Denoiser, pipeline: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import torch
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
@@ -30,6 +31,10 @@ def learn_tokenizer(captions: list[str]) -> CLIPTokenizer:
     tokens = [*dict.fromkeys(pieces), "<|startoftext|>", "<|endoftext|>"]
     vocabulary = {token: i for i, token in enumerate(tokens)}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LENGTH)
+
+
+def load_tokenizer(pipeline: Path) -> CLIPTokenizer:
+    return CLIPTokenizer.from_pretrained(pipeline / "tokenizer")
 
 
 def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
