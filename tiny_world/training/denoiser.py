@@ -25,12 +25,7 @@ from tiny_world.training.text import learn_tokenizer, load_tokenizer, new_text_e
 @dataclass(frozen=True)
 class DenoiserRecipe:
     # What words mean is learnt at half size, where a sample costs a quarter; then the outlines at full size.
-    phases: tuple[Phase, ...] = (
-        Phase(64, 4100, 64, lone=0.45),
-        Phase(128, 900, 32, lone=0.45),
-        Phase(64, 800, 64, lone=0.45),
-        Phase(128, 650, 32, lone=0.45),
-    )
+    phases: tuple[Phase, ...] = (Phase(64, 4500, 64, lone=0.5), Phase(128, 1500, 32, lone=0.45))
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     empty_captions: float = 0.1
@@ -38,7 +33,7 @@ class DenoiserRecipe:
     noisiness: float = 2.0
     legibility: float = 0.1  # weight of what the critic says beside the squared error
     average: float = 0.997  # the moving average of the weights is what is sampled and shipped
-    critic_steps: int = 1200
+    critic_steps: int = 1800
     images: int = 24000
     first_seed: int = 100_000
     seed: int = 0

@@ -53,7 +53,7 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     )
     for name, weight in encoder.named_parameters():
         if "embedding" in name:  # CLIP's own spread of 0.02 makes all words alike at first
-            torch.nn.init.normal_(weight, std=0.3)
+            torch.nn.init.normal_(weight, std=0.1 if "position" in name else 0.3)  # words before places
     return encoder
 
 
