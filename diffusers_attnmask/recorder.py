@@ -38,6 +38,17 @@ class Reading:
             and (not self.layers or layer.name.startswith(self.layers))
         )
 
+    def check(self, layers: Sequence[AttentionLayer]) -> None:
+        """Refuse to read what none of a model's layers has."""
+        if any(self.covers(layer) for layer in layers):
+            return
+        asked = f"layers={list(self.layers)}, places={list(self.places)}, levels={list(self.levels)}"
+        cross = self.source != SELF
+        known = ", ".join(f"{layer.name} (level {layer.level})" for layer in layers if layer.cross == cross)
+        raise ValueError(
+            f"no {'cross' if cross else 'self'}-attention layer fits {asked}; the model has: {known}"
+        )
+
     def covers_step(self, step: int, total: int) -> bool:
         first, last = self.steps
         return first * total <= step < last * total

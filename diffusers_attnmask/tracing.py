@@ -51,6 +51,8 @@ class AttentionTrace:
         self.layers = self.family.layers(pipe)
         levels = cross_levels(self.layers)
         self.readings = tuple(dict.fromkeys(r for method in self.methods for r in method.readings(levels)))
+        for reading in self.readings:
+            reading.check(self.layers)
         self._open = ExitStack()
 
     def __enter__(self) -> AttentionTrace:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from diffusers_attnmask import DiffuMaskPipeline, trace
-from diffusers_attnmask.methods import Daam
+from diffusers_attnmask.methods import Daam, DiffuMask
 from diffusers_attnmask.settings import settings_of
 from tests.small_models import sd15
 
@@ -46,6 +46,12 @@ def test_a_learned_word_of_several_vectors_is_all_of_them():
     query = traced.recorder.queries[0]
     assert query.prompt == (4, 5)
     assert query.words[0].positions == (1, 2)
+
+
+@pytest.mark.parametrize("options", [{"layers": ["up_blocks.9"]}, {"levels": [0], "places": ["mid"]}])
+def test_options_that_no_layer_fits_are_refused_with_the_layers_that_there_are(options):
+    with pytest.raises(ValueError, match=r"(?s)no cross-attention layer fits.*levels=\[\d\].*up_blocks"):
+        trace(sd15(), classes=["dog"], methods=DiffuMask(**options))
 
 
 def test_a_unet_batch_that_is_neither_plain_nor_guided_is_refused():
