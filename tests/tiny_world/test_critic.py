@@ -26,6 +26,7 @@ def batch_of(clean, timesteps, captioned):
         velocity=scheduler.get_velocity(clean, noise, timesteps),
         timesteps=timesteps,
         tokens=torch.zeros(len(clean), 1),
+        readable=torch.ones(len(clean), 1, dtype=torch.bool),
         facts=read_facts(CAPTIONS),
         captioned=captioned,
     )

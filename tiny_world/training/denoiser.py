@@ -50,6 +50,50 @@ class DenoiserRecipe:
         raise IndexError(f"the recipe has {self.steps} steps")
 
 
+@dataclass(eq=False)
+class Training:
+    """All that changes while the denoiser learns; `done` counts the steps."""
+
+    model: Denoiser
+    average: AveragedModel
+    optimizers: tuple[torch.optim.Optimizer, ...]
+    done: int = 0
+
+    @classmethod
+    def begin(cls, model: Denoiser, recipe: DenoiserRecipe) -> Training:
+        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+        return cls(model, average, optimizers(model, recipe.learning_rate, recipe.weight_decay))
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint, if there is one."""
+        state = checkpoint.load(path)
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.done = state["step"]
+
+    def save(self, path: Path) -> None:
+        states = {"model": self.model.state_dict(), "average": self.average.state_dict()}
+        states["optimizers"] = [optimizer.state_dict() for optimizer in self.optimizers]
+        checkpoint.save(path, {**states, "step": self.done})
+
+    def learn(self, loss: torch.Tensor, rate: float) -> None:
+        """One step down the gradient of a loss, averaged over the processes."""
+        self.model.zero_grad()
+        loss.backward()
+        parallel.average_gradients(self.model)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+        self.average.update_parameters(self.model)
+        self.done += 1
+
+
 def train_denoiser(
     folder: Path, recipe: DenoiserRecipe = DenoiserRecipe(), start_from: Path | None = None
 ) -> None:
@@ -80,46 +124,27 @@ def train_denoiser(
     if start_from is not None:
         load_weights(model, start_from)
     critic = load_critic(folder)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
-    both = optimizers(model, recipe.learning_rate, recipe.weight_decay)
-    state, first = checkpoint.load(folder / "denoiser.pt"), 0
-    if state:
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        for optimizer, saved in zip(both, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        first = state["step"]
-    losses: list[list[float]] = []
-    bar = {"desc": "denoiser", "initial": first, "total": recipe.steps, "mininterval": 10}
-    for step in trange(first, recipe.steps, disable=rank > 0, **bar):
+    training = Training.begin(model, recipe)
+    training.resume(folder / "denoiser.pt")
+    recent: list[tuple[float, float]] = []
+    bar = {"desc": "denoiser", "initial": training.done, "total": recipe.steps, "mininterval": 10}
+    for step in trange(training.done, recipe.steps, disable=rank > 0, **bar):
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
         phase = recipe.phase_at(step)
         batch = batches.draw(phase, generator).share(rank, processes)
         with sdpa_kernel(phase.attention), torch.autocast("cpu", torch.bfloat16):
             velocity = model(batch.noisy, batch.timesteps, batch.tokens, batch.readable).float()
-            loss = F.mse_loss(velocity, batch.velocity)
-            read = legibility(critic, batch, velocity, batches.scheduler, generator)
-            loss = loss + recipe.legibility * read
-        model.zero_grad()
-        loss.backward()
-        parallel.average_gradients(model)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in both:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, recipe.steps, recipe.learning_rate)
-            optimizer.step()
-        average.update_parameters(model)
-        losses.append([loss.item(), read.item()])
-        done = step + 1
-        if done % 100 == 0 and rank == 0:
-            total, unread = np.mean(losses[-100:], axis=0)
-            print(
-                f"step {done} loss {total:.4f}, of which {recipe.legibility} x {unread:.4f} unread",
-                flush=True,
-            )
-        if (done % 500 == 0 or done == recipe.steps) and rank == 0:
-            states = {"model": model.state_dict(), "average": average.state_dict()}
-            states["optimizers"] = [optimizer.state_dict() for optimizer in both]
-            checkpoint.save(folder / "denoiser.pt", {**states, "step": done})
-            save_pipeline(folder, tokenizer, average.module)
+            error = F.mse_loss(velocity, batch.velocity)
+            unread = legibility(critic, batch, velocity, batches.scheduler, generator)
+        rate = learning_rate(step, recipe.steps, recipe.learning_rate)
+        training.learn(error + recipe.legibility * unread, rate)
+        recent.append((error.item(), unread.item()))
+        if rank > 0:
+            continue
+        if training.done % 100 == 0:
+            means = np.mean(recent[-100:], axis=0)
+            print(f"step {training.done}: error {means[0]:.4f}, unread {means[1]:.4f}", flush=True)
+        if training.done % 500 == 0 or training.done == recipe.steps:
+            training.save(folder / "denoiser.pt")
+            save_pipeline(folder, tokenizer, training.average.module)
     parallel.wait()
