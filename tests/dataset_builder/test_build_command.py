@@ -96,4 +96,4 @@ def test_the_report_lies_in_the_folder(invoke, recipe, tmp_path):
 def test_a_report_of_nothing_is_refused(invoke, tmp_path):
     result = invoke("report", tmp_path / "nowhere")
     assert isinstance(result.exception, FileNotFoundError)
-    assert "names are user/name" in str(result.exception)
+    assert "nowhere" in str(result.exception) and "Hub name user/name" in str(result.exception)

@@ -41,7 +41,7 @@ def test_a_folder_holds_the_whole_pipeline(tmp_path, content_attention):
 def test_it_is_a_custom_pipeline_of_diffusers(tmp_path):
     pipe = fresh_pipeline()
     pipe.save_pretrained(tmp_path)
-    file = diffusers_attnmask.__path__[0] + "/seg_diffusion/custom_pipeline.py"
+    file = diffusers_attnmask.__path__[0] + "/seg_diffusion/custom_seg_diffusion.py"
     again = DiffusionPipeline.from_pretrained(tmp_path, custom_pipeline=file, trust_remote_code=True)
     assert isinstance(again, SegDiffusionPipeline) and same_masks(pipe, again)
 
