@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -18,7 +19,7 @@ THRESHOLDS = ("otsu", "adaptive")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskMethod:
+class MaskMethod(ABC):
     """Options that every method has.
 
     steps: the part of the sampling that is recorded, as fractions. layers: prefixes of layer names, none for
@@ -41,21 +42,21 @@ class MaskMethod:
         if not 0 <= first < last <= 1:
             raise ValueError(f"steps={self.steps} must be a part of the sampling such as (0.2, 1.0)")
 
+    @abstractmethod
     def readings(self, levels: Collection[int]) -> tuple[Reading, ...]:
         """What to record on a model whose cross-attention is at these levels."""
-        raise NotImplementedError
 
     def sampling_prompt(self, prompt: str, specs: Sequence[ClassSpec]) -> str:
         """The prompt that the method wants sampled."""
         return prompt
 
+    @abstractmethod
     def heatmaps(self, record: ImageRecord) -> Tensor:
         """Class maps (C, H, W) in [0, 1], float32, at image size."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mask(self, heatmaps: Tensor, class_names: Sequence[str]) -> Tensor:
         """Ids (H, W) uint8 from class maps; class_names begin with the background."""
-        raise NotImplementedError
 
 
 def model_levels(

@@ -4,26 +4,11 @@ import json
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
-from typer.testing import CliRunner
 
+from tests.train_segmenter.commands import attnmask, succeed
 from tests.train_segmenter.shapes import SMALL_MODEL, SMALL_SIZES, draw, write_folder
-from train_segmenter import cli
 from train_segmenter.mean_iou import mean_iou
-
-
-def attnmask(*words):
-    app = typer.Typer()
-    for name, command in (("train", cli.train), ("eval", cli.evaluate), ("segment", cli.segment)):
-        app.command(name)(command)
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def succeed(*words):
-    result = attnmask(*words)
-    assert result.exit_code == 0, (result.output, result.exception)
-    return result
 
 
 @pytest.fixture(scope="module")

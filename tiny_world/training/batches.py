@@ -24,7 +24,7 @@ class Phase:
 
     @property
     def attention(self) -> SDPBackend:
-        """On a CPU whole matrices train a third faster while rows are short; long rows go block by block."""
+        """On a CPU whole matrices train a fifth faster while rows are short; long rows go block by block."""
         return SDPBackend.MATH if self.size < 128 else SDPBackend.FLASH_ATTENTION
 
 

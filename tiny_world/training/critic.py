@@ -26,6 +26,12 @@ from tiny_world.training.optimizer import optimizers
 from tiny_world.training.schedule import learning_rate
 
 SIDE = 16
+NOISIEST = 950  # timestep past which no picture is left to read
+
+
+def seen(captions: Sequence[str]) -> int:
+    """How many of the pictures the critic learns from; the last twentieth tells how well it reads."""
+    return len(captions) * 19 // 20
 
 
 def from_afar(latents: torch.Tensor) -> torch.Tensor:
@@ -109,17 +115,16 @@ def train_critic(
     batch: int = 64,
     rate: float = 2e-3,
 ) -> Critic:
-    """A critic of latents of every size: size → (N, 4, h, w). It never sees the last twentieth of them."""
+    """A critic of latents of every size: size → (N, 4, h, w)."""
     torch.manual_seed(0)
     facts = read_facts(captions)
     critic = Critic().to(memory_format=torch.channels_last)
     both = optimizers(critic, rate, 0.01)
     generator = torch.Generator().manual_seed(0)
-    seen = len(captions) * 19 // 20
     bar = trange(steps, desc="critic", mininterval=10)
     for step in bar:
-        chosen = torch.randint(seen, (batch,), generator=generator)
-        timesteps = (torch.rand(batch, generator=generator) * 950).long()
+        chosen = torch.randint(seen(captions), (batch,), generator=generator)
+        timesteps = (torch.rand(batch, generator=generator) * NOISIEST).long()
         clean = from_afar(latents[sorted(latents)[step % len(latents)]][chosen].float())
         noisy, share = mixed(clean, scheduler, timesteps, generator)
         with torch.autocast("cpu", torch.bfloat16):
@@ -157,7 +162,7 @@ def prepare_critic(folder: Path, steps: int) -> None:
     latents, captions = examples["latents"], examples["captions"]
     critic = train_critic(latents, captions, new_scheduler(), steps)
     checkpoint.save(folder / "critic.pt", critic.state_dict())
-    unseen = slice(len(captions) * 19 // 20, None)
+    unseen = slice(seen(captions), None)
     for timestep in (0, 500, 800):
         read = share_read(critic, latents[min(latents)][unseen], captions[unseen], new_scheduler(), timestep)
         print(f"critic: at timestep {timestep}, {read:.3f} of unseen pictures read right", flush=True)

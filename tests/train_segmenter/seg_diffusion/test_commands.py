@@ -5,30 +5,15 @@ import json
 import numpy as np
 import pytest
 import torch
-import typer
 from huggingface_hub import ModelCard
 from PIL import Image
-from typer.testing import CliRunner
 
 from diffusers_attnmask import SegDiffusionPipeline
 from tests.small_models import sd15
+from tests.train_segmenter.commands import attnmask, succeed
 from tests.train_segmenter.shapes import write_folder
-from train_segmenter import cli
 
 TRAINING = ["--steps", 2, "--batch-size", 2, "--crop", 32, "--evaluate-every", 2, "--cpu", "--json"]
-
-
-def attnmask(*words):
-    app = typer.Typer()
-    for name, command in (("train", cli.train), ("eval", cli.evaluate), ("segment", cli.segment)):
-        app.command(name)(command)
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def succeed(*words):
-    result = attnmask(*words)
-    assert result.exit_code == 0, (result.output, result.exception)
-    return result
 
 
 @pytest.fixture(scope="module")
