@@ -46,7 +46,7 @@ _CITATION = """
 }"""
 
 IDS = 256  # ids of a uint8 mask; pairs with any other id are counted one by one
-_CHUNK = 30_000  # pixels; below the size from which torch starts threads, which cost more here than they gain
+_CHUNK = 30_000  # pixels: they stay in the cache, and torch starts no threads, which cost more here than they gain
 
 
 class JointHistogram:
@@ -66,6 +66,11 @@ class JointHistogram:
                 f"A prediction of shape {prediction.shape} cannot be compared with a reference of shape "
                 f"{reference.shape}. Resize the prediction to the reference first."
             )
+        prediction, reference = prediction.reshape(-1), reference.reshape(-1)
+        for start in range(0, prediction.size, _CHUNK):
+            self._add_chunk(prediction[start : start + _CHUNK], reference[start : start + _CHUNK])
+
+    def _add_chunk(self, prediction: np.ndarray, reference: np.ndarray) -> None:
         small_prediction, small_reference = _as_uint8(prediction), _as_uint8(reference)
         if small_prediction is not None and small_reference is not None:
             self._add_uint8(small_prediction, small_reference)
@@ -77,12 +82,11 @@ class JointHistogram:
         size = 1 + max(int(prediction.max(initial=0)), int(reference.max(initial=0)))
         pairs = np.multiply(reference, size, dtype=np.int16 if size**2 <= 2**15 else np.int32)
         pairs += prediction
-        counts = self._dense[:size, :size]
-        for chunk in torch.from_numpy(pairs.reshape(-1)).split(_CHUNK):
-            counts += torch.bincount(chunk, minlength=size * size).numpy().reshape(size, size)
+        counts = torch.bincount(torch.from_numpy(pairs), minlength=size * size)
+        self._dense[:size, :size] += counts.numpy().reshape(size, size)
 
     def _add_any(self, prediction: np.ndarray, reference: np.ndarray) -> None:
-        pixels = np.stack([reference.ravel(), prediction.ravel()])
+        pixels = np.stack([reference, prediction])
         pairs, counts = np.unique(pixels, axis=1, return_counts=True)
         self.add_pairs(np.stack([*pairs, counts], axis=1))
 
