@@ -46,7 +46,7 @@ _CITATION = """
 }"""
 
 IDS = 256  # ids of a uint8 mask; pairs with any other id are counted one by one
-_CHUNK = 30_000  # pixels: few enough for the cache, and for torch to start no threads that cost more than they gain
+_CHUNK = 30_000  # pixels: they fit the cache, and torch starts no threads for so few, which would cost more
 
 
 class JointHistogram:
