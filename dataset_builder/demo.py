@@ -27,7 +27,7 @@ LEARNING_RATE = 2e-3
 REAL_START = 700_000_000  # renders far from those that the bundled model and the oracle have seen
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DemoOptions:
     """pairs: sampled, in `sampling_steps` each. steps: of a segmenter's training, judge_steps: of one of the
     filter's judges. keep: the part of each class that they agree with. held_out: renders to evaluate on."""
@@ -71,7 +71,8 @@ def demo(
     """Sample pairs with the bundled model, filter them, train a segmenter on them, and score it."""
     check_extras()
     judge_steps = max(1, min(DemoOptions.judge_steps, steps))
-    scores = run(DemoOptions(pairs, seed, steps, judge_steps, workers=workers), out)
+    options = DemoOptions(pairs=pairs, seed=seed, steps=steps, judge_steps=judge_steps, workers=workers)
+    scores = run(options, out)
     typer.echo(json.dumps(scores) if as_json else summary(scores, out))
 
 

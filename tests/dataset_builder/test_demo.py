@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from dataset_builder import demo
 from dataset_builder.building.run import EngineOptions, build
@@ -44,6 +46,17 @@ def test_every_stage_leaves_its_result_and_none_is_done_twice(painted, tmp_path,
     monkeypatch.setattr("dataset_builder.filter_command.filter", None)
     again = run(OPTIONS, tmp_path)
     assert again["mean_iou"] == scores["mean_iou"]
+
+
+def test_the_command_hands_its_options_on(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(demo, "run", lambda options, out: asked.append((options, out)) or {})
+    app = typer.Typer()
+    app.command()(demo.demo)
+    command = ["--pairs", "9", "--steps", "5", "--seed", "3", "--workers", "0", "--json"]
+    result = CliRunner().invoke(app, [*command, "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert asked == [(DemoOptions(pairs=9, seed=3, steps=5, judge_steps=5, workers=0), tmp_path)]
 
 
 def test_the_end_says_the_scores_and_where_to_look(tmp_path):
