@@ -33,8 +33,10 @@ def augment(
     from tqdm import tqdm
 
     from dataset_builder.augmentation import AugmentedRows
+    from dataset_builder.building.layout import SPLIT
     from dataset_builder.derived import new_folder
     from dataset_builder.export.dataset import write_rows
+    from dataset_builder.hub.card import CARD, write_derived_card
     from train_segmenter.data.hub import hub
     from train_segmenter.pair_augmentation.options import PUBLISHED_GRIDS, AugmentOptions
 
@@ -51,6 +53,8 @@ def augment(
     with new_folder(out) as work:
         shown = tqdm(rows, "augmenting", total=len(rows), unit="pair")
         write_rows({split: (shown, len(rows))}, rows.features, source.class_names, work)
+        if split == SPLIT and (Path(data) / CARD).is_file():
+            write_derived_card(work, out.resolve().name, Path(data))
     if as_json:
         typer.echo(json.dumps({"out": str(out), "pairs": len(rows), "of": len(source)}))
     else:

@@ -1,16 +1,19 @@
 """`attnmask augment` makes a new dataset beside an untouched one."""
 
 import json
+import shutil
 
 import datasets
 import numpy as np
 import pytest
+from huggingface_hub import DatasetCard
 from typer import Typer
 from typer.testing import CliRunner
 
 import tiny_world
 from dataset_builder.augment_command import augment
 from dataset_builder.augmentation import AugmentedRows
+from dataset_builder.hub.card import write_card
 from train_segmenter.data import check_source, open_source
 from train_segmenter.data.hub import from_dataset
 from train_segmenter.pair_augmentation.options import AugmentOptions
@@ -48,6 +51,16 @@ def test_copies_stand_after_their_originals(folder, tmp_path):
     check_source(open_source(str(out)), progress=False)
     spliced = [row["prompt"] for row in after if ";" in row["prompt"]]
     assert spliced and all(part in before["prompt"] for prompt in spliced for part in prompt.split("; "))
+
+
+def test_what_comes_of_a_dataset_with_a_card_has_one(folder, tmp_path):
+    data = shutil.copytree(folder, tmp_path / "data")
+    write_card(data, license="cc0-1.0")
+    run("--data", data, "--out", tmp_path / "more")
+    card = DatasetCard.load(tmp_path / "more" / "README.md")
+    assert (card.data.license, card.data.pretty_name) == ("cc0-1.0", "more")
+    assert card.data.dataset_info["splits"][0]["num_examples"] == 12
+    assert len(datasets.load_dataset(str(tmp_path / "more"), split="train")) == 12
 
 
 def test_an_augmented_pair_depends_on_seed_and_number_alone(folder):
