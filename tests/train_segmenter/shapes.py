@@ -13,6 +13,18 @@ from train_segmenter.models import Segmenter, create
 
 SMALL_MODEL = "smp:unet:tu-mobilenetv3_small_050"
 SMALL_SIZES = {"encoder_depth": 3, "decoder_channels": (16, 8, 8)}
+SMALL_MASK2FORMER = {
+    "feature_size": 32,
+    "mask_feature_size": 32,
+    "hidden_dim": 32,
+    "encoder_feedforward_dim": 32,
+    "dim_feedforward": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "num_attention_heads": 2,
+    "num_queries": 6,
+    "train_num_points": 64,
+}
 NAMES = ("background", "red", "blue")
 COLOURS = np.array([(90, 90, 90), (220, 30, 30), (30, 30, 220)], np.uint8)
 
@@ -61,3 +73,7 @@ def small_model(class_names=NAMES, **options) -> Segmenter:
     """A segmenter of a few ten thousand weights, always the same."""
     torch.manual_seed(0)
     return create(SMALL_MODEL, tuple(class_names), "none", **SMALL_SIZES, **options)
+
+
+def small_mask2former() -> Segmenter:
+    return create("mask2former:resnet10t", NAMES, "none", **SMALL_MASK2FORMER)

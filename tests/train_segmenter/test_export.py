@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests.train_segmenter.shapes import small_model
+from tests.train_segmenter.shapes import small_mask2former, small_model
 from train_segmenter.export import export
 
+KINDS = {"smp": small_model, "mask2former": small_mask2former}
 
-@pytest.fixture(scope="module")
-def model():
-    return small_model().train()
+
+@pytest.fixture(scope="module", params=["smp", pytest.param("mask2former", marks=pytest.mark.slow)])
+def model(request):
+    torch.manual_seed(0)
+    return KINDS[request.param]().train()
 
 
 def logits(model, images):

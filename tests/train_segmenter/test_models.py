@@ -8,23 +8,11 @@ import segmentation_models_pytorch as smp
 import torch
 from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImageProcessor
 
-from tests.train_segmenter.shapes import NAMES, small_model
+from tests.train_segmenter.shapes import NAMES, SMALL_MASK2FORMER, small_mask2former, small_model
 from train_segmenter.losses import Criterion
 from train_segmenter.models import create, load
 from train_segmenter.models.pretrained import build
 
-SMALL_MASK2FORMER = {
-    "feature_size": 32,
-    "mask_feature_size": 32,
-    "hidden_dim": 32,
-    "encoder_feedforward_dim": 32,
-    "dim_feedforward": 32,
-    "encoder_layers": 1,
-    "decoder_layers": 2,
-    "num_attention_heads": 2,
-    "num_queries": 6,
-    "train_num_points": 64,
-}
 SMALL_SWIN = {
     "backbone_config": {
         "model_type": "swin",
@@ -43,7 +31,7 @@ def small(kind: str, tmp_path):
     if kind == "smp":
         return small_model()
     if kind == "timm":
-        return create("mask2former:resnet10t", NAMES, "none", **SMALL_MASK2FORMER)
+        return small_mask2former()
     config = tmp_path / "small.json"
     config.write_text(json.dumps(SMALL_SWIN))
     return create(f"mask2former:{config}", NAMES, "none")
