@@ -81,9 +81,9 @@ def loaded_pipeline(model: str | None, half: bool = False) -> DiffuMaskPipeline:
 
     from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 
-    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model())
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return pipe.to(device, torch.float16 if half else torch.float32)
+    dtype = torch.float16 if half else torch.float32
+    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model(), dtype=dtype)
+    return pipe.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def parsed_class(text: str) -> str | tuple[str, list[str]]:
