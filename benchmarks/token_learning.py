@@ -1,0 +1,103 @@
+"""What learning a class from one annotated picture gains: OVAM's masks by words and by learned embeddings.
+
+    python benchmarks/token_learning.py --prompts 128 --json token_learning.json
+
+For each class one generation from the training split, with the oracle's mask as annotation, gives an
+embedding. Words and embeddings are then read from the same unseen generations of one object and compared with
+the oracle. Columns are those of `mask_quality.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from mask_quality import Prompt, Score, prompts_with, world_ids
+from report import report
+from tqdm import tqdm
+
+from diffusers_attnmask import DiffuMaskPipeline, TokenEmbedding, bundled_model, optimize_tokens, trace
+from diffusers_attnmask.methods import Ovam
+from tiny_world import CLASSES, render
+from tiny_world.judge import judge
+from tiny_world.pairs import SPLIT_SEEDS
+
+ANNOTATED = 0.05  # share of the picture that the class has in its annotated generation
+
+
+def main(
+    prompts: Annotated[int, typer.Option(min=1, help="Unseen generations that judge.")] = 128,
+    learning_steps: Annotated[int, typer.Option(min=1, help="Of each embedding.")] = 200,
+    learning_rate: Annotated[float, typer.Option()] = 0.05,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
+    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 2.5,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures sampled at once.")] = 16,
+    model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
+) -> None:
+    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model())
+    pipe.set_progress_bar_config(disable=True)
+    sampling = {"num_inference_steps": steps, "guidance_scale": guidance}
+    learning = {"steps": learning_steps, "lr": learning_rate}
+    learned = {name: learned_from_one(pipe, name, sampling, learning) for name in tqdm(CLASSES, "learning")}
+    scores = {"words": Score(), "learned": Score()}
+    chosen = prompts_with(1, prompts)
+    for start in tqdm(range(0, len(chosen), batch), "judging"):
+        part = chosen[start : start + batch]
+        classes = {
+            "words": [list(prompt.classes) for prompt in part],
+            "learned": [[{name: learned[name]} for name in prompt.classes] for prompt in part],
+        }
+        images, readings = both_readings(pipe, part, classes, sampling)
+        for index, (prompt, truth) in enumerate(zip(part, judge(images), strict=True)):
+            for kind, score in scores.items():
+                score.add(*readings[kind][index], truth, world_ids(prompt.classes))
+    rows = [{"ovam reads": kind, **score.columns()} for kind, score in scores.items()]
+    settings = {"prompts": prompts, **sampling, "learning steps": learning_steps, "lr": learning_rate}
+    report("Words and learned embeddings, against the oracle", rows, settings, json)
+
+
+def learned_from_one(pipe: DiffuMaskPipeline, name: str, sampling: dict, learning: dict) -> TokenEmbedding:
+    """The class's embedding, from its first generation on which the oracle sees enough of it."""
+    for seed in SPLIT_SEEDS["train"]:
+        caption, classes = render(seed)[2:]
+        if tuple(classes) != (name,):
+            continue
+        generator = torch.Generator().manual_seed(seed)
+        image = pipe(caption, generator=generator, output_type="np", **sampling).images
+        mask = judge((image * 255).round().astype(np.uint8))[0] == CLASSES.index(name) + 1
+        if mask.mean() >= ANNOTATED:
+            return optimize_tokens(
+                pipe, caption, mask, name=name, generator=generator.manual_seed(seed), **sampling, **learning
+            )
+    raise LookupError(f"no generation shows a {name}")
+
+
+def both_readings(
+    pipe: DiffuMaskPipeline, part: list[Prompt], classes: dict[str, list], sampling: dict
+) -> tuple[np.ndarray, dict[str, list]]:
+    """Images uint8 (B, H, W, 3), and by kind a list of (mask, heat maps) from the same generations."""
+    method = Ovam()
+    generators = [torch.Generator().manual_seed(prompt.seed) for prompt in part]
+    with (
+        trace(pipe, classes=classes["words"], methods=[method]) as words,
+        trace(pipe, classes=classes["learned"], methods=[method]) as learned,
+    ):
+        images = pipe(
+            [prompt.caption for prompt in part], generator=generators, output_type="np", **sampling
+        ).images
+    readings = {}
+    for kind, recorded in {"words": words, "learned": learned}.items():
+        heatmaps = recorded.heatmaps_by(method)
+        readings[kind] = [
+            (method.mask(maps, names).numpy(), maps)
+            for maps, names in zip(heatmaps, recorded.class_names, strict=True)
+        ]
+    return (images * 255).round().astype(np.uint8), readings
+
+
+if __name__ == "__main__":
+    typer.run(main)
