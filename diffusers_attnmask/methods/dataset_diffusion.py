@@ -13,12 +13,13 @@ from ..classes import ClassSpec
 from ..layers import PLACES, grid_at
 from ..maps import class_means, min_max, upscaled
 from ..record import ImageRecord
-from ..recorder import SELF, WORDS, Reading
+from ..recorder import PROMPT, SELF, WORDS, Reading
 from ..thresholds import label_between
 from .base import MaskMethod, model_levels
 
 PUBLISHED_CROSS_LEVELS = (2,)  # 16 of a 64x64 latent grid
 PUBLISHED_SELF_LEVEL = 1  # 32
+SOURCES = {"alone": WORDS, "prompt": PROMPT}
 
 
 def spread_map(cross: Tensor, self_attention: Tensor, power: int, grid: tuple[int, int]) -> Tensor:
@@ -33,11 +34,15 @@ def spread_map(cross: Tensor, self_attention: Tensor, power: int, grid: tuple[in
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetDiffusion(MaskMethod):
-    """Options of Dataset Diffusion; pixels between the two thresholds are uncertain (255)."""
+    """Options of Dataset Diffusion; pixels between the two thresholds are uncertain (255).
+
+    words: where the class words get their keys from: encoded `alone`, as published, or as they stand in the
+    `prompt`.
+    """
 
     name: ClassVar[str] = "dataset-diffusion"
-    reads_words: ClassVar[bool] = True
 
+    words: str = "alone"
     append_classes: bool = True
     cross_levels: tuple[int, ...] | None = None
     self_level: int = PUBLISHED_SELF_LEVEL
@@ -48,15 +53,29 @@ class DatasetDiffusion(MaskMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.words not in SOURCES:
+            raise ValueError(f"words={self.words!r} is unknown: use one of {tuple(SOURCES)}")
         if not 0 <= self.possible <= self.certain <= 1:
             raise ValueError(f"thresholds need 0 <= possible {self.possible} <= certain {self.certain} <= 1")
+
+    @property
+    def source(self) -> str:
+        return SOURCES[self.words]
+
+    @property
+    def reads_words(self) -> bool:
+        return self.source == WORDS
+
+    @property
+    def reads_prompt(self) -> bool:
+        return self.source == PROMPT
 
     def readings(self, levels: Collection[int]) -> tuple[Reading, ...]:
         return self.cross_reading(levels), self.self_reading()
 
     def cross_reading(self, levels: Collection[int]) -> Reading:
         levels = model_levels(self.cross_levels, PUBLISHED_CROSS_LEVELS, levels)
-        return Reading(WORDS, levels, self.places, False, self.steps, self.layers)
+        return Reading(self.source, levels, self.places, False, self.steps, self.layers)
 
     def self_reading(self) -> Reading:
         return Reading(SELF, (self.self_level,), self.places, False, self.steps, self.layers)
@@ -69,7 +88,7 @@ class DatasetDiffusion(MaskMethod):
         grid = grid_at(record.latent_size, self.self_level)
         cross = torch.stack([upscaled(maps, grid) for maps in layers]).mean(0)  # interpolation is linear
         spread = spread_map(
-            class_means(cross, record.class_columns(WORDS)),
+            class_means(cross, record.class_columns(self.source)),
             record.self_map(self.self_reading()),
             self.power,
             grid,

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from diffusers_attnmask import DiffuMaskPipeline
+from diffusers_attnmask.methods import DatasetDiffusion, DiffuMask
 from tests.diffusers_attnmask import reference_maps as reference
 from tests.small_models import FAMILIES, sd15
 
@@ -113,11 +114,22 @@ def test_dataset_diffusion_maps_and_masks_are_the_published_ones(build, size):
 
 
 def test_dataset_diffusion_without_appending_samples_the_caption_alone():
-    from diffusers_attnmask.methods import DatasetDiffusion
-
     out = masked_run(sd15(), DOG_AND_CAT, classes=["cat"], mask_method=DatasetDiffusion(append_classes=False))
     plain = sd15()(DOG_AND_CAT, generator=torch.Generator().manual_seed(1), **CALL).images
     assert np.array_equal(out.images, plain)
+
+
+def test_dataset_diffusion_may_read_the_words_where_they_stand_in_the_prompt():
+    method = DatasetDiffusion(append_classes=False, words="prompt")
+    out = masked_run(sd15(), DOG_AND_CAT, classes=["dog", "cat"], mask_method=method)
+    layers = recorded_run(sd15(), DOG_AND_CAT)
+    for index, tokens in enumerate(TOKENS.values()):
+        expected = reference.dataset_diffusion(
+            layers, 1, tokens, **sizes((128, 128)), keys_of=lambda layer: None
+        )
+        np.testing.assert_allclose(out.heatmaps[0][index], expected.clip(0, 1), **CLOSE)
+    with pytest.raises(ValueError, match="words='caption' is unknown: use one of"):
+        DatasetDiffusion(words="caption")
 
 
 @pytest.mark.parametrize("build", BUILDS)
@@ -131,8 +143,6 @@ def test_ovam_reads_a_word_that_the_prompt_does_not_have(build):
 
 
 def test_a_class_may_have_resolutions_of_its_own():
-    from diffusers_attnmask.methods import DiffuMask
-
     method = DiffuMask(class_levels={"cat": (3,), "dog": (2,)})
     out = masked_run(sd15(), "a dog and a cat in a boat", classes=["dog", "cat", "boat"], mask_method=method)
     layers = recorded_run(sd15(), "a dog and a cat in a boat")
@@ -143,8 +153,6 @@ def test_a_class_may_have_resolutions_of_its_own():
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.9])
 def test_a_fixed_threshold_gives_the_strongest_class_where_it_reaches_it(threshold):
-    from diffusers_attnmask.methods import DiffuMask
-
     method = DiffuMask(threshold=threshold)
     out = masked_run(sd15(), DOG_AND_CAT, classes=["dog", "cat"], mask_method=method)
     expected = reference.fixed_threshold_mask(out.heatmaps[0].numpy(), threshold)
