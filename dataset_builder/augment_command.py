@@ -34,8 +34,7 @@ def augment(
 
     from dataset_builder.augmentation import AugmentedRows
     from dataset_builder.building.layout import SPLIT
-    from dataset_builder.derived import new_folder
-    from dataset_builder.export.dataset import write_rows
+    from dataset_builder.derived import new_folder, write_rows
     from dataset_builder.hub.card import CARD, write_derived_card
     from train_segmenter.data.hub import hub
     from train_segmenter.pair_augmentation.options import PUBLISHED_GRIDS, AugmentOptions

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import datasets
 import numpy as np
 
-from diffusers_attnmask.atomic_files import write_text
+from dataset_builder.pairs import write_labels
 from diffusers_attnmask.reach import within_reach
 
 SHARD_SIZE = 256
@@ -77,16 +76,18 @@ def new_folder(out: Path) -> Iterator[Path]:
     work.replace(out)
 
 
-def write_dataset(
-    rows: Iterable[dict[str, Any]], count: int, features: datasets.Features, folder: Path
+def write_rows(
+    splits: Mapping[str, tuple[Iterable[dict[str, Any]], int]],
+    features: datasets.Features,
+    class_names: Sequence[str],
+    folder: Path,
 ) -> None:
-    """Write rows as Parquet files that `load_dataset` reads, with the class names beside them."""
+    """Write each split, its rows and their number, as Parquet files with the class names beside them."""
     shutil.rmtree(folder / "data", ignore_errors=True)
     (folder / "data").mkdir(parents=True)
-    shards = max(1, -(-count // SHARD_SIZE))
-    rows = iter(rows)
-    for shard in range(shards):
-        part = datasets.Dataset.from_list(list(islice(rows, SHARD_SIZE)), features=features)
-        part.to_parquet(folder / "data" / f"train-{shard:05d}-of-{shards:05d}.parquet")
-    labels = {str(number): name for number, name in enumerate(mask_names(features))}
-    write_text(folder / "id2label.json", json.dumps(labels, indent=2) + "\n")
+    for split, (rows, count) in splits.items():
+        rows, shards = iter(rows), max(1, -(-count // SHARD_SIZE))
+        for shard in range(shards):
+            part = datasets.Dataset.from_list(list(islice(rows, SHARD_SIZE)), features=features)
+            part.to_parquet(folder / "data" / f"{split}-{shard:05d}-of-{shards:05d}.parquet")
+    write_labels(class_names, folder)

@@ -52,7 +52,8 @@ def filter(
     """Leave out pairs whose masks disagree with segmenters that have not seen them, and say why."""
     from datasets import Features, Value
 
-    from dataset_builder.derived import encoded, mask_names, new_folder, open_dataset, write_dataset
+    from dataset_builder.building.layout import SPLIT
+    from dataset_builder.derived import encoded, mask_names, new_folder, open_dataset, write_rows
     from dataset_builder.hub.card import write_derived_card
     from dataset_builder.noise.coverage import CoverageBounds
     from dataset_builder.noise.filtering import judge, table
@@ -93,7 +94,7 @@ def filter(
         stored = encoded(source.dataset)
         rows = ({**stored[index], "quality": judged[index].quality} for index in kept)
         features = Features({**source.dataset.features, "quality": Value("float32")})
-        write_dataset(rows, len(kept), features, work)
+        write_rows({SPLIT: (rows, len(kept))}, features, mask_names(features), work)
         write_text(work / TABLE, table(judged, reasons))
         write_derived_card(work, out.resolve().name, data)
         shutil.rmtree(work / "segmenters")

@@ -14,6 +14,7 @@ from datasets import Features
 from PIL import Image
 
 from dataset_builder.features import MAPS
+from diffusers_attnmask.atomic_files import write_text
 
 LABELS = "id2label.json"
 BATCH = 32  # rows in memory
@@ -63,6 +64,12 @@ def read_pairs(folder: Path) -> Iterator[StoredPair]:
 def folder_features(folder: Path) -> Features:
     """The columns, as the files themselves say."""
     return Features.from_arrow_schema(pq.read_schema(shard_paths(folder)[0]))
+
+
+def write_labels(class_names: Sequence[str], folder: Path) -> None:
+    """`id2label.json`: the name of each mask id."""
+    labels = {str(number): name for number, name in enumerate(class_names)}
+    write_text(folder / LABELS, json.dumps(labels, indent=2, ensure_ascii=False) + "\n")
 
 
 def class_names(folder: Path) -> tuple[str, ...]:

@@ -35,7 +35,8 @@ def refine(
     """Make every mask anew: affinity, random walk, thresholds by match and CRF."""
     import torch
 
-    from dataset_builder.derived import new_folder, open_dataset, write_dataset
+    from dataset_builder.building.layout import SPLIT
+    from dataset_builder.derived import mask_names, new_folder, open_dataset, write_rows
     from dataset_builder.hub.card import write_derived_card
     from dataset_builder.refinement.affinity.augment import ViewOptions
     from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
@@ -64,7 +65,8 @@ def refine(
         net = AffinityNet(AffinityNetOptions(backbone, stride=stride, pretrained=pretrained))
         examples = ConfidentExamples(pairs, options)
         losses = train_affinity_net(net, examples, training, work / "affinity", resume=True)
-        write_dataset(refined_rows(pairs, net, options), len(pairs), pairs.dataset.features, work)
+        rows, features = refined_rows(pairs, net, options), pairs.dataset.features
+        write_rows({SPLIT: (rows, len(pairs))}, features, mask_names(features), work)
         write_derived_card(work, out.resolve().name, data)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "pairs": len(pairs), "affinity_steps": len(losses)}))

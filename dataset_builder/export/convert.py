@@ -14,8 +14,8 @@ from dataset_builder.export.cityscapes import read_cityscapes, write_cityscapes
 from dataset_builder.export.coco import read_coco, write_coco
 from dataset_builder.export.dataset import read_dataset, write_dataset
 from dataset_builder.export.folder import read_folder, read_mmseg, write_folder, write_mmseg
-from dataset_builder.export.labels import palette_of
 from dataset_builder.export.pairs import PairSet, part_validation
+from dataset_builder.export.palettes import palette_of
 from dataset_builder.export.safety import safe_names
 from dataset_builder.export.voc import read_voc, write_voc
 from diffusers_attnmask.palette import Colour

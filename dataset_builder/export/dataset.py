@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,7 @@ import datasets
 import numpy as np
 from PIL import Image
 
-from dataset_builder.derived import SHARD_SIZE, encoded
-from dataset_builder.export.labels import write_labels
+from dataset_builder.derived import encoded, write_rows
 from dataset_builder.export.pairs import NamedPair, Pairs, PairSet
 from dataset_builder.export.safety import check_sizes, opened, opened_mask
 from dataset_builder.features import pair_features
@@ -83,23 +80,6 @@ def pair_rows(pairs: Pairs, class_names: Sequence[str], origin: str) -> Iterator
             "model": origin,
             "quality": 1.0,
         }
-
-
-def write_rows(
-    splits: Mapping[str, tuple[Iterable[dict[str, Any]], int]],
-    features: datasets.Features,
-    class_names: Sequence[str],
-    folder: Path,
-) -> None:
-    """Write each split, its rows and their number, as Parquet files with the class names beside them."""
-    shutil.rmtree(folder / "data", ignore_errors=True)
-    (folder / "data").mkdir(parents=True)
-    for split, (rows, count) in splits.items():
-        rows, shards = iter(rows), max(1, -(-count // SHARD_SIZE))
-        for shard in range(shards):
-            part = datasets.Dataset.from_list(list(islice(rows, SHARD_SIZE)), features=features)
-            part.to_parquet(folder / "data" / f"{split}-{shard:05d}-of-{shards:05d}.parquet")
-    write_labels(class_names, folder)
 
 
 def mask_file(ids: np.ndarray) -> bytes:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from dataset_builder.export.encoding import as_kind, write_bytes, write_mask
 from dataset_builder.export.files import common_name, existing, file_pairs, named_classes, own_name
-from dataset_builder.export.labels import write_labels
 from dataset_builder.export.pairs import PairSet
 from dataset_builder.export.safety import safe_names
+from dataset_builder.pairs import write_labels
 from diffusers_attnmask.atomic_files import write_text
 from diffusers_attnmask.palette import Colour
 from train_segmenter.data.tables import voc_names

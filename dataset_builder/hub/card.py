@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
@@ -17,7 +16,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 
 from dataset_builder.building.layout import SPLIT
 from dataset_builder.hub.facts import Facts, facts_of
-from dataset_builder.pairs import LABELS, read_pairs, shard_paths
+from dataset_builder.pairs import read_pairs, shard_paths, write_labels
 from diffusers_attnmask.atomic_files import replacing, write_text
 from diffusers_attnmask.pictures import contact_sheet, overlay
 
@@ -33,8 +32,7 @@ SIZES = (
 def write_card(folder: Path, repo: str | None = None, license: str | None = None) -> Path:
     """Write the card of a dataset folder, with what it refers to. Returns the card's path."""
     facts = facts_of(folder)
-    labels = dict(enumerate(facts.class_names))
-    write_text(folder / LABELS, json.dumps(labels, indent=2, ensure_ascii=False) + "\n")
+    write_labels(facts.class_names, folder)
     write_samples(folder, facts)
     title = (repo or folder.resolve().name).rpartition("/")[2]
     license = license or (facts.recipe or {}).get("license", "other")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from dataset_builder.export.dataset import mask_file, write_rows
+from dataset_builder.derived import write_rows
+from dataset_builder.export.dataset import mask_file
 from dataset_builder.features import pair_features
 
 

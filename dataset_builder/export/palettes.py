@@ -1,22 +1,11 @@
-"""Class names and colours beside data."""
+"""Colours of class names."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from dataset_builder.vocabulary import load_vocabulary, vocabulary_names
-from diffusers_attnmask.atomic_files import write_text
 from diffusers_attnmask.palette import VOC_PALETTE, Colour
-
-LABELS = "id2label.json"
-
-
-def write_labels(class_names: Sequence[str], folder: Path) -> None:
-    """`id2label.json`: the names by mask id."""
-    labels = {str(number): name for number, name in enumerate(class_names)}
-    write_text(folder / LABELS, json.dumps(labels, indent=2, ensure_ascii=False) + "\n")
 
 
 def palette_of(class_names: Sequence[str], vocabulary: str | None = None) -> tuple[Colour, ...]:
