@@ -171,7 +171,7 @@ def main(
         int, typer.Option(min=2, help="Generations; half with one object, half with two.")
     ] = 512,
     steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
-    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 4.0,
+    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 3.0,
     batch: Annotated[int, typer.Option(min=1, help="Pictures sampled at once.")] = 16,
     method: Annotated[
         list[str] | None, typer.Option(help="A method, or NAME=JSON with options. Repeatable; default: all.")

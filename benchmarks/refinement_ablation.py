@@ -115,7 +115,7 @@ def main(
     decoder: Annotated[bool, typer.Option(help="Also learn affinities over the decoder's features.")] = True,
     method: Annotated[str | None, typer.Option(help="Mask method; by default the bundled model's.")] = None,
     sampling_steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
-    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 4.0,
+    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 3.0,
     epochs: Annotated[int, typer.Option(min=1, help="Of AffinityNet's training.")] = 6,
     filter_steps: Annotated[
         int, typer.Option(min=0, help="Training steps of each of the filter's 2 segmenters; 0 for no filter.")

@@ -33,7 +33,7 @@ def main(
     learning_steps: Annotated[int, typer.Option(min=1, help="Of each embedding.")] = 200,
     learning_rate: Annotated[float, typer.Option()] = 0.05,
     steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
-    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 2.5,
+    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 3.0,
     batch: Annotated[int, typer.Option(min=1, help="Pictures sampled at once.")] = 16,
     model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
     json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,

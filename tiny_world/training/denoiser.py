@@ -25,7 +25,7 @@ from tiny_world.training.text import learn_tokenizer, load_tokenizer, new_text_e
 @dataclass(frozen=True)
 class DenoiserRecipe:
     # What words mean is learnt at half size, where a sample costs a quarter; then the outlines at full size.
-    phases: tuple[Phase, ...] = (Phase(64, 3800, 64, lone=0.5), Phase(128, 1300, 32, lone=0.45))
+    phases: tuple[Phase, ...] = (Phase(64, 3800, 64, lone=0.5), Phase(128, 2800, 32, lone=0.35))
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     empty_captions: float = 0.1
