@@ -173,6 +173,17 @@ def test_the_rate_rises_stays_and_descends_to_zero():
     assert learning_rate(300, 1000, 1.0) == learning_rate(300, 2000, 1.0)
 
 
+def test_the_rate_comes_down_at_every_rest_and_at_the_end():
+    recipe = denoiser.DenoiserRecipe(
+        phases=(Phase(64, 1000, 4), Phase(128, 1000, 2)), rests=(1000,), learning_rate=1.0
+    )
+    rates = [recipe.rate_at(step) for step in range(2000)]
+    assert rates[:1000] == [learning_rate(step, 1000, 1.0) for step in range(1000)]
+    assert rates[1000:] == [learning_rate(step, 2000, 1.0) for step in range(1000, 2000)]
+    short = denoiser.DenoiserRecipe(phases=(Phase(64, 500, 4),), rests=(1000,), learning_rate=1.0)
+    assert short.rate_at(499) == learning_rate(499, 500, 1.0)
+
+
 def test_every_caption_word_is_one_token_and_other_words_split():
     captions = [tiny_world.render(seed)[2] for seed in range(400)]
     tokenizer = learn_tokenizer(captions)

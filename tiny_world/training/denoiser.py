@@ -25,8 +25,13 @@ from tiny_world.training.text import learn_tokenizer, load_tokenizer, new_text_e
 @dataclass(frozen=True)
 class DenoiserRecipe:
     # What words mean is learnt at half size, where a sample costs a quarter; then the outlines at full size.
-    phases: tuple[Phase, ...] = (Phase(64, 3800, 64, lone=0.5), Phase(128, 2800, 32, lone=0.35))
+    phases: tuple[Phase, ...] = (
+        Phase(64, 3800, 64, lone=0.5),
+        Phase(128, 1300, 32, lone=0.45),
+        Phase(128, 1500, 32, lone=0.35),
+    )
     learning_rate: float = 1e-3
+    rests: tuple[int, ...] = (5100,)  # steps by which the rate has come down, before it comes down for good
     weight_decay: float = 0.01
     empty_captions: float = 0.1
     hidden_endings: float = 0.5
@@ -41,6 +46,10 @@ class DenoiserRecipe:
     @property
     def steps(self) -> int:
         return sum(phase.steps for phase in self.phases)
+
+    def rate_at(self, step: int) -> float:
+        end = next((rest for rest in self.rests if step < rest < self.steps), self.steps)
+        return learning_rate(step, end, self.learning_rate)
 
     def phase_at(self, step: int) -> Phase:
         for phase in self.phases:
@@ -136,8 +145,7 @@ def train_denoiser(
             velocity = model(batch.noisy, batch.timesteps, batch.tokens, batch.readable).float()
             error = F.mse_loss(velocity, batch.velocity)
             unread = legibility(critic, batch, velocity, batches.scheduler, generator)
-        rate = learning_rate(step, recipe.steps, recipe.learning_rate)
-        training.learn(error + recipe.legibility * unread, rate)
+        training.learn(error + recipe.legibility * unread, recipe.rate_at(step))
         recent.append((error.item(), unread.item()))
         if rank > 0:
             continue
