@@ -40,7 +40,7 @@ def sample(
     half: Annotated[bool, typer.Option(help="Sample in float16.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
-    """Sample pictures from a prompt and write them with their masks and overlays."""
+    """Sample pictures from a prompt and write them with their masks, overlays and a sheet of class maps."""
     import torch
 
     from diffusers_attnmask.pictures import contact_sheet
@@ -49,7 +49,7 @@ def sample(
     options = dict(parsed_option(own) for own in option or [])
     pipe = loaded_pipeline(model, half)
     out.mkdir(parents=True, exist_ok=True)
-    written, overlays = [], []
+    written, shown, captions = [], [], []
     for own_seed in range(seed, seed + number):
         pipe.set_progress_bar_config(desc=f"seed {own_seed}")
         sampled = pipe(
@@ -61,18 +61,20 @@ def sample(
             guidance_scale=guidance,
             generator=torch.Generator().manual_seed(own_seed),
         )
-        overlays.append(sampled.overlay(0))
-        pictures = {"image": sampled.images[0], "mask": sampled.masks[0], "overlay": overlays[-1]}
+        names = sampled.class_names[1:]
+        pictures = {"image": sampled.images[0], "mask": sampled.masks[0], "overlay": sampled.overlay(0)}
         files = {kind: out / f"{own_seed:06d}-{kind}.png" for kind in pictures}
         for kind, file in files.items():
             write_picture(pictures[kind], file)
         written.append(
             {"seed": own_seed, "classes": sampled.class_names} | {k: str(f) for k, f in files.items()}
         )
-    if number > 1:
-        captions = [str(own["seed"]) for own in written]
-        write_picture(contact_sheet(overlays, captions=captions), out / "contact-sheet.png")
-    typer.echo(json.dumps(written) if as_json else f"{number} pictures with masks are in {out.resolve()}")
+        shown += [pictures["image"], pictures["overlay"]]
+        shown += [sampled.heatmap_picture(0, name) for name in names]
+        captions += [f"seed {own_seed}", "masks", *names]
+    sheet = contact_sheet(shown, columns=len(shown) // number, captions=captions)
+    write_picture(sheet, out / "contact-sheet.png")
+    typer.echo(json.dumps(written) if as_json else f"pictures and masks of {number} samples are in {out.resolve()}")
 
 
 def loaded_pipeline(model: str | None, half: bool = False) -> DiffuMaskPipeline:

@@ -38,7 +38,8 @@ def test_it_writes_what_it_says(model, tmp_path):
         image, mask = Image.open(own["image"]), Image.open(own["mask"])
         assert image.size == mask.size == (128, 128)
         assert set(np.unique(np.asarray(mask))) <= {0, 1, 2}
-    assert (tmp_path / "contact-sheet.png").is_file()
+    with Image.open(tmp_path / "contact-sheet.png") as sheet:  # image, overlay, two class maps; two seeds
+        assert sheet.width > 4 * 128 and sheet.height > 2 * 128
     assert not list(tmp_path.glob(".*")), "no temporary file stays"
 
 
