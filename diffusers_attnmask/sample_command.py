@@ -74,7 +74,7 @@ def sample(
         captions += [f"seed {own_seed}", "masks", *names]
     sheet = contact_sheet(shown, columns=len(shown) // number, captions=captions)
     write_picture(sheet, out / "contact-sheet.png")
-    typer.echo(json.dumps(written) if as_json else f"pictures and masks of {number} samples are in {out.resolve()}")
+    typer.echo(json.dumps(written) if as_json else f"samples and their masks are in {out.resolve()}")
 
 
 def loaded_pipeline(model: str | None, half: bool = False) -> DiffuMaskPipeline:
