@@ -35,7 +35,7 @@ class DemoOptions:
     pairs: int = 208
     sampling_steps: int = 12
     seed: int = 0
-    steps: int = 300
+    steps: int = 900
     judge_steps: int = 100
     batch_size: int = 16
     keep: float = 0.9
