@@ -33,7 +33,7 @@ MODEL, SHAPE = "smp:unet:tu-resnet10t", {"encoder_depth": 4, "decoder_channels":
 RULES = {
     f"threshold {DEFAULT_THRESHOLD} (default)": PruneOptions(),
     **{f"threshold {t}": PruneOptions(thresholds={"default": t}) for t in (0.2, 0.3, 0.4, 0.5, 0.6)},
-    **{f"keep {share:.0%} of a class": PruneOptions(keep_fraction=share) for share in (0.95, 0.9, 0.85)},
+    **{f"keep {share:.0%} of a class": PruneOptions(keep_fraction=share) for share in (0.95, 0.9, 0.85, 0.8)},
 }
 
 

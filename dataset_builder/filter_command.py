@@ -28,6 +28,9 @@ def filter(
     steps: Annotated[int, typer.Option(min=1, help="Training steps of each.")] = 2000,
     batch_size: Annotated[int, typer.Option(min=1, help="Pairs in a training step.")] = 16,
     crop: Annotated[int, typer.Option(min=32, help="Side of training crops in pixels.")] = 512,
+    scale: Annotated[
+        float, typer.Option(help="Of the images when segmenters train and judge; 0.5 costs a quarter.")
+    ] = 1.0,
     learning_rate: Annotated[float, typer.Option(help="Of the segmenters.")] = 5e-4,
     threshold: Annotated[
         float, typer.Option(help="Least IoU of a class with the held-out prediction.")
@@ -72,18 +75,21 @@ def filter(
         coverage=CoverageBounds(least_coverage, greatest_coverage),
         least_clip=least_clip,
     )
+    if scale <= 0:
+        raise ValueError(f"--scale {scale}: give a positive factor, as 0.5")
+    low, high = Augmentation().scale
     training = TrainOptions(
         steps=steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
-        augmentation=Augmentation(crop=crop),
+        augmentation=Augmentation(crop=crop, scale=(low * scale, high * scale)),
         seed=seed,
     )
     with new_folder(out) as work:
         dataset = open_dataset(data)
         source = from_dataset(dataset, tuple(mask_names(dataset.features)), str(data))
         similarity = _clip_scores(clip, source.dataset) if clip else None
-        trainer = SegmenterTrainer(model, training, work / "segmenters", pretrained)
+        trainer = SegmenterTrainer(model, training, work / "segmenters", pretrained, scale=scale)
         judged = judge(source, folds, seed, trainer, similarity)
         reasons = prune(judged, options)
         kept = [index for index, reason in enumerate(reasons) if not reason]

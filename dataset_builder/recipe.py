@@ -51,7 +51,8 @@ class Refinement:
 
     method: "none"; "crf" sharpens the method's mask; "match" takes the threshold whose sharpened mask
     overlaps it best; "affinity" is the published chain with a trained AffinityNet, the folder `network`.
-    box_area: of parts that are dropped, in pixels of a 512 x 512 image.
+    box_area: of parts that are dropped, in pixels of a 512 x 512 image. whole_regions: then give each region
+    of the mask to one class, for pictures whose objects stand apart.
     """
 
     method: str = "none"
@@ -59,6 +60,7 @@ class Refinement:
     backend: str = "torch"
     scale_crf: bool = True
     box_area: float = 1500
+    whole_regions: bool = False
 
     def __post_init__(self) -> None:
         _one_of("refinement.method", self.method, REFINEMENTS)

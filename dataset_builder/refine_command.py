@@ -13,6 +13,13 @@ import typer
 def refine(
     data: Annotated[Path, typer.Option(help="Dataset folder with class maps (`maps: true` in its recipe).")],
     out: Annotated[Path, typer.Option(help="Folder of the refined dataset; a stopped run goes on.")],
+    method: Annotated[
+        str, typer.Option(help="affinity (published, trains AffinityNet), match, crf or none.")
+    ] = "affinity",
+    whole_regions: Annotated[
+        bool,
+        typer.Option("--whole-regions", help="Then one class for each region: for objects that stand apart."),
+    ] = False,
     backbone: Annotated[
         str, typer.Option(help="Of AffinityNet: small, or timm:NAME with pretrained weights if reachable.")
     ] = "small",
@@ -32,26 +39,19 @@ def refine(
     seed: Annotated[int, typer.Option(help="Of AffinityNet's weights and views.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Make every mask anew: affinity, random walk, thresholds by match and CRF."""
+    """Make every mask anew: affinity, random walk, thresholds by match, CRF, whole regions."""
     import torch
 
     from dataset_builder.building.layout import SPLIT
     from dataset_builder.derived import mask_names, new_folder, open_dataset, write_rows
     from dataset_builder.hub.card import write_derived_card
+    from dataset_builder.recipe import Refinement
     from dataset_builder.refinement.affinity.augment import ViewOptions
     from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
     from dataset_builder.refinement.affinity.training import AffinityTraining, train_affinity_net
+    from dataset_builder.refinement.by_method import refine_options
     from dataset_builder.refinement.dataset import ConfidentExamples, MappedPairs, refined_rows
-    from dataset_builder.refinement.pipeline import RefineOptions
 
-    defaults = RefineOptions()
-    options = replace(
-        defaults,
-        label_crf=replace(defaults.label_crf, backend=crf),
-        final_crf=replace(defaults.final_crf, backend=crf),
-        scale_crf=scale_crf,
-        thresholds=thresholds,
-    )
     training = AffinityTraining(
         epochs=epochs,
         batch_size=batch_size,
@@ -62,14 +62,18 @@ def refine(
     torch.manual_seed(seed)
     with new_folder(out) as work:
         pairs = MappedPairs(open_dataset(data))
-        net = AffinityNet(AffinityNetOptions(backbone, stride=stride, pretrained=pretrained))
-        examples = ConfidentExamples(pairs, options)
-        losses = train_affinity_net(net, examples, training, work / "affinity", resume=True)
-        rows, features = refined_rows(pairs, net, options), pairs.dataset.features
+        net, network = None, str(work / "affinity") if method == "affinity" else None
+        refinement = Refinement(method, network, crf, scale_crf, whole_regions=whole_regions)
+        if network is not None:
+            net = AffinityNet(AffinityNetOptions(backbone, stride=stride, pretrained=pretrained))
+            options = replace(refine_options(refinement), thresholds=thresholds)
+            examples = ConfidentExamples(pairs, options)
+            train_affinity_net(net, examples, training, Path(network), resume=True)
+        rows, features = refined_rows(pairs, refinement, net), pairs.dataset.features
         write_rows({SPLIT: (rows, len(pairs))}, features, mask_names(features), work)
         write_derived_card(work, out.resolve().name, data)
     if as_json:
-        typer.echo(json.dumps({"out": str(out), "pairs": len(pairs), "affinity_steps": len(losses)}))
+        typer.echo(json.dumps({"out": str(out), "pairs": len(pairs)}))
     else:
         typer.echo(
             f"{len(pairs)} refined pairs are in {out.resolve()}; read them with load_dataset({str(out)!r})"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from dataset_builder.building.candidates import Candidate, Skipped
+from dataset_builder.building.candidates import Candidate, Sampled, Skipped
 from dataset_builder.building.layout import pair_id
-from dataset_builder.building.refined import refined
 from dataset_builder.features import MAPS
-from dataset_builder.recipe import Recipe
+from dataset_builder.recipe import Recipe, Refinement
 from dataset_builder.vocabulary import Vocabulary
 
 UNCERTAIN = 255
@@ -65,6 +65,16 @@ class Finisher:
             row[MAPS] = [encoded(map_picture(maps[places[own]]), "png") for own in shown]
         classes = [self.vocabulary.class_names[own] for own in shown]
         return Pair(candidate.index, row, classes, quality, candidate.attempt > 0)
+
+
+def refined(sampled: Sampled, names: Sequence[str], refinement: Refinement) -> np.ndarray:
+    """The mask uint8 (H, W) to keep, i + 1 for the prompt's i-th class."""
+    if refinement.method == "none" and not refinement.whole_regions:
+        return sampled.mask  # such workers never load torch
+    from dataset_builder.refinement.by_method import one_thread, refined_mask
+
+    with one_thread():
+        return refined_mask(sampled.image, sampled.heatmaps, sampled.mask, names, refinement)
 
 
 def contrast(heatmaps: np.ndarray, mask: np.ndarray) -> float:

@@ -18,13 +18,17 @@ from train_segmenter.training import trained_model
 
 @dataclass(frozen=True)
 class SegmenterTrainer:
-    """Trains one model per fold in a folder of its own, and goes on where an earlier call was stopped."""
+    """Trains one model per fold in a folder of its own, and goes on where an earlier call was stopped.
+
+    scale: of the images when the models predict.
+    """
 
     model: str
     options: TrainOptions
     work: Path
     pretrained: str = "auto"
     model_options: dict = field(default_factory=dict)
+    scale: float = 1.0
     progress: bool = True
 
     def __call__(self, source: Source, fold: int) -> Predict:
@@ -33,7 +37,9 @@ class SegmenterTrainer:
         new_model = partial(create, self.model, source.class_names, self.pretrained, **self.model_options)
         segmenter = trained_model(new_model, source, options, folder, progress=self.progress)
 
+        inference = Inference(scales=(self.scale,))
+
         def predict(image: np.ndarray) -> np.ndarray:
-            return Inference().mask(segmenter, image)
+            return inference.mask(segmenter, image)
 
         return predict

@@ -1,4 +1,4 @@
-"""Refinement of a whole dataset: confident labels of all pairs, one AffinityNet, then every mask."""
+"""Refinement of a whole dataset: what AffinityNet learns from all pairs, and then every mask."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ from tqdm import tqdm
 
 from dataset_builder.derived import encoded, mask_ids, mask_names
 from dataset_builder.features import MAPS
+from dataset_builder.recipe import Refinement
 
-from .affinity.augment import normalised
 from .affinity.network import AffinityNet
-from .affinity.training import AffinityExample, affinity_features
-from .pipeline import RefineOptions, confident_labels, refine_pair
+from .affinity.training import AffinityExample
+from .by_method import refined_mask
+from .components import IGNORED
+from .pipeline import RefineOptions, confident_labels
 
 
 @dataclass(frozen=True)
 class MappedPair:
-    """An image uint8 (H, W, 3), class maps (C, H, W) in [0, 1], the names of their classes."""
+    """An image uint8 (H, W, 3), class maps (C, H, W) in [0, 1], a mask (H, W) with i+1 for class i, names."""
 
     image: Tensor
     maps: Tensor
+    mask: Tensor
     names: list[str]
 
 
@@ -53,8 +56,13 @@ class MappedPairs:
         if len(row[MAPS]) != len(ids) or len(ids) == 0:
             raise ValueError(f"pair {row.get('id', index)} has {len(row[MAPS])} maps for {len(ids)} classes")
         maps = np.stack([np.asarray(map.convert("L")) for map in row[MAPS]]).astype(np.float32) / 255
-        image = torch.from_numpy(np.array(row["image"].convert("RGB")))
-        return MappedPair(image, torch.from_numpy(maps), [self.names[own] for own in ids])
+        mask = np.asarray(row["mask"])
+        own_ids = np.where(mask == IGNORED, IGNORED, 0).astype(np.uint8)
+        for place, own in enumerate(ids, start=1):
+            own_ids[mask == own] = place
+        image = np.array(row["image"].convert("RGB"))
+        names = [self.names[own] for own in ids]
+        return MappedPair(torch.from_numpy(image), torch.from_numpy(maps), torch.from_numpy(own_ids), names)
 
 
 class ConfidentExamples:
@@ -76,16 +84,17 @@ class ConfidentExamples:
 
 
 def refined_rows(
-    pairs: MappedPairs, net: AffinityNet, options: RefineOptions, progress: bool = True
+    pairs: MappedPairs, refinement: Refinement, network: AffinityNet | None, progress: bool = True
 ) -> Iterator[dict[str, Any]]:
     """The dataset's rows with refined masks and the method's name with "+refined"; all else as stored."""
     stored = encoded(pairs.dataset)
     for index in tqdm(range(len(pairs)), "refining", disable=not progress):
         pair, row = pairs[index], stored[index]
-        features = affinity_features(net, normalised(pair.image))
-        labels, _ = refine_pair(pair.image, pair.maps, pair.names, features, options)
+        labels = refined_mask(
+            pair.image.numpy(), pair.maps.numpy(), pair.mask.numpy(), pair.names, refinement, network
+        )
         table = mask_ids(pairs.dataset.features, row["classes"])
-        row["mask"] = {"bytes": png(torch.from_numpy(table)[labels.long()]), "path": None}
+        row["mask"] = {"bytes": png(torch.from_numpy(table[labels])), "path": None}
         if "method" in row:
             row["method"] = f"{row['method']}+refined"
         yield row

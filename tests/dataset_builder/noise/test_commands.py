@@ -83,6 +83,31 @@ def test_refine_writes_a_new_dataset_with_better_masks(data, tmp_path):
     assert (out / "assets" / "samples.png").is_file()
 
 
+@pytest.mark.parametrize("method", ["none", "crf", "match"])
+def test_refine_by_other_methods_gives_regions_their_class_and_trains_nothing(data, tmp_path, method):
+    """The masks of `data` have one class for all objects; their maps tell the objects apart."""
+    from dataset_builder.refine_command import refine
+
+    out = tmp_path / "refined"
+    output, error = run(refine, "--data", data, "--out", out, "--method", method, "--whole-regions")
+    assert error is None, output
+    assert not (out / "affinity").exists()
+    after = datasets.load_dataset(str(out), split="train")
+    several = [seed for seed in range(PAIRS) if len(after[seed]["classes"]) > 1]
+    assert several
+    for seed in several:
+        found, exact = np.asarray(after[seed]["mask"]), tiny_world.render(seed)[1]
+        assert (found == exact).mean() > 0.9, seed
+
+
+def test_refine_refuses_an_unknown_method(data, tmp_path):
+    from dataset_builder.refine_command import refine
+
+    _, error = run(refine, "--data", data, "--out", tmp_path / "refined", "--method", "magic")
+    assert isinstance(error, ValueError) and "magic" in str(error) and "affinity" in str(error)
+    assert not list(tmp_path.iterdir())
+
+
 def test_refine_says_what_is_missing(data, tmp_path):
     from dataset_builder.refine_command import refine
 

@@ -1,4 +1,4 @@
-"""Refinement while building: each method does what its steps do, and what it says of the mask."""
+"""Refinement by name: each method does what its steps do, and what it says of the mask."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dataset_builder.building.candidates import Sampled
-from dataset_builder.building.refined import refine_options, refined
+from dataset_builder.building.finish import refined
 from dataset_builder.recipe import Refinement
 from dataset_builder.refinement.affinity.augment import ViewOptions, normalised
 from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
@@ -18,6 +18,7 @@ from dataset_builder.refinement.affinity.training import (
     load_affinity_net,
     train_affinity_net,
 )
+from dataset_builder.refinement.by_method import refine_options
 from dataset_builder.refinement.pipeline import refine_pair
 
 SIDE = 64
@@ -81,6 +82,22 @@ def test_affinity_is_the_published_chain_with_the_given_network(sampled, tmp_pat
         sampled.image, torch.from_numpy(sampled.heatmaps), ["square"], features, refine_options(options)
     )
     np.testing.assert_array_equal(mask, expected.numpy())
+
+
+def test_whole_regions_come_last_with_any_method(sampled):
+    """Two squares of one colour, whose maps differ by noise and, a little, by where they are strongest."""
+    rng = np.random.default_rng(0)
+    truth = np.zeros((SIDE, SIDE), np.uint8)
+    truth[8:28, 4:24], truth[34:58, 34:60] = 1, 2
+    image = np.where(truth[..., None] > 0, 200, 40).astype(np.uint8).repeat(3, axis=-1)
+    near = [np.where(truth == own, 1.0, 0.95) * (truth > 0) for own in (1, 2)]
+    maps = np.stack(near) * rng.uniform(0.6, 1, (2, SIDE, SIDE))
+    maps = (maps / maps.max()).astype(np.float32)
+    pair = Sampled(image, maps, np.where(truth > 0, maps.argmax(0) + 1, 0).astype(np.uint8))
+    for method in ("none", "crf", "match"):
+        mixed = refined(pair, ["dog", "cat"], Refinement(method))
+        whole = refined(pair, ["dog", "cat"], Refinement(method, whole_regions=True))
+        assert (mixed == truth).mean() < 0.95 < 0.98 < (whole == truth).mean(), method
 
 
 def test_the_number_of_threads_is_left_as_it_was(sampled):

@@ -1,0 +1,98 @@
+"""The refinement of one pair by the method that a recipe or a command names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dataset_builder.recipe import Refinement
+
+from .affinity.augment import normalised
+from .affinity.network import AffinityNet
+from .affinity.training import affinity_features, load_affinity_net
+from .components import IGNORED, clean_components
+from .crf import crf_labels
+from .pipeline import RefineOptions, check_pair, refine_pair
+from .regions import whole_regions
+from .threshold import threshold_by_match
+
+
+def refined_mask(
+    image: np.ndarray,
+    maps: np.ndarray,
+    mask: np.ndarray,
+    names: Sequence[str],
+    refinement: Refinement,
+    network: AffinityNet | None = None,
+) -> np.ndarray:
+    """The mask uint8 (H, W) to keep of an image uint8 (H, W, 3) with class maps float32 (C, H, W).
+
+    `mask`, the attention method's own, and the result say i + 1 for the i-th class. Uncertain pixels (255)
+    are decided by all methods but "none" and "crf". `network` saves reading the one that `refinement` names.
+    """
+    class_maps = torch.from_numpy(maps)
+    check_pair(image, class_maps, names)
+    labels = _by_method(image, class_maps, torch.from_numpy(mask), names, refinement, network)
+    if refinement.whole_regions:
+        labels = whole_regions(labels, class_maps, refinement.box_area)
+    return labels.numpy()
+
+
+def _by_method(
+    image: np.ndarray,
+    maps: Tensor,
+    mask: Tensor,
+    names: Sequence[str],
+    refinement: Refinement,
+    network: AffinityNet | None,
+) -> Tensor:
+    options = refine_options(refinement)
+    crf = options.for_size(*mask.shape).final_crf
+    unsure = mask == IGNORED
+    match refinement.method:
+        case "crf":
+            labels = crf_labels(image, mask.masked_fill(unsure, 0)[None], crf)[0]
+            return clean_components(labels.masked_fill(unsure, IGNORED), options.final_box_area)
+        case "match":
+            labels, _ = threshold_by_match(image, maps, mask.masked_fill(unsure, 0), crf, options.gammas)
+            return clean_components(labels, options.final_box_area)
+        case "affinity":
+            net = network or loaded(Path(refinement.network))
+            features = affinity_features(net, normalised(torch.from_numpy(image)))
+            return refine_pair(image, maps, names, features, options)[0]
+        case _:
+            return mask
+
+
+def refine_options(refinement: Refinement) -> RefineOptions:
+    published = RefineOptions()
+    return replace(
+        published,
+        label_crf=replace(published.label_crf, backend=refinement.backend),
+        final_crf=replace(published.final_crf, backend=refinement.backend),
+        scale_crf=refinement.scale_crf,
+        final_box_area=refinement.box_area,
+    )
+
+
+@cache
+def loaded(folder: Path) -> AffinityNet:
+    return load_affinity_net(folder)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """With one thread the result is the same in a worker, in an actor, and in this process."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
