@@ -147,6 +147,7 @@ def filtered_in(out: Path, options: DemoOptions) -> Path:
             steps=options.judge_steps,
             batch_size=options.batch_size,
             crop=SIZE // 2,
+            scale=0.5,
             learning_rate=LEARNING_RATE,
             keep_fraction=options.keep,
             seed=options.seed,

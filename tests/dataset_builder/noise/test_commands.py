@@ -129,7 +129,8 @@ def test_filter_writes_what_is_left_its_quality_and_a_table(data, tmp_path):
     out = tmp_path / "filtered"
     output, error = run(
         filter, "--data", data, "--out", out, "--model", "smp:unet:tu-resnet10t", "--pretrained", "none",
-        "--folds", 2, "--steps", 2, "--batch-size", 2, "--crop", 64, "--keep-fraction", 0.5, "--json",
+        "--folds", 2, "--steps", 2, "--batch-size", 2, "--crop", 32, "--scale", 0.5, "--keep-fraction", 0.5,
+        "--json",
     )  # fmt: skip
     assert error is None, output
     result = json.loads(output.splitlines()[-1])
@@ -153,6 +154,8 @@ def test_filter_refuses_what_makes_no_sense(data, tmp_path):
     assert isinstance(error, ValueError) and "--clip" in str(error)
     _, error = run(filter, "--data", data, "--out", tmp_path / "out", "--class-threshold", "cat")
     assert isinstance(error, ValueError) and "cat=0.6" in str(error)
+    _, error = run(filter, "--data", data, "--out", tmp_path / "out", "--scale", 0)
+    assert isinstance(error, ValueError) and "--scale 0.0" in str(error)
 
 
 def test_mask_ids_follow_the_dataset_with_and_without_a_background_name():
