@@ -9,10 +9,10 @@ blurred, mixed with noise and enlarged, and judged by the exact masks.
 
 Rows, each over the same pairs: the raw mask (the method's own; of simulated maps, above 0.5); the threshold
 that matches the affinity mask best, without a CRF; the affinity mask itself; the CRF'd match (the published
-result); the last two again with an AffinityNet over the diffusion model's own decoder features; the raw mask
-through the CRF alone; these two and the published result in whole regions; and what the filter leaves of the
-best of these, by several rules. IoU is summed over all pictures and averaged over the eight classes; pixels
-that a step leaves uncertain do not count, and their share is a column.
+result), and it in whole regions; affinity and CRF again with an AffinityNet over the diffusion model's own
+decoder features; the raw mask through the CRF alone, in whole regions, and in regions before the CRF; and what
+the filter leaves of the best of these, by several rules. IoU is summed over all pictures and averaged over the
+eight classes; pixels that a step leaves uncertain do not count, and their share is a column.
 """
 
 from __future__ import annotations
@@ -192,6 +192,7 @@ def refinements(
     """The masks of every step by name; those with decoder features only where there is a pipeline."""
     options = RefineOptions()
     sized = options.for_size(*pairs[0].truth.shape)
+    unfilled = replace(sized, fill=False)
     small = AffinityNetOptions(stride=STRIDE, widths=(32, 64, 64), out_channels=64)
     labels = timed("labels", pairs, lambda pair: confident_labels(pair.image, pair.maps, pair.names, options))
     known = np.mean([(own != 255).float().mean().item() for own in labels.labels])
@@ -212,11 +213,14 @@ def refinements(
         affinity = timed("affinity, decoder", pairs, walk(net, given, options))
         yield "affinity, decoder features", affinity
         yield "CRF, decoder features", timed("CRF, decoder", pairs, crf_match(affinity, sized))
-    alone = timed("CRF alone", pairs, crf_alone(sized))
-    yield "raw through CRF alone", alone
-    yield "raw, whole regions", timed("regions", pairs, in_regions([pair.raw for pair in pairs], sized))
     yield "CRF, whole regions", timed("regions", pairs, in_regions(crf.labels, sized))
-    yield "raw through CRF alone, whole regions", timed("regions", pairs, in_regions(alone.labels, sized))
+    raw = [pair.raw for pair in pairs]
+    yield "raw through CRF alone", timed("CRF alone", pairs, crf_alone(raw, sized))
+    yield "raw through CRF alone, holes kept", timed("CRF alone", pairs, crf_alone(raw, unfilled))
+    regions = timed("regions", pairs, in_regions(raw, sized))
+    yield "raw in whole regions", regions
+    sharp = timed("CRF alone", pairs, crf_alone(regions.labels, unfilled))
+    yield "raw in whole regions, CRF alone, holes kept", sharp
 
 
 def decoder_inputs(pipe: DiffuMaskPipeline, pair: Pair) -> Tensor:
@@ -264,12 +268,13 @@ def crf_match(references: Masks, options: RefineOptions) -> Callable[[Pair], Ten
     return mask
 
 
-def crf_alone(options: RefineOptions) -> Callable[[Pair], Tensor]:
+def crf_alone(labels: Sequence[Tensor], options: RefineOptions) -> Callable[[Pair], Tensor]:
+    waiting = iter(labels)
+
     def mask(pair: Pair) -> Tensor:
-        certain = pair.raw.masked_fill(pair.raw == 255, 0)
-        return clean_components(
-            crf_labels(pair.image, certain[None], options.final_crf)[0], options.final_box_area
-        )
+        own = next(waiting)
+        sharp = crf_labels(pair.image, own.masked_fill(own == 255, 0)[None], options.final_crf)[0]
+        return clean_components(sharp, options.final_box_area, options.fill)
 
     return mask
 

@@ -18,6 +18,7 @@ IMAGE_FORMATS = ("png", "jpeg", "webp")
 DTYPES = ("float32", "float16", "bfloat16")
 REFINEMENTS = ("none", "crf", "match", "affinity")
 CRF_BACKENDS = ("torch", "pydensecrf")
+UNCERTAIN = ("keep", "decide")
 MISSING = object()
 
 
@@ -51,8 +52,9 @@ class Refinement:
 
     method: "none"; "crf" sharpens the method's mask; "match" takes the threshold whose sharpened mask
     overlaps it best; "affinity" is the published chain with a trained AffinityNet, the folder `network`.
-    box_area: of parts that are dropped, in pixels of a 512 x 512 image. whole_regions: then give each region
-    of the mask to one class, for pictures whose objects stand apart.
+    box_area: of parts that are dropped, in pixels of a 512 x 512 image. fill: close the holes of outlines,
+    which the publication does and rings have. uncertain: "keep", or "decide" those pixels too (with "crf").
+    whole_regions: give each region to one class, for pictures whose objects stand apart.
     """
 
     method: str = "none"
@@ -60,11 +62,16 @@ class Refinement:
     backend: str = "torch"
     scale_crf: bool = True
     box_area: float = 1500
+    fill: bool = True
+    uncertain: str = "keep"
     whole_regions: bool = False
 
     def __post_init__(self) -> None:
         _one_of("refinement.method", self.method, REFINEMENTS)
         _one_of("refinement.backend", self.backend, CRF_BACKENDS)
+        _one_of("refinement.uncertain", self.uncertain, UNCERTAIN)
+        if self.uncertain == "decide" and self.method == "none":
+            raise ValueError("refinement.uncertain decide needs a method that decides, as crf, not none")
         if (self.method == "affinity") != (self.network is not None):
             raise ValueError(
                 "refinement.network, the folder of a trained AffinityNet, goes with refinement.method "

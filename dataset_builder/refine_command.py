@@ -18,8 +18,12 @@ def refine(
     ] = "affinity",
     whole_regions: Annotated[
         bool,
-        typer.Option("--whole-regions", help="Then one class for each region: for objects that stand apart."),
+        typer.Option("--whole-regions", help="One class for each region: for objects that stand apart."),
     ] = False,
+    fill: Annotated[bool, typer.Option(help="Close the holes of outlines, as published.")] = True,
+    uncertain: Annotated[
+        str, typer.Option(help="Uncertain pixels (255) with --method crf: keep or decide.")
+    ] = "keep",
     backbone: Annotated[
         str, typer.Option(help="Of AffinityNet: small, or timm:NAME with pretrained weights if reachable.")
     ] = "small",
@@ -63,7 +67,9 @@ def refine(
     with new_folder(out) as work:
         pairs = MappedPairs(open_dataset(data))
         net, network = None, str(work / "affinity") if method == "affinity" else None
-        refinement = Refinement(method, network, crf, scale_crf, whole_regions=whole_regions)
+        refinement = Refinement(
+            method, network, crf, scale_crf, fill=fill, uncertain=uncertain, whole_regions=whole_regions
+        )
         if network is not None:
             net = AffinityNet(AffinityNetOptions(backbone, stride=stride, pretrained=pretrained))
             options = replace(refine_options(refinement), thresholds=thresholds)

@@ -34,18 +34,35 @@ def refined_mask(
 ) -> np.ndarray:
     """The mask uint8 (H, W) to keep of an image uint8 (H, W, 3) with class maps float32 (C, H, W).
 
-    `mask`, the attention method's own, and the result say i + 1 for the i-th class. Uncertain pixels (255)
-    are decided by all methods but "none" and "crf". `network` saves reading the one that `refinement` names.
+    `mask`, the attention method's own, and the result say i + 1 for the i-th class. Uncertain pixels (255) stay
+    with "none", and with "crf" unless they are to be decided. Regions are settled before the CRF, which
+    then draws their outlines; "match" and "affinity" start from the maps, so that theirs are settled last.
+    `network` saves reading the one that `refinement` names.
     """
     class_maps = torch.from_numpy(maps)
     check_pair(image, class_maps, names)
-    labels = _by_method(image, class_maps, torch.from_numpy(mask), names, refinement, network)
+    labels = torch.from_numpy(mask)
     if refinement.whole_regions:
         labels = whole_regions(labels, class_maps, refinement.box_area)
+    if refinement.method == "crf":
+        labels = _sharpened(image, labels, refinement)
+    elif refinement.method != "none":
+        labels = _from_maps(image, class_maps, labels, names, refinement, network)
+        if refinement.whole_regions:
+            labels = whole_regions(labels, class_maps, refinement.box_area)
     return labels.numpy()
 
 
-def _by_method(
+def _sharpened(image: np.ndarray, labels: Tensor, refinement: Refinement) -> Tensor:
+    unsure = labels == IGNORED
+    crf = refine_options(refinement).for_size(*labels.shape).final_crf
+    sharp = crf_labels(image, labels.masked_fill(unsure, 0)[None], crf)[0]
+    if refinement.uncertain == "keep":
+        sharp = sharp.masked_fill(unsure, IGNORED)
+    return clean_components(sharp, refinement.box_area, refinement.fill)
+
+
+def _from_maps(
     image: np.ndarray,
     maps: Tensor,
     mask: Tensor,
@@ -54,21 +71,14 @@ def _by_method(
     network: AffinityNet | None,
 ) -> Tensor:
     options = refine_options(refinement)
+    if refinement.method == "affinity":
+        net = network or loaded(Path(refinement.network))
+        features = affinity_features(net, normalised(torch.from_numpy(image)))
+        return refine_pair(image, maps, names, features, options)[0]
+    certain = mask.masked_fill(mask == IGNORED, 0)
     crf = options.for_size(*mask.shape).final_crf
-    unsure = mask == IGNORED
-    match refinement.method:
-        case "crf":
-            labels = crf_labels(image, mask.masked_fill(unsure, 0)[None], crf)[0]
-            return clean_components(labels.masked_fill(unsure, IGNORED), options.final_box_area)
-        case "match":
-            labels, _ = threshold_by_match(image, maps, mask.masked_fill(unsure, 0), crf, options.gammas)
-            return clean_components(labels, options.final_box_area)
-        case "affinity":
-            net = network or loaded(Path(refinement.network))
-            features = affinity_features(net, normalised(torch.from_numpy(image)))
-            return refine_pair(image, maps, names, features, options)[0]
-        case _:
-            return mask
+    labels, _ = threshold_by_match(image, maps, certain, crf, options.gammas)
+    return clean_components(labels, options.final_box_area, options.fill)
 
 
 def refine_options(refinement: Refinement) -> RefineOptions:
@@ -79,6 +89,7 @@ def refine_options(refinement: Refinement) -> RefineOptions:
         final_crf=replace(published.final_crf, backend=refinement.backend),
         scale_crf=refinement.scale_crf,
         final_box_area=refinement.box_area,
+        fill=refinement.fill,
     )
 
 

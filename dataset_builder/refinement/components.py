@@ -10,11 +10,12 @@ IGNORED = 255
 EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
 
 
-def clean_components(labels: Tensor, least_box_area: float) -> Tensor:
+def clean_components(labels: Tensor, least_box_area: float, fill: bool = True) -> Tensor:
     """Fill the outlines of each class in labels (H, W), and drop components whose bounding box is too small.
 
-    The area is in pixels of a 512 x 512 image. Only background is filled, and only the class itself is
-    dropped: other classes and ignored pixels stay. The image's border closes no outline.
+    `fill=False` leaves holes, which some objects have. The area is in pixels of a 512 x 512 image. Only
+    background is filled, and only the class itself is dropped: other classes and ignored pixels stay. The
+    image's border closes no outline.
     """
     cleaned = labels.cpu().numpy().copy()
     least = least_box_area * cleaned.size / PUBLISHED_AREA
@@ -22,7 +23,7 @@ def clean_components(labels: Tensor, least_box_area: float) -> Tensor:
         if class_id in (0, IGNORED):
             continue
         own = cleaned == class_id
-        filled = own | (binary_fill_holes(own) & (cleaned == 0))
+        filled = own | (binary_fill_holes(own) & (cleaned == 0)) if fill else own
         cleaned[filled] = class_id
         parts, _ = label(filled, EIGHT_NEIGHBOURS)
         for number, box in enumerate(find_objects(parts), start=1):

@@ -31,6 +31,7 @@ class RefineOptions:
     affinity_box_area: float = 250
     gammas: tuple[float, ...] = GAMMAS
     final_box_area: float = 1500
+    fill: bool = True  # the holes of outlines
     thresholds: Path | None = None  # a table such as `class_thresholds.yaml`
 
     def for_size(self, height: int, width: int) -> "RefineOptions":
@@ -59,7 +60,9 @@ def affinity_mask(features: Tensor, maps: Tensor, options: RefineOptions) -> Ten
         features, pooled, radius=options.radius, beta=options.beta, log2_steps=options.log2_steps
     )
     upsampled = interpolate(walked[None], maps.shape[1:], mode="bilinear", align_corners=False)[0]
-    return clean_components(label_map(upsampled, options.background_score), options.affinity_box_area)
+    return clean_components(
+        label_map(upsampled, options.background_score), options.affinity_box_area, options.fill
+    )
 
 
 def refine_pair(
@@ -70,7 +73,7 @@ def refine_pair(
     reference = affinity_mask(features, maps, options)
     crf = options.for_size(*maps.shape[1:]).final_crf
     labels, gammas = threshold_by_match(image, maps, reference, crf, options.gammas)
-    return clean_components(labels, options.final_box_area), gammas
+    return clean_components(labels, options.final_box_area, options.fill), gammas
 
 
 def check_pair(image: np.ndarray | Tensor, maps: Tensor, names: Sequence[str]) -> None:

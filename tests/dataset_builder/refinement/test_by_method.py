@@ -59,6 +59,23 @@ def test_the_crf_leaves_uncertain_pixels_uncertain(sampled):
     mask = refined(sampled, ["square"], Refinement("crf"))
     assert (mask[:8] == 255).all()
     assert (mask[8:] != 255).all()
+    decided = refined(sampled, ["square"], Refinement("crf", uncertain="decide"))
+    assert (decided[:8] == 0).all() and (decided[8:] == mask[8:]).all()
+
+
+def test_none_cannot_decide_uncertain_pixels():
+    with pytest.raises(ValueError, match="uncertain decide needs a method"):
+        Refinement(uncertain="decide")
+    with pytest.raises(ValueError, match="uncertain"):
+        Refinement("crf", uncertain="maybe")
+
+
+def test_holes_are_filled_unless_they_are_wanted(sampled):
+    sampled.mask[:], sampled.image[:] = TRUTH, np.where(TRUTH[..., None] == 1, (220, 60, 40), (20, 60, 120))
+    hole = (slice(26, 38), slice(26, 38))
+    sampled.mask[hole], sampled.image[hole] = 0, (20, 60, 120)
+    assert (refined(sampled, ["square"], Refinement("crf"))[hole] == 1).all()
+    assert (refined(sampled, ["square"], Refinement("crf", fill=False))[hole] == 0).all()
 
 
 def test_small_parts_are_dropped(sampled):
@@ -84,7 +101,7 @@ def test_affinity_is_the_published_chain_with_the_given_network(sampled, tmp_pat
     np.testing.assert_array_equal(mask, expected.numpy())
 
 
-def test_whole_regions_come_last_with_any_method(sampled):
+def test_whole_regions_with_any_method(sampled):
     """Two squares of one colour, whose maps differ by noise and, a little, by where they are strongest."""
     rng = np.random.default_rng(0)
     truth = np.zeros((SIDE, SIDE), np.uint8)
