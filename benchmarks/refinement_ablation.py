@@ -10,9 +10,9 @@ blurred, mixed with noise and enlarged, and judged by the exact masks.
 Rows, each over the same pairs: the raw mask (the method's own; of simulated maps, above 0.5); the threshold
 that matches the affinity mask best, without a CRF; the affinity mask itself; the CRF'd match (the published
 result), and it in whole regions; affinity and CRF again with an AffinityNet over the diffusion model's own
-decoder features; the raw mask through the CRF alone, in whole regions, and in regions before the CRF; and what
-the filter leaves of the best of these, by several rules. IoU is summed over all pictures and averaged over the
-eight classes; pixels that a step leaves uncertain do not count, and their share is a column.
+decoder features; the raw mask through the CRF alone, in whole regions, and in those before the CRF; and what
+the filter leaves of the best of these, by several rules. IoU is summed over all pictures and averaged over
+the eight classes; pixels that a step leaves uncertain do not count, and their share is a column.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def refined_mask(
 ) -> np.ndarray:
     """The mask uint8 (H, W) to keep of an image uint8 (H, W, 3) with class maps float32 (C, H, W).
 
-    `mask`, the attention method's own, and the result say i + 1 for the i-th class. Uncertain pixels (255) stay
+    `mask`, the attention's own, and the result say i + 1 for the i-th class. Uncertain pixels (255) stay
     with "none", and with "crf" unless they are to be decided. Regions are settled before the CRF, which
     then draws their outlines; "match" and "affinity" start from the maps, so that theirs are settled last.
     `network` saves reading the one that `refinement` names.
