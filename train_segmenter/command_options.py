@@ -27,6 +27,12 @@ StrideOption = Annotated[int | None, typer.Option(help="pixels between windows [
 ScalesOption = Annotated[str, typer.Option(help="scales to average over, as 0.5,1,1.5")]
 FlipOption = Annotated[bool, typer.Option("--flip", help="average over mirrored copies")]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="of seg-diffusion: steps from noise to a mask")]
+PenaltyOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="of seg-diffusion: taken from the scores of trained classes, for unseen words"
+    ),
+]
 EnsembleOption = Annotated[
     int | None, typer.Option(min=1, help="of seg-diffusion: samples that each mask is the median of")
 ]
@@ -53,13 +59,13 @@ def device(cpu: bool) -> str:
     return "cuda" if torch.cuda.is_available() and not cpu else "cpu"
 
 
-def loaded(path: str, cpu: bool, denoising_steps: int | None, ensemble_size: int | None) -> Segmenter:
+def loaded(path: str, cpu: bool, **sampling: float | None) -> Segmenter:
     """A trained model, with the options of sampling where it samples."""
     from train_segmenter.models import load
 
     model = load(path).to(device(cpu))
-    sampling = given(denoising_steps=denoising_steps, ensemble_size=ensemble_size)
-    return model.sampled(**sampling) if sampling else model
+    chosen = given(**sampling)
+    return model.sampled(**chosen) if chosen else model
 
 
 def judged_source(data: str) -> Source:

@@ -17,6 +17,7 @@ from train_segmenter.command_options import (
     GroupOption,
     JsonOption,
     OthersOption,
+    PenaltyOption,
     ScalesOption,
     StepsOption,
     StrideOption,
@@ -36,6 +37,7 @@ def evaluate(
     flip: FlipOption = False,
     denoising_steps: StepsOption = None,
     ensemble_size: EnsembleOption = None,
+    seen_penalty: PenaltyOption = None,
     boundary: Annotated[bool, typer.Option("--boundary", help="boundary IoU, too")] = False,
     open_vocabulary: Annotated[
         bool,
@@ -56,7 +58,13 @@ def evaluate(
     from train_segmenter.evaluation.pictures import class_chart, worst_pictures
 
     inference = command_options.inference(window, stride, scales, flip)
-    segmenter = command_options.loaded(model, cpu, denoising_steps, ensemble_size)
+    segmenter = command_options.loaded(
+        model,
+        cpu,
+        denoising_steps=denoising_steps,
+        ensemble_size=ensemble_size,
+        seen_penalty=seen_penalty,
+    )
     source = command_options.judged_source(data)
     if segmenter.open_vocabulary and not group and others == "error":
         segmenter = segmenter.for_classes(source.class_names)

@@ -15,6 +15,7 @@ from train_segmenter.command_options import (
     EnsembleOption,
     FlipOption,
     JsonOption,
+    PenaltyOption,
     ScalesOption,
     StepsOption,
     StrideOption,
@@ -51,6 +52,7 @@ def segment(
     background: Annotated[
         float | None, typer.Option(help="of seg-diffusion: score that a class must exceed [default: 0.5]")
     ] = None,
+    seen_penalty: PenaltyOption = None,
     seed: Annotated[int | None, typer.Option(help="of seg-diffusion's noise [default: 0]")] = None,
     precision: Annotated[
         str | None, typer.Option(help="of seg-diffusion: fp32, fp16 or bf16 [default: fp32]")
@@ -72,6 +74,7 @@ def segment(
         processing_res=processing_res,
         batch_size=batch_size,
         background=background,
+        seen_penalty=seen_penalty,
         seed=seed,
         precision=precision,
     )
@@ -101,7 +104,7 @@ def _with_segmenter(
 ) -> Iterator[dict[str, Path]]:
     from train_segmenter.segment import segment as run
 
-    segmenter = command_options.loaded(model, cpu, None, None)
+    segmenter = command_options.loaded(model, cpu)
     for mask, overlay in run(segmenter, images, out, inference):
         yield {"mask": mask, "overlay": overlay}
 

@@ -150,6 +150,7 @@ class SegDiffusionPipeline(DiffusionPipeline):
         match_input_res: bool = True,
         batch_size: int = 0,
         background: float = 0.5,
+        seen_penalty: float = 0.0,
         align: bool = False,
         generator: torch.Generator | list[torch.Generator] | None = None,
         output_type: str = "pil",
@@ -160,14 +161,24 @@ class SegDiffusionPipeline(DiffusionPipeline):
         image: PIL picture, array or tensor, see `rgb_images`. classes: phrases, or pairs of a name and
         phrases. processing_res: the longer side at which an image is seen, 0 for its own size, None for that
         of training. match_input_res: whether the masks have the image's size. batch_size: samples at once, 0
-        for as many as fit. background: its score, above which a class must be ("binary" alone). align: scale
-        and shift the ensemble's members before they are merged. generator: one, or one per image; a class's
-        mask does not depend on which other classes are asked for.
+        for as many as fit. background: its score, above which a class must be ("binary" alone).
+        seen_penalty: taken from the scores of the classes of training where masks are decided, not from
+        `probabilities`: a model is surer of those, and unseen words that look alike lose against them
+        (calibrated stacking, Chao et al. 2016). align: scale and shift the ensemble's members before they are
+        merged. generator: one, or one per image; the probabilities of a class do not depend on which other
+        classes are asked for.
         """
         images = rgb_images(image)
         specs = self.as_trained(class_specs(classes))
         sampling = Sampling(
-            denoising_steps, ensemble_size, processing_res, match_input_res, batch_size, background, align
+            denoising_steps,
+            ensemble_size,
+            processing_res,
+            match_input_res,
+            batch_size,
+            background,
+            seen_penalty,
+            align,
         )
         if isinstance(generator, list) and len(generator) != len(images):
             raise ValueError(f"there are {len(generator)} generators for {len(images)} images: give one each")
@@ -188,7 +199,8 @@ class SegDiffusionPipeline(DiffusionPipeline):
             if deviation is not None:
                 deviations.append(at_size(deviation.amax(dim=0, keepdim=True), size)[0].cpu())
         self.maybe_free_model_hooks()
-        masks = packed_masks([class_map(found) for found in maps], output_type)
+        penalty = self.penalties([spec.name for spec in specs], seen_penalty)
+        masks = packed_masks([class_map(found - penalty) for found in maps], output_type)
         probabilities = [found[1:] for found in maps]
         uncertainty = deviations or None
         if not return_dict:
@@ -229,6 +241,11 @@ class SegDiffusionPipeline(DiffusionPipeline):
     def trained_classes(self) -> list[str]:
         """The classes of training by their ids, without the background; empty where it is not said."""
         return [name for name in (self.config.id2label or {}).values() if name != BACKGROUND]
+
+    def penalties(self, names: Sequence[str], seen_penalty: float) -> Tensor:
+        """What is taken from maps (C + 1, H, W) of these classes, the background's first: (C + 1, 1, 1)."""
+        known = self.trained_classes
+        return seen_penalty * torch.tensor([[[0.0]], *([[float(name in known)]] for name in names)])
 
     def _members(self, image: Tensor, text: Tensor, sampling: Sampling, seeds: list[int]) -> Tensor:
         """Values in [0, 1] of every sample of every pass, (E, P, H, W), for an image (3, H, W) in [0, 1]."""

@@ -15,6 +15,7 @@ class Sampling:
     match_input_res: bool = True
     batch_size: int = 0
     background: float = 0.5
+    seen_penalty: float = 0.0
     align: bool = False
 
     def __post_init__(self) -> None:
@@ -29,3 +30,5 @@ class Sampling:
             )
         if not 0 <= self.background <= 1:
             raise ValueError(f"background={self.background} is a score from 0 to 1, as classes have")
+        if not 0 <= self.seen_penalty <= 1:
+            raise ValueError(f"seen_penalty={self.seen_penalty} is taken from scores: give 0 to 1")

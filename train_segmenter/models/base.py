@@ -80,7 +80,7 @@ class Segmenter(nn.Module, ABC):
             )
         return self
 
-    def sampled(self, **options: int) -> Segmenter:
+    def sampled(self, **options: float) -> Segmenter:
         """The model with other options of sampling, where it samples."""
         raise ValueError(f"{self.spec.model} samples nothing: leave {', '.join(options)} out.")
 

@@ -25,6 +25,7 @@ class SegDiffusionOptions:
     # how masks are sampled when the model is judged
     denoising_steps: int = 4
     ensemble_size: int = 1
+    seen_penalty: float = 0.0  # see SegDiffusionPipeline
 
     def __post_init__(self) -> None:
         if not 0 <= self.absent < 1:

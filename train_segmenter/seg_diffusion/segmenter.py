@@ -99,8 +99,8 @@ class SegDiffusionSegmenter(Segmenter):
         spec = replace(self.spec, class_names=tuple(class_names))
         return SegDiffusionSegmenter(self.pipe, spec, self.options, self.background)
 
-    def sampled(self, **options: int) -> SegDiffusionSegmenter:
-        """The same model, judged with other options: denoising_steps, ensemble_size."""
+    def sampled(self, **options: float) -> SegDiffusionSegmenter:
+        """The same model, judged with other options: denoising_steps, ensemble_size, seen_penalty."""
         chosen = replace(self.options, **options)
         return SegDiffusionSegmenter(self.pipe, self.spec, chosen, self.background)
 
@@ -147,10 +147,12 @@ class SegDiffusionSegmenter(Segmenter):
             denoising_steps=self.options.denoising_steps,
             ensemble_size=self.options.ensemble_size,
             background=self.background,
+            seen_penalty=self.options.seen_penalty,
             generator=[torch.Generator().manual_seed(0) for _ in prepared],
             output_type="pt",
         )
-        found = torch.stack(out.probabilities).to(prepared.device)  # (B, C, H, W)
+        penalty = self.pipe.penalties(names, self.options.seen_penalty)[1:].to(prepared.device)
+        found = torch.stack(out.probabilities).to(prepared.device) - penalty  # (B, C, H, W)
         maps = found.new_empty(len(found), len(self.class_names), *found.shape[-2:])
         maps[:, list(self.foreground)] = found
         if len(names) < len(self.class_names):

@@ -70,6 +70,16 @@ def test_a_class_does_not_depend_on_the_others():
     assert not torch.allclose(*both.probabilities[0], atol=1e-3)
 
 
+def test_the_penalty_is_taken_from_trained_classes_alone_and_only_in_masks():
+    pipe = fresh_pipeline(id2label={"0": "background", "1": "dog"})
+    plain, fair = (asked(pipe, IMAGE, background=0.2, seen_penalty=penalty) for penalty in (0, 0.1))
+    dog, cat = plain.probabilities[0]
+    torch.testing.assert_close(fair.probabilities[0], plain.probabilities[0])
+    scores = torch.stack([torch.full_like(dog, 0.2), dog - 0.1, cat])
+    assert torch.equal(fair.masks[0], scores.argmax(dim=0).to(torch.uint8))
+    assert (fair.masks[0] != plain.masks[0]).any()
+
+
 @pytest.mark.parametrize("scheduler", [DDIMScheduler, LCMScheduler, EulerAncestralDiscreteScheduler])
 def test_the_batch_size_changes_nothing(scheduler):
     pipe = fresh_pipeline()
@@ -198,6 +208,7 @@ def test_few_steps_need_a_scheduler_that_begins_with_noise():
         ({"batch_size": -1}, ValueError, "batch_size=-1"),
         ({"processing_res": -8}, ValueError, "processing_res=-8"),
         ({"background": 50}, ValueError, "background=50"),
+        ({"seen_penalty": -1}, ValueError, "seen_penalty=-1"),
         ({"output_type": "tensor"}, ValueError, "pil, np, pt, not 'tensor'"),
         ({"generator": [torch.Generator()] * 2}, ValueError, "2 generators for 1 images"),
     ],

@@ -123,6 +123,23 @@ def test_its_masks_are_those_of_the_pipeline():
     assert (Inference().mask(model, image) == out.masks[0]).mean() > 0.99
 
 
+def test_it_is_judged_with_the_penalty_of_the_pipeline():
+    model = small_segmenter().eval()
+    model.begin_training(OPTIONS)
+    wider = model.for_classes((*model.class_names, "green")).sampled(seen_penalty=0.1)
+    generator = torch.Generator().manual_seed(0)
+    out = model.pipe(
+        DATA[0].image,
+        ["red", "blue", "green"],
+        denoising_steps=1,
+        ensemble_size=1,
+        seen_penalty=0.1,
+        generator=generator,
+        output_type="np",
+    )
+    assert (Inference().mask(wider, DATA[0].image) == out.masks[0]).mean() > 0.99
+
+
 def test_latents_are_cached_where_images_come_again():
     model = small_segmenter()
     model.begin_training(OPTIONS)
