@@ -4,19 +4,21 @@
 
 Training begins from the bundled text-to-image model and sees only renders without an object of the unseen
 classes, first at half size, then at full size. Held-out renders show all classes. Scores are the mean IoU
-over seen and over unseen classes, without the background, and their harmonic mean. Compared are
+over seen and over unseen classes, without the background, and their harmonic mean. Compared are, each asked
+for all classes of the world and for those alone that the caption names,
 
-- seg-diffusion asked for all classes of the world, and asked for those that the caption names;
-- (a) attention masks of the same images (`pipe.segment`), which need a caption, at the settings that suit
+- seg-diffusion, as it is, and with the penalty on trained classes and the score of the background that suit
   validation renders best;
+- (a) attention masks of the same images (`pipe.segment`), at the settings that suit validation renders best;
 - (b) a small U-Net trained on the same renders; it has no unseen classes, so that their pixels are ignored.
 
-Then the same without content attention, and with other numbers of steps and samples. What is complete in
---work stands; what was interrupted goes on.
+Then the same with content attention, and with other numbers of steps and samples. What is complete in --work
+stands; what was interrupted goes on.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +32,7 @@ from report import Row, report
 from tqdm import tqdm
 
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
+from diffusers_attnmask.seg_diffusion.output import SegDiffusionOutput
 from tiny_world import render
 from tiny_world.oracle import CLASS_NAMES, MODEL, SHAPE
 from tiny_world.pairs import SPLIT_SEEDS
@@ -45,7 +48,10 @@ from train_segmenter.training import trained_model
 FIRST_SEED = 900_000_000  # of the training split, far from what the bundled model was trained on
 NOISINESS = 3.0  # masks are sampled in few steps, which begin in noise
 LOOKS = ((0.3, 1), (0.5, 2), (0.7, 4))  # strength and looks of (a), of which the best is taken
+PENALTIES = (0.0, 0.05, 0.1, 0.15, 0.2)  # on trained classes, and
+BACKGROUNDS = (0.35, 0.4, 0.45, 0.5)  # scores of the background, of which the best pair is taken
 Prediction = Callable[["Scene"], np.ndarray]
+Words = Callable[["Scene"], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -133,42 +139,81 @@ def unet(work: Path, seen: Scenes, steps: int, seed: int) -> Segmenter:
     return trained_model(start, seen, options, work / "unet", cpu=True)
 
 
-def asked_for_all(model: Segmenter, steps: int, samples: int) -> Prediction:
-    """Ids of the world, with every class of it asked for."""
-    return lambda scene: _asked(model, scene, CLASS_NAMES[1:], steps, samples)
+def all_words(scene: Scene) -> Sequence[str]:
+    """Every class of the world."""
+    return CLASS_NAMES[1:]
 
 
-def asked_for_present(model: Segmenter, steps: int, samples: int) -> Prediction:
-    """Ids of the world, with only the classes asked for that the caption names."""
-    return lambda scene: _asked(model, scene, scene.present, steps, samples)
+def caption_words(scene: Scene) -> Sequence[str]:
+    """The classes that the caption names."""
+    return scene.present
 
 
-def _asked(model: Segmenter, scene: Scene, words: Sequence[str], steps: int, samples: int) -> np.ndarray:
-    out = model.pipe(
-        Image.fromarray(scene.image),
-        list(words),
-        denoising_steps=steps,
-        ensemble_size=samples,
-        generator=torch.Generator().manual_seed(0),
-        output_type="np",
-    )
-    return world_ids(words)[out.masks[0]]
+ASKED: dict[str, Words] = {"all classes": all_words, "the caption's": caption_words}
 
 
-def attention_masks(pipe: DiffuMaskPipeline, strength: float, looks: int) -> Prediction:
+@dataclass(frozen=True)
+class Sampled:
+    """Seg-diffusion's masks in ids of the world, asked for some words."""
+
+    model: Segmenter
+    words: Words
+    steps: int
+    samples: int
+    penalty: float = 0.0
+    background: float = 0.5
+
+    def __call__(self, scene: Scene) -> np.ndarray:
+        return world_ids(self.words(scene))[self.output(scene).masks[0]]
+
+    def output(self, scene: Scene) -> SegDiffusionOutput:
+        return self.model.pipe(
+            Image.fromarray(scene.image),
+            list(self.words(scene)),
+            denoising_steps=self.steps,
+            ensemble_size=self.samples,
+            seen_penalty=self.penalty,
+            background=self.background,
+            generator=torch.Generator().manual_seed(0),
+            output_type="np",
+        )
+
+
+def calibrated(sampled: Sampled, scenes: Sequence[Scene], unseen: tuple[str, ...]) -> Sampled:
+    """With the penalty and background of the best harmonic mean on these scenes, asked for all words."""
+    maps = [np.asarray(sampled.output(scene).probabilities[0]) for scene in tqdm(scenes, "validation")]
+    trained = np.array([word not in unseen for word in CLASS_NAMES[1:]])[:, None, None]
+
+    def quality(setting: tuple[float, float]) -> float:
+        penalty, background = setting
+        histogram = JointHistogram()
+        for found, scene in zip(maps, scenes, strict=True):
+            ground = np.full_like(found[:1], background)
+            mask = np.concatenate([ground, found - penalty * trained]).argmax(0)
+            histogram.add(mask.astype(np.uint8), scene.mask)
+        scores = Report(CLASS_NAMES, histogram.confusion(len(CLASS_NAMES)), len(scenes), unseen=unseen)
+        return scores.to_dict()["open_vocabulary"]["harmonic"]
+
+    penalty, background = max(itertools.product(PENALTIES, BACKGROUNDS), key=quality)
+    return replace(sampled, penalty=penalty, background=background)
+
+
+def attention_masks(pipe: DiffuMaskPipeline, words: Words, strength: float, looks: int) -> Prediction:
     """(a): ids of the world from the attention of the bundled model as it looks at the image."""
 
     def predict(scene: Scene) -> np.ndarray:
+        asked = words(scene)
+        told = scene.caption if words is caption_words else f"a photo of a {', a '.join(asked)}"
         out = pipe.segment(
             Image.fromarray(scene.image),
-            scene.caption,
-            list(scene.present),
+            told,
+            list(asked),
             strength=strength,
             looks=looks,
             generator=torch.Generator().manual_seed(0),
             output_type="np",
         )
-        return world_ids(scene.present)[out.masks[0]]
+        return world_ids(asked)[out.masks[0]]
 
     return predict
 
@@ -215,10 +260,10 @@ def main(
     full_steps: Annotated[int, typer.Option(min=1, help="then at full size, 8 pairs each")] = 600,
     unet_steps: Annotated[int, typer.Option(min=1, help="training steps of (b), 16 pairs each")] = 1000,
     learning_rate: Annotated[float, typer.Option(help="of seg-diffusion at half size")] = 5e-4,
-    validation: Annotated[int, typer.Option(min=1, help="renders that choose the settings of (a)")] = 30,
+    validation: Annotated[int, typer.Option(min=1, help="renders that choose settings")] = 30,
     held_out: Annotated[int, typer.Option(min=1, help="renders that judge")] = 100,
     ablated: Annotated[int, typer.Option(min=1, help="of which judge the ablation")] = 40,
-    steps: Annotated[int, typer.Option(min=1, help="denoising steps")] = 2,
+    steps: Annotated[int, typer.Option(min=1, help="denoising steps")] = 4,
     samples: Annotated[int, typer.Option(min=1, help="members of the ensemble")] = 3,
     seed: int = 0,
     json: Annotated[Path | None, typer.Option(help="write the rows here; the ablation beside it")] = None,
@@ -233,15 +278,20 @@ def main(
         options_at(SIZE // 2, half_steps, 16, learning_rate, seed),
         options_at(SIZE, full_steps, 8, learning_rate / 2, seed),
     )
-    model = seg_diffusion(work, seen, phases, attention=True)
-    rows = [
-        row(title, scored(title, ask(model, steps, samples), judges.scenes, hidden))
-        for title, ask in {
-            "seg-diffusion, all classes": asked_for_all,
-            "seg-diffusion, the caption's": asked_for_present,
-        }.items()
-    ]
-    rows.append(row(*best_attention(judges, validation, hidden)))
+    model = seg_diffusion(work, seen, phases, attention=False)
+    trying = Scenes.draw(validation, SPLIT_SEEDS["validation"]).scenes
+    best = calibrated(Sampled(model, all_words, steps, samples), trying, hidden)
+    rows = []
+    for title, words in ASKED.items():
+        plain = Sampled(model, words, steps, samples)
+        for name, own in {
+            f"seg-diffusion, {title}": plain,
+            f"seg-diffusion, {title}, penalty {best.penalty}, background {best.background}": replace(
+                best, words=words
+            ),
+        }.items():
+            rows.append(row(name, scored(name, own, judges.scenes, hidden)))
+    rows += [row(*best_attention(judges, trying, hidden, words, title)) for title, words in ASKED.items()]
     rows.append(unet_row(unet(work, seen, unet_steps, seed), judges))
     settings = {"unseen": hidden, "renders": renders, "half_steps": half_steps, "full_steps": full_steps}
     settings |= {
@@ -252,32 +302,32 @@ def main(
         "seed": seed,
     }
     report(f"Seen and unseen classes on {held_out} held-out renders", rows, settings, json)
-    plain = seg_diffusion(work, seen, phases, attention=False)
+    attentive = seg_diffusion(work, seen, phases, attention=True)
     part = judges.scenes[:ablated]
     variants = [(model, steps, 1), (model, steps, samples), (model, 2 * steps, 1), (model, 1, 1)]
-    variants += [(plain, steps, 1), (plain, steps, samples)]
+    variants += [(attentive, steps, 1), (attentive, steps, samples)]
     ablation = []
     for own, count, size in dict.fromkeys(variants):
-        scores = scored("ablation", asked_for_all(own, count, size), part, hidden).to_dict()[
-            "open_vocabulary"
-        ]
-        content = own is model
+        ask = replace(best, model=own, steps=count, samples=size)
+        scores = scored("ablation", ask, part, hidden).to_dict()["open_vocabulary"]
+        content = own is attentive
         ablation.append({"content attention": content, "steps": count, "samples": size, **scores})
     beside = json.with_name(f"{json.stem}-ablation{json.suffix}") if json else None
     report(f"Ablation on {len(part)} of them", ablation, settings, beside)
 
 
-def best_attention(judges: Scenes, count: int, hidden: tuple[str, ...]) -> tuple[str, Report]:
+def best_attention(
+    judges: Scenes, trying: Sequence[Scene], hidden: tuple[str, ...], words: Words, asked: str
+) -> tuple[str, Report]:
     """(a) at the settings that are best on validation renders."""
     pipe = DiffuMaskPipeline.from_pretrained(bundled_model())
-    validation = Scenes.draw(count, SPLIT_SEEDS["validation"]).scenes
 
     def quality(setting: tuple[float, int]) -> float:
-        return scored("validation", attention_masks(pipe, *setting), validation, hidden).mean_iou
+        return scored("validation", attention_masks(pipe, words, *setting), trying, hidden).mean_iou
 
     strength, looks = max(LOOKS, key=quality)
-    title = f"(a) attention, the caption's, strength {strength}, {looks} looks"
-    return title, scored(title, attention_masks(pipe, strength, looks), judges.scenes, hidden)
+    title = f"(a) attention, {asked}, strength {strength}, {looks} looks"
+    return title, scored(title, attention_masks(pipe, words, strength, looks), judges.scenes, hidden)
 
 
 if __name__ == "__main__":
