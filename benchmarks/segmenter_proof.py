@@ -1,4 +1,4 @@
-"""How good a segmenter of the tiny world becomes on generated pairs, beside one trained on exact renders.
+r"""How good a segmenter of the tiny world becomes on generated pairs, beside one trained on exact renders.
 
     attnmask build --recipe benchmarks/segmenter_proof.yaml --out raw
     attnmask refine --data raw --out refined --method crf --whole-regions --uncertain decide --no-fill
