@@ -1,10 +1,10 @@
 r"""How good a segmenter of the tiny world becomes on generated pairs, beside one trained on exact renders.
 
     attnmask build --recipe benchmarks/segmenter_proof.yaml --out raw
-    attnmask refine --data raw --out refined --method crf --whole-regions --uncertain decide --no-fill
+    attnmask refine --data raw --out refined --method none --whole-regions
     attnmask filter --data refined --out filtered --model smp:unet:tu-resnet10t --pretrained none --folds 2 \
-        --steps 1000 --scale 0.5 --crop 64 --learning-rate 2e-3
-    attnmask augment --data filtered --out augmented --grid 1x2 --grid 2x1 --grid 2x2
+        --steps 1000 --scale 0.5 --crop 64 --learning-rate 2e-3 --keep-fraction 0.8
+    attnmask augment --data filtered --out augmented --grid 1x2 --grid 2x1 --grid 2x2 --copies 3
     python benchmarks/segmenter_proof.py --work arms --raw raw --refined refined --filtered filtered \
         --augmented augmented --scale 0.5 --json segmenter_proof.json
 
