@@ -182,14 +182,14 @@ class Sampled:
 def calibrated(sampled: Sampled, scenes: Sequence[Scene], unseen: tuple[str, ...]) -> Sampled:
     """With the penalty and background of the best harmonic mean on these scenes, asked for all words."""
     maps = [np.asarray(sampled.output(scene).probabilities[0]) for scene in tqdm(scenes, "validation")]
-    trained = np.array([word not in unseen for word in CLASS_NAMES[1:]])[:, None, None]
 
     def quality(setting: tuple[float, float]) -> float:
         penalty, background = setting
+        penalties = sampled.model.pipe.penalties(CLASS_NAMES[1:], penalty).numpy()
         histogram = JointHistogram()
         for found, scene in zip(maps, scenes, strict=True):
             ground = np.full_like(found[:1], background)
-            mask = np.concatenate([ground, found - penalty * trained]).argmax(0)
+            mask = (np.concatenate([ground, found]) - penalties).argmax(0)
             histogram.add(mask.astype(np.uint8), scene.mask)
         scores = Report(CLASS_NAMES, histogram.confusion(len(CLASS_NAMES)), len(scenes), unseen=unseen)
         return scores.to_dict()["open_vocabulary"]["harmonic"]
