@@ -1,19 +1,21 @@
 r"""How good a segmenter of the tiny world becomes on generated pairs, beside one trained on exact renders.
 
-    attnmask build --recipe benchmarks/segmenter_proof.yaml --out raw
+    python benchmarks/scene_captions.py captions
+    attnmask build --recipe benchmarks/segmenter_proof.yaml --out raw --engine ray --workers 2
     attnmask refine --data raw --out refined --method none --whole-regions
     attnmask filter --data refined --out filtered --model smp:unet:tu-resnet10t --pretrained none --folds 2 \
-        --steps 1000 --scale 0.5 --crop 64 --learning-rate 2e-3 --keep-fraction 0.8
-    attnmask augment --data filtered --out augmented --grid 1x2 --grid 2x1 --grid 2x2 --copies 3
+        --steps 1500 --scale 0.5 --crop 64 --learning-rate 2e-3 --keep-fraction 0.8
+    attnmask augment --data filtered --out augmented --grid 1x2 --grid 2x1 --grid 2x2 --copies 1
     python benchmarks/segmenter_proof.py --work arms --raw raw --refined refined --filtered filtered \
         --augmented augmented --scale 0.5 --json segmenter_proof.json
 
 Every arm trains the same model from random weights for the same number of steps and is judged on renders that
-nothing was trained on: (a) N renders with exact masks; (b) generated pairs, raw; (c) refined; (d) refined
-and filtered; (e) with augmentation; (f) self-training: the best of (b) to (e) labels its own images again;
-(g) half of the steps on the best generated pairs, then the other half on N / 10 renders. "Best" is
-chosen on validation renders, never on the held-out ones. Arms that are complete in --work stand; those whose
-data are not given are left out. `--scale 0.5` trains and judges at half size, for a quarter of the time.
+nothing was trained on: (a) N renders with exact masks; (b) N generated pairs, raw; (c) the same, refined;
+(d) refined and filtered; (e) with augmentation; (f) self-training: the best of (b) to (e) labels its own
+images again; (g) a third of the steps on the best generated pairs, the others on N / 10 renders. "Best" is
+chosen on validation renders, never on the held-out ones. Arms that are complete in --work stand; those
+whose data are not given are left out. `--scale 0.5` trains and judges at half size, for a quarter of the
+time.
 """
 
 from __future__ import annotations
@@ -37,15 +39,15 @@ from train_segmenter.self_training import pseudo_label
 from train_segmenter.training import trained_model
 from train_segmenter.transforms import Augmentation
 
-GENERATED = {"raw": "b", "refined": "c", "filtered": "d", "augmented": "e"}
 FINE_TUNED = 10  # (g) sees one real render for ten of (a)
 SEEDS = {"train": 800_000_000, "validation": 0, "test": 0}  # first seed within each split
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A trained arm: its letter and title, data, model, and scores on validation and held-out renders."""
+    """A trained arm: its folder and title, data, model, and scores on validation and held-out renders."""
 
+    folder: str
     title: str
     source: Source
     model: Segmenter
@@ -73,15 +75,33 @@ class Bench:
     ) -> Segmenter:
         return trained_model(model, source, options, self.work / folder, cpu=self.cpu)
 
-    def arm(self, title: str, source: Source, model: Segmenter) -> Arm:
+    def arm(self, folder: str, title: str, source: Source, model: Segmenter) -> Arm:
         validation, held_out = (
             evaluate(model, part, self.inference) for part in (self.validation, self.held_out)
         )
         print(f"{title}: mean IoU {held_out.mean_iou:.4f} ({len(source)} pairs)", flush=True)
-        return Arm(title, source, model, validation.mean_iou, held_out)
+        return Arm(folder, title, source, model, validation.mean_iou, held_out)
 
-    def from_scratch(self, title: str, source: Source) -> Arm:
-        return self.arm(title, source, self.trained(title[1], source, self.new_model, self.options))
+    def from_scratch(self, folder: str, title: str, source: Source) -> Arm:
+        return self.arm(folder, title, source, self.trained(folder, source, self.new_model, self.options))
+
+    def self_trained(self, best: Arm) -> Arm:
+        """Arm (f)."""
+        labels = self.work / f"labels-of-{best.folder}"
+        source = pseudo_label(best.model, best.source, labels, self.inference)
+        return self.from_scratch(
+            f"f-after-{best.folder}", f"(f) self-training after {best.title[:3]}", source
+        )
+
+    def fine_tuned(self, best: Arm, renders: int) -> Arm:
+        """Arm (g), of as many steps as the others in all."""
+        before = replace(self.options, steps=max(1, self.options.steps // 3))
+        after = replace(self.options, steps=self.options.steps - before.steps)
+        few = Renders.draw(max(1, renders), "train", SEEDS["train"])
+        folder = f"g-after-{best.folder}"
+        first = self.trained(f"{folder}-generated", best.source, self.new_model, before)
+        model = self.trained(folder, few, lambda: first, after)
+        return self.arm(folder, f"(g) {best.title[:3]}, then {len(few)} renders", few, model)
 
 
 def main(
@@ -90,12 +110,12 @@ def main(
     refined: Annotated[str | None, typer.Option(help="of arm (c)")] = None,
     filtered: Annotated[str | None, typer.Option(help="of arm (d)")] = None,
     augmented: Annotated[str | None, typer.Option(help="of arm (e)")] = None,
-    real: Annotated[int, typer.Option(help="N, the renders of arm (a)")] = 1000,
+    real: Annotated[int, typer.Option(help="N, the renders of arm (a)")] = 3000,
     held_out: Annotated[int, typer.Option(help="renders that judge")] = 1000,
-    validation: Annotated[int, typer.Option(help="renders that choose the best generated arm")] = 200,
+    validation: Annotated[int, typer.Option(help="renders that choose the best generated arm")] = 500,
     steps: int = 1500,
     batch_size: int = 16,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 3e-3,
     precision: str = "bf16",
     scale: Annotated[float, typer.Option(help="of the images in training and judging")] = 1.0,
     seed: int = 0,
@@ -124,36 +144,29 @@ def main(
     inference = Inference(scales=(scale,))
     bench = Bench(work, options, inference, *judges, cpu)
     exact = Renders.draw(real, "train", SEEDS["train"])
-    arms = [bench.from_scratch(f"(a) {real} renders, exact masks", exact)]
-    given = {"raw": raw, "refined": refined, "filtered": filtered, "augmented": augmented}
+    arms = [bench.from_scratch("a", "(a) renders, exact masks", exact)]
+    given = {"(b) raw": raw, "(c) refined": refined, "(d) filtered": filtered, "(e) augmented": augmented}
     generated = [
-        bench.from_scratch(f"({GENERATED[name]}) generated, {name}", _generated(path))
-        for name, path in given.items()
+        bench.from_scratch(title[1], title, mapped(open_source(path), ClassMap(CLASS_NAMES)))
+        for title, path in given.items()
         if path is not None
     ]
     if generated:
-        best = max(generated, key=lambda arm: arm.validation)
-        relabelled = pseudo_label(best.model, best.source, work / "pseudo-labels", inference)
-        generated.append(bench.from_scratch(f"(f) self-training after {best.title[:3]}", relabelled))
-        best = max(generated, key=lambda arm: arm.validation)
-        arms += [*generated, fine_tuned(bench, best, real)]
+        generated.append(bench.self_trained(best_of(generated)))
+        arms += [*generated, bench.fine_tuned(best_of(generated), real // FINE_TUNED)]
     settings = {**options.to_dict(), "model": MODEL, "real": real, "held_out": held_out, "scale": scale}
     report(f"segmenters judged on {held_out} held-out renders", rows(arms), settings, json)
     if generated:
-        report("where the gap is: IoU of each class", class_rows(arms[0], best, arms[-1]), settings, None)
+        report(
+            "where the gap is: IoU of each class",
+            class_rows(arms[0], best_of(generated), arms[-1]),
+            settings,
+            None,
+        )
 
 
-def fine_tuned(bench: Bench, best: Arm, real: int) -> Arm:
-    """Arm (g), of as many steps as the others in all."""
-    half = replace(bench.options, steps=max(1, bench.options.steps // 2))
-    few = Renders.draw(max(1, real // FINE_TUNED), "train", SEEDS["train"])
-    first = bench.trained("g-generated", best.source, bench.new_model, half)
-    model = bench.trained("g", few, lambda: first, half)
-    return bench.arm(f"(g) {best.title[:3]}, then {len(few)} renders", few, model)
-
-
-def _generated(path: str) -> Source:
-    return mapped(open_source(path), ClassMap(CLASS_NAMES))
+def best_of(arms: list[Arm]) -> Arm:
+    return max(arms, key=lambda arm: arm.validation)
 
 
 def rows(arms: list[Arm]) -> list[dict]:

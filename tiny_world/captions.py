@@ -21,6 +21,12 @@ def join_phrases(phrases: list[str]) -> str:
     return phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"
 
 
+def full_caption(scene: Scene) -> str:
+    """Everything that a caption can say of a scene."""
+    phrases = [with_article(f"{item.colour} {item.name}") for item in scene.items]
+    return f"a photo of {join_phrases(phrases)} {PLACES[scene.background]}"
+
+
 def draw_caption(rng: np.random.Generator, scene: Scene) -> str:
     items = [scene.items[i] for i in rng.permutation(len(scene.items))]
     if rng.random() < 0.2:

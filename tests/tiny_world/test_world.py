@@ -9,10 +9,10 @@ from PIL import Image
 
 import tiny_world
 from diffusers_attnmask.pictures import MARGIN
-from tiny_world.captions import PLACES
+from tiny_world.captions import PLACES, full_caption
 from tiny_world.pairs import SPLIT_SEEDS
 from tiny_world.renderer import paint
-from tiny_world.scene import CAMOUFLAGE, COLOURS, SHARE, draw_scene
+from tiny_world.scene import CAMOUFLAGE, COLOURS, SHARE, Item, Scene, draw_scene
 from tiny_world.shapes import SHAPES, silhouette
 from tiny_world.textures import BACKGROUNDS
 
@@ -61,6 +61,18 @@ def test_captions_vary(renders):
         coloured = any(colour in caption.split() for colour in COLOURS)
         shapes[("photo" in caption, coloured, caption.startswith(("on ", "in ")), len(names))] += 1
     assert len(shapes) >= 15
+
+
+def test_a_full_caption_says_every_object_its_colour_and_the_place():
+    heart = Item("heart", "orange", "smooth", 40, 40, 20, 0, False)
+    star = Item("star", "blue", "smooth", 90, 90, 20, 0, False)
+    moon = Item("moon", "red", "smooth", 90, 30, 20, 0, False)
+    for background, items, words in (
+        ("snow", (heart,), "a photo of an orange heart in snow"),
+        ("sand", (star, heart), "a photo of a blue star and an orange heart on sand"),
+        ("wood", (star, moon, heart), "a photo of a blue star, a red moon and an orange heart on wood"),
+    ):
+        assert full_caption(Scene(background, items, (0, -1))) == words
 
 
 def test_the_mask_is_the_exact_outline():
