@@ -7,7 +7,6 @@ and the number of labels act on that histogram in `compute`, so memory does not 
 import os
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import datasets
@@ -48,9 +47,6 @@ _CITATION = """
 
 IDS = 256  # ids of a uint8 mask; pairs with any other id are counted one by one
 _CHUNK = 30_000  # pixels: they fit the cache, and torch starts no threads for so few, which would cost more
-_THREADS = min(
-    4, os.cpu_count() or 1
-)  # of a batch; int64 maps are bound by memory, which few threads saturate
 
 
 class JointHistogram:
@@ -109,11 +105,6 @@ class JointHistogram:
                 self._dense[(old + 1) % IDS, (new + 1) % IDS] += count
             else:
                 self._other[old, new] += count
-
-    def merge(self, other: "JointHistogram") -> None:
-        """Adds the counts of another histogram."""
-        self._dense += other._dense
-        self._other.update(other._other)
 
     def confusion(
         self,
@@ -258,19 +249,8 @@ def _add_all(histogram: JointHistogram, predictions, references) -> None:
         raise ValueError("predictions and references are both needed.")
     if len(predictions) != len(references):
         raise ValueError(f"There are {len(predictions)} predictions but {len(references)} references.")
-    pairs = list(zip(predictions, references, strict=True))
-    threads = min(_THREADS, len(pairs))
-
-    def counted(first: int) -> JointHistogram:
-        part = JointHistogram()
-        for prediction, reference in pairs[first::threads]:
-            part.add(prediction, reference)
-        return part
-
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        parts = list(pool.map(counted, range(threads)))  # all of them, before any counts
-    for part in parts:
-        histogram.merge(part)
+    for prediction, reference in zip(predictions, references, strict=True):
+        histogram.add(prediction, reference)
 
 
 def _ids(values) -> np.ndarray:
