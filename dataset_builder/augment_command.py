@@ -1,4 +1,4 @@
-"""`attnmask augment`: a dataset with spliced, blurred, occluded and warped pairs."""
+"""`attnmask augment`: a dataset with spliced, blurred, occluded, warped and turned pairs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ def augment(
         str, typer.Option(help="The mask beneath a patch: ignore (255), keep, or background.")
     ] = "ignore",
     perspective: Annotated[float, typer.Option(help="Probability of a perspective warp.")] = 0.3,
+    turn: Annotated[float, typer.Option(help="Probability of a turn by some degrees, with a zoom.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
     split: Annotated[str, typer.Option(help="Split that is augmented.")] = "train",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Make a dataset of augmented pairs: splicing, blur, occlusion, perspective."""
+    """Make a dataset of augmented pairs: splicing, blur, occlusion, perspective, turns."""
     from tqdm import tqdm
 
     from dataset_builder.augmentation import AugmentedRows
@@ -46,6 +47,7 @@ def augment(
         occlude=occlude,
         occluded=occluded,
         perspective=perspective,
+        turn=turn,
     )
     source = hub(data, split)
     rows = AugmentedRows(source, options, copies, seed, originals)

@@ -39,6 +39,11 @@ def test_what_comes_out_is_a_plain_half_precision_pipeline(trained):
     assert image.size == (128, 128)
 
 
+def test_the_pipeline_does_not_tell_where_it_was_trained(trained):
+    configs = [file.read_text() for file in (trained / "pipeline").rglob("*.json")]
+    assert configs and not any(str(trained) in config for config in configs)
+
+
 def test_resuming_a_stage_that_is_done_changes_nothing(trained):
     before = {file: file.read_bytes() for file in (trained / "pipeline").rglob("*.safetensors")}
     denoiser.train_denoiser(trained, DENOISER)

@@ -79,5 +79,11 @@ def save_pipeline(folder: Path, tokenizer: CLIPTokenizer, denoiser: Denoiser) ->
     ).to(torch.float16)
     pipe.save_pretrained(folder / "pipeline")
     # transformers loads in the precision that the config names, diffusers in single: let them agree.
-    config = folder / "pipeline" / "text_encoder" / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2) + "\n")
+    amend(folder / "pipeline" / "text_encoder", dtype="float32")
+    amend(folder / "pipeline" / "vae", _name_or_path="")  # not the folder it was trained in
+
+
+def amend(folder: Path, **changes: str) -> None:
+    """Change settings in a saved network's config."""
+    config = folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | changes, indent=2) + "\n")

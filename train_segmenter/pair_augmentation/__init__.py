@@ -1,4 +1,4 @@
-"""Augmentation of whole pairs, as in DiffuMask: splicing, blur, occlusion, perspective.
+"""Augmentation of whole pairs, as in DiffuMask: splicing, blur, occlusion, perspective; and turns besides.
 
 It serves two masters, which is why it lies here and not in `dataset_builder`, whom trainings do not import:
 `attnmask augment` stores its pairs as a new dataset, `attnmask train --augment` makes them while it trains.

@@ -11,7 +11,7 @@ import numpy as np
 from train_segmenter.pair_augmentation.occlusion import drawn_patches, occlude
 from train_segmenter.pair_augmentation.options import AugmentOptions
 from train_segmenter.pair_augmentation.splicing import Pair, splice
-from train_segmenter.pair_augmentation.warping import drawn_corners, warp
+from train_segmenter.pair_augmentation.warping import drawn_corners, frame, turned, warp
 from train_segmenter.transforms import gaussian_blur
 
 
@@ -44,17 +44,22 @@ class PairAugmentation:
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> Pair:
         options = self.options
-        # All four are drawn first, so that one probability does not shift the draws of another.
-        splices, warps, occludes, blurs = rng.random(4) < (
+        # All are drawn first, so that one probability does not shift the draws of another.
+        splices, warps, occludes, blurs, turns = rng.random(5) < (
             options.splice,
             options.perspective,
             options.occlude,
             options.blur,
+            options.turn,
         )
         if splices:
             image, mask = self.spliced(image, mask, rng)
-        if warps:
-            image, mask = warp(image, mask, drawn_corners(mask.shape, options.distortion, rng))
+        if warps or turns:
+            corners = drawn_corners(mask.shape, options.distortion, rng) if warps else frame(mask.shape)
+            if turns:
+                angle = np.radians(rng.uniform(-options.angle, options.angle))
+                corners = turned(corners, angle, rng.uniform(*options.zoom))
+            image, mask = warp(image, mask, corners)
         if occludes:
             patches = drawn_patches(mask.shape, options.pieces, options.piece_share, rng)
             image, mask = occlude(image, mask, patches, options.occluded, rng)

@@ -11,11 +11,13 @@ OCCLUDED = ("ignore", "keep", "background")
 
 @dataclass(frozen=True)
 class AugmentOptions:
-    """Probabilities of the four changes, and their strengths.
+    """Probabilities of the five changes, and their strengths.
 
     grids: (rows, columns) to splice. blur_sigma: range in pixels. pieces: how many patches occlude at most,
     piece_share: the range of each one's share of the image. occluded: what the mask says beneath a patch
     (255, as before, or background). distortion: how far a corner moves at most, as a part of half the side.
+    turn is not among the published changes. angle: degrees of a turn to either side at most. zoom: range of
+    the factor that comes with it.
     """
 
     splice: float = 0.5
@@ -28,9 +30,12 @@ class AugmentOptions:
     occluded: str = "ignore"
     perspective: float = 0.3
     distortion: float = 0.4
+    turn: float = 0.0
+    angle: float = 20.0
+    zoom: tuple[float, float] = (0.85, 1.2)
 
     def __post_init__(self) -> None:
-        for name in ("splice", "blur", "occlude", "perspective"):
+        for name in ("splice", "blur", "occlude", "perspective", "turn"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a probability from 0 to 1, not {getattr(self, name)}")
         for rows, columns in self.grids:
@@ -46,3 +51,7 @@ class AugmentOptions:
             raise ValueError(f"occluded is one of {', '.join(OCCLUDED)}, not {self.occluded!r}")
         if not 0 < self.distortion < 1:
             raise ValueError(f"distortion is between 0 and 1, not {self.distortion}")
+        if not 0 <= self.angle <= 180:
+            raise ValueError(f"angle is from 0 to 180 degrees, not {self.angle}")
+        if not 0 < self.zoom[0] <= self.zoom[1]:
+            raise ValueError(f"zoom is a range low to high of positive factors, not {self.zoom}")

@@ -17,7 +17,7 @@ from train_segmenter.pair_augmentation.chain import PairAugmentation
 from train_segmenter.pair_augmentation.occlusion import drawn_patches, occlude
 from train_segmenter.pair_augmentation.options import AugmentOptions
 from train_segmenter.pair_augmentation.splicing import splice
-from train_segmenter.pair_augmentation.warping import drawn_corners, homography, warp
+from train_segmenter.pair_augmentation.warping import drawn_corners, homography, turned, warp
 from train_segmenter.transforms import Augmentation, resize
 
 CALM = {"splice": 0, "blur": 0, "occlude": 0, "perspective": 0}
@@ -99,6 +99,30 @@ def test_corners_that_stay_change_nothing():
     np.testing.assert_allclose(homography(square, square), [1, 0, 0, 0, 1, 0, 0, 0], atol=1e-9)
     drawn = drawn_corners((48, 48), 0.4, np.random.default_rng(0)) - square
     assert 0 < np.abs(drawn).max() <= 0.4 * 24
+
+
+def test_a_turn_is_clockwise_about_the_middle_and_its_zoom_enlarges():
+    image, mask = blocks(96)
+    square = np.array([(0, 0), (96, 0), (96, 96), (0, 96)], float)
+    for own, quarter in zip((image, mask), warp(image, mask, turned(square, np.pi / 2, 1)), strict=True):
+        np.testing.assert_array_equal(quarter, np.rot90(own, -1))
+    np.testing.assert_array_equal(
+        warp(image, mask, turned(square, 0, 2))[1], mask[24:72, 24:72].repeat(2, 0).repeat(2, 1)
+    )
+    corner, *_ = turned(square, np.radians(30), 1)
+    np.testing.assert_allclose(np.hypot(*(corner - 48)), np.hypot(48, 48))
+
+
+def test_a_pair_may_be_turned_alone_and_in_perspective():
+    pair = np.full((96, 96, 3), 7, np.uint8), np.ones((96, 96), np.uint8)
+    alone = AugmentOptions(**CALM, turn=1, zoom=(1, 1))
+    both = replace(alone, perspective=1)
+    (image, mask), (_, seen) = (
+        PairAugmentation(own)(*pair, np.random.default_rng(3)) for own in (alone, both)
+    )
+    assert mask[0, 0] == 255 and not image[0, 0].any() and mask[48, 48] == 1
+    np.testing.assert_array_equal(mask, np.rot90(mask, 2))  # a turn about the middle is symmetric
+    assert (seen != np.rot90(seen, 2)).any()
 
 
 @pytest.mark.parametrize(("occluded", "id"), [("ignore", 255), ("background", 0), ("keep", None)])
@@ -204,6 +228,9 @@ def test_a_training_without_it_sees_the_pairs_as_before():
         ({"occluded": "grey"}, "one of ignore, keep, background, not 'grey'"),
         ({"distortion": 1.5}, "distortion is between"),
         ({"piece_share": (0.5, 0.1)}, "piece_share"),
+        ({"turn": -0.1}, "turn is a probability"),
+        ({"angle": 270}, "angle is from 0 to 180 degrees, not 270"),
+        ({"zoom": (1.2, 0.8)}, "zoom is a range"),
     ],
 )
 def test_a_wrong_option_is_named(values, complaint):
