@@ -29,9 +29,10 @@ class DenoiserRecipe:
         Phase(64, 3800, 64, lone=0.5),
         Phase(128, 1300, 32, lone=0.45),
         Phase(128, 1500, 32, lone=0.35),
+        Phase(128, 2400, 32, lone=0.35),
     )
     learning_rate: float = 1e-3
-    rests: tuple[int, ...] = (5100,)  # steps by which the rate has come down, before it comes down for good
+    rests: tuple[int, ...] = (5100, 6600)  # steps by which the rate has come down before its last descent
     weight_decay: float = 0.01
     empty_captions: float = 0.1
     hidden_endings: float = 0.5
