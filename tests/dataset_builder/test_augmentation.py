@@ -53,6 +53,16 @@ def test_copies_stand_after_their_originals(folder, tmp_path):
     assert spliced and all(part in before["prompt"] for prompt in spliced for part in prompt.split("; "))
 
 
+def test_turns_alone_uncover_corners_of_every_copy(folder, tmp_path):
+    others = [part for name in ("splice", "blur", "occlude", "perspective") for part in (f"--{name}", 0)]
+    run("--data", folder, "--out", tmp_path / "turned", "--no-originals", *others, "--turn", 1)
+    masks = datasets.load_dataset(str(tmp_path / "turned"), split="train")["mask"]
+    assert len(masks) == 6
+    for mask in map(np.asarray, masks):
+        corners = mask[[0, 0, -1, -1], [0, -1, 0, -1]]
+        assert (corners == 255).sum() >= 2 and mask[64, 64] != 255
+
+
 def test_what_comes_of_a_dataset_with_a_card_has_one(folder, tmp_path):
     data = shutil.copytree(folder, tmp_path / "data")
     write_card(data, license="cc0-1.0")
