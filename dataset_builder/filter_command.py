@@ -4,34 +4,48 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dataset_builder.noise.prune import DEFAULT_THRESHOLD
 
+if TYPE_CHECKING:
+    from train_segmenter.options import Recipe
+
 TABLE = "filter.csv"
+DEFAULT_MODEL = "smp:unet:resnet18"
 
 
 def filter(
     data: Annotated[Path, typer.Option(help="Dataset folder or Hub name; it stays as it is.")],
     out: Annotated[Path, typer.Option(help="Folder of the filtered dataset; a stopped run goes on.")],
     model: Annotated[
-        str, typer.Option(help="Segmenter that judges: smp:..., mask2former:...")
-    ] = "smp:unet:resnet18",
+        str | None,
+        typer.Option(help=f"Segmenter that judges: smp:..., mask2former:... [default: {DEFAULT_MODEL}]"),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="YAML training recipe of the segmenters, which the options here override."),
+    ] = None,
     pretrained: Annotated[str, typer.Option(help="Its weights: auto, require or none.")] = "auto",
     folds: Annotated[
         int, typer.Option(min=2, help="Segmenters; each judges the part that it has not seen.")
     ] = 3,
-    steps: Annotated[int, typer.Option(min=1, help="Training steps of each.")] = 2000,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pairs in a training step.")] = 16,
-    crop: Annotated[int, typer.Option(min=32, help="Side of training crops in pixels.")] = 512,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps of each. [default: 2000]")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Pairs in a training step. [default: 16]")
+    ] = None,
+    crop: Annotated[
+        int | None, typer.Option(min=32, help="Side of training crops in pixels. [default: 512]")
+    ] = None,
     scale: Annotated[
         float, typer.Option(help="Of the images when segmenters train and judge; 0.5 costs a quarter.")
     ] = 1.0,
-    learning_rate: Annotated[float, typer.Option(help="Of the segmenters.")] = 5e-4,
+    learning_rate: Annotated[float | None, typer.Option(help="Of the segmenters. [default: 0.0005]")] = None,
     threshold: Annotated[
         float, typer.Option(help="Least IoU of a class with the held-out prediction.")
     ] = DEFAULT_THRESHOLD,
@@ -63,9 +77,8 @@ def filter(
     from dataset_builder.noise.prune import PruneOptions, prune
     from dataset_builder.noise.segmenter import SegmenterTrainer
     from diffusers_attnmask.atomic_files import write_text
+    from train_segmenter.command_options import given
     from train_segmenter.data.hub import from_dataset
-    from train_segmenter.options import TrainOptions
-    from train_segmenter.transforms import Augmentation
 
     if least_clip is not None and clip is None:
         raise ValueError("--least-clip needs a model: name one with --clip")
@@ -77,19 +90,15 @@ def filter(
     )
     if scale <= 0:
         raise ValueError(f"--scale {scale}: give a positive factor, as 0.5")
-    low, high = Augmentation().scale
-    training = TrainOptions(
-        steps=steps,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        augmentation=Augmentation(crop=crop, scale=(low * scale, high * scale)),
-        seed=seed,
-    )
+    typed = given(steps=steps, batch_size=batch_size, learning_rate=learning_rate)
+    judges = _judges(recipe, model, crop, scale, {**typed, "seed": seed})
     with new_folder(out) as work:
         dataset = open_dataset(data)
         source = from_dataset(dataset, tuple(mask_names(dataset.features)), str(data))
         similarity = _clip_scores(clip, source.dataset) if clip else None
-        trainer = SegmenterTrainer(model, training, work / "segmenters", pretrained, scale=scale)
+        trainer = SegmenterTrainer(
+            judges.model, judges.training, work / "segmenters", pretrained, judges.model_options, scale
+        )
         judged = judge(source, folds, seed, trainer, similarity)
         reasons = prune(judged, options)
         kept = [index for index, reason in enumerate(reasons) if not reason]
@@ -110,6 +119,21 @@ def filter(
         typer.echo(
             f"kept {len(kept)} of {len(judged)} pairs in {out.resolve()}; {TABLE} says why the others went"
         )
+
+
+def _judges(recipe: str | None, model: str | None, crop: int | None, scale: float, typed: Mapping) -> Recipe:
+    """How the segmenters are made and trained: the recipe, or the defaults, under what was typed."""
+    from recipes import find
+    from train_segmenter.options import Recipe, TrainOptions
+
+    judges = Recipe(DEFAULT_MODEL, {}, TrainOptions(steps=2000))
+    if recipe is not None:
+        judges = Recipe.read(find(recipe))
+    views = judges.training.augmentation
+    low, high = views.scale
+    views = replace(views, crop=crop or views.crop, scale=(low * scale, high * scale))
+    training = replace(judges.training, augmentation=views, **typed)
+    return replace(judges, model=model or judges.model, training=training)
 
 
 def _class_threshold(text: str) -> tuple[str, float]:

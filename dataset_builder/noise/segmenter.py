@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from dataset_builder.noise.folds import Predict
 from train_segmenter.data import Source
 from train_segmenter.evaluation.inference import Inference
-from train_segmenter.models import create
+from train_segmenter.models import Segmenter, create
 from train_segmenter.options import TrainOptions
 from train_segmenter.training import trained_model
 
@@ -34,7 +34,11 @@ class SegmenterTrainer:
     def __call__(self, source: Source, fold: int) -> Predict:
         folder = self.work / f"fold-{fold}"
         options = replace(self.options, seed=self.options.seed + fold)
-        new_model = partial(create, self.model, source.class_names, self.pretrained, **self.model_options)
+
+        def new_model() -> Segmenter:
+            torch.manual_seed(options.seed)
+            return create(self.model, source.class_names, self.pretrained, **self.model_options)
+
         segmenter = trained_model(new_model, source, options, folder, progress=self.progress)
 
         inference = Inference(scales=(self.scale,))

@@ -6,6 +6,7 @@ import json
 import datasets
 import numpy as np
 import pytest
+import torch
 import typer
 from huggingface_hub import DatasetCard
 from PIL import Image
@@ -145,6 +146,38 @@ def test_filter_writes_what_is_left_its_quality_and_a_table(data, tmp_path):
     card = DatasetCard.load(out / "README.md")
     assert card.text.lstrip().startswith("# filtered") and f"{len(kept)} generated images" in card.text
     assert len(datasets.load_dataset(str(data), split="train")) == PAIRS
+
+
+def test_filter_trains_judges_by_a_recipe_and_what_is_typed(data, tmp_path, monkeypatch):
+    from dataset_builder.filter_command import filter
+    from train_segmenter.training import trained_model
+
+    recipe = tmp_path / "judges.yaml"
+    recipe.write_text(
+        "model: smp:unet:tu-resnet10t\n"
+        "model_options: {encoder_depth: 4, decoder_channels: [32, 16, 16, 8]}\n"
+        "training: {steps: 9, batch_size: 2, loss: ce+dice, augmentation: {crop: 32, scale: [0.8, 1.2]}}\n"
+    )
+    judges = []
+
+    def recorded(new_model, source, options, folder, **arguments):
+        torch.rand(1)  # whatever was drawn before, the weights follow from the seed
+        judges.append((options, new_model()))
+        return trained_model(new_model, source, options, folder, **arguments)
+
+    monkeypatch.setattr("dataset_builder.noise.segmenter.trained_model", recorded)
+    for name in ("first", "second"):
+        _, error = run(
+            filter, "--data", data, "--out", tmp_path / name, "--recipe", recipe, "--pretrained", "none",
+            "--folds", 2, "--steps", 2, "--scale", 0.5, "--seed", 3, "--keep-fraction", 1,
+        )  # fmt: skip
+        assert error is None, error
+    options, model = judges[0]
+    assert [own.seed for own, _ in judges] == [3, 4, 3, 4]
+    assert (options.steps, options.batch_size, options.loss) == (2, 2, "ce+dice")
+    assert options.augmentation.crop == 32 and options.augmentation.scale == (0.4, 0.6)
+    assert len(model.network.decoder.blocks) == 4
+    assert (tmp_path / "first/filter.csv").read_bytes() == (tmp_path / "second/filter.csv").read_bytes()
 
 
 def test_filter_refuses_what_makes_no_sense(data, tmp_path):
