@@ -53,8 +53,9 @@ class Refinement:
     method: "none"; "crf" sharpens the method's mask; "match" takes the threshold whose sharpened mask
     overlaps it best; "affinity" is the published chain with a trained AffinityNet, the folder `network`.
     box_area: of parts that are dropped, in pixels of a 512 x 512 image. fill: close the holes of outlines,
-    which the publication does and rings have. uncertain: "keep", or "decide" those pixels too (with "crf").
-    whole_regions: give each region to one class, for pictures whose objects stand apart.
+    which the publication does and rings have. uncertain: "keep", or "decide" those pixels too (with "crf"
+    or snap). whole_regions: give each region to one class, for pictures whose objects stand apart. snap:
+    move outlines to the image's own edges.
     """
 
     method: str = "none"
@@ -65,13 +66,14 @@ class Refinement:
     fill: bool = True
     uncertain: str = "keep"
     whole_regions: bool = False
+    snap: bool = False
 
     def __post_init__(self) -> None:
         _one_of("refinement.method", self.method, REFINEMENTS)
         _one_of("refinement.backend", self.backend, CRF_BACKENDS)
         _one_of("refinement.uncertain", self.uncertain, UNCERTAIN)
-        if self.uncertain == "decide" and self.method == "none":
-            raise ValueError("refinement.uncertain decide needs a method that decides, as crf, not none")
+        if self.uncertain == "decide" and self.method == "none" and not self.snap:
+            raise ValueError("refinement.uncertain decide needs a method that decides, as crf, or snap")
         if (self.method == "affinity") != (self.network is not None):
             raise ValueError(
                 "refinement.network, the folder of a trained AffinityNet, goes with refinement.method "

@@ -20,9 +20,12 @@ def refine(
         bool,
         typer.Option("--whole-regions", help="One class for each region: for objects that stand apart."),
     ] = False,
+    snap: Annotated[
+        bool, typer.Option("--snap", help="Move outlines to the image's own edges (watershed).")
+    ] = False,
     fill: Annotated[bool, typer.Option(help="Close the holes of outlines, as published.")] = True,
     uncertain: Annotated[
-        str, typer.Option(help="Uncertain pixels (255) with --method crf: keep or decide.")
+        str, typer.Option(help="Uncertain pixels (255) with --method crf or --snap: keep or decide.")
     ] = "keep",
     backbone: Annotated[
         str, typer.Option(help="Of AffinityNet: small, or timm:NAME with pretrained weights if reachable.")
@@ -43,7 +46,7 @@ def refine(
     seed: Annotated[int, typer.Option(help="Of AffinityNet's weights and views.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Make every mask anew: affinity, random walk, thresholds by match, CRF, whole regions."""
+    """Make every mask anew: affinity, random walk, thresholds by match, CRF, whole regions, edges."""
     import torch
 
     from dataset_builder.building.layout import SPLIT
@@ -68,7 +71,14 @@ def refine(
         pairs = MappedPairs(open_dataset(data))
         net, network = None, str(work / "affinity") if method == "affinity" else None
         refinement = Refinement(
-            method, network, crf, scale_crf, fill=fill, uncertain=uncertain, whole_regions=whole_regions
+            method,
+            network,
+            crf,
+            scale_crf,
+            fill=fill,
+            uncertain=uncertain,
+            whole_regions=whole_regions,
+            snap=snap,
         )
         if network is not None:
             net = AffinityNet(AffinityNetOptions(backbone, stride=stride, pretrained=pretrained))

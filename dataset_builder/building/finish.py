@@ -69,7 +69,7 @@ class Finisher:
 
 def refined(sampled: Sampled, names: Sequence[str], refinement: Refinement) -> np.ndarray:
     """The mask uint8 (H, W) to keep, i + 1 for the prompt's i-th class."""
-    if refinement.method == "none" and not refinement.whole_regions:
+    if refinement.method == "none" and not (refinement.whole_regions or refinement.snap):
         return sampled.mask  # such workers never load torch
     from dataset_builder.refinement.by_method import one_thread, refined_mask
 

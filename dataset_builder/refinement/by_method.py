@@ -19,6 +19,7 @@ from .affinity.network import AffinityNet
 from .affinity.training import affinity_features, load_affinity_net
 from .components import IGNORED, clean_components
 from .crf import crf_labels
+from .outlines import snapped
 from .pipeline import RefineOptions, check_pair, refine_pair
 from .regions import whole_regions
 from .threshold import threshold_by_match
@@ -35,8 +36,9 @@ def refined_mask(
     """The mask uint8 (H, W) to keep of an image uint8 (H, W, 3) with class maps float32 (C, H, W).
 
     `mask`, the attention's own, and the result say i + 1 for the i-th class. Uncertain pixels (255) stay
-    with "none", and with "crf" unless they are to be decided. Regions are settled before the CRF, which
-    then draws their outlines; "match" and "affinity" start from the maps, so that theirs are settled last.
+    with "none", and with "crf" and snap unless they are to be decided. Regions are settled before the CRF,
+    which then draws their outlines; "match" and "affinity" start from the maps, so that theirs are settled
+    after it. Outlines are moved to the image's edges last.
     `network` saves reading the one that `refinement` names.
     """
     class_maps = torch.from_numpy(maps)
@@ -50,6 +52,11 @@ def refined_mask(
         labels = _from_maps(image, class_maps, labels, names, refinement, network)
         if refinement.whole_regions:
             labels = whole_regions(labels, class_maps, refinement.box_area)
+    if refinement.snap:
+        unsure = labels == IGNORED
+        labels = snapped(image, labels)
+        if refinement.uncertain == "keep":
+            labels = labels.masked_fill(unsure, IGNORED)
     return labels.numpy()
 
 

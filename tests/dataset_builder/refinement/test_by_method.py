@@ -19,6 +19,7 @@ from dataset_builder.refinement.affinity.training import (
     train_affinity_net,
 )
 from dataset_builder.refinement.by_method import refine_options
+from dataset_builder.refinement.components import IGNORED
 from dataset_builder.refinement.pipeline import refine_pair
 
 SIDE = 64
@@ -115,6 +116,22 @@ def test_whole_regions_with_any_method(sampled):
         mixed = refined(pair, ["dog", "cat"], Refinement(method))
         whole = refined(pair, ["dog", "cat"], Refinement(method, whole_regions=True))
         assert (mixed == truth).mean() < 0.95 < 0.98 < (whole == truth).mean(), method
+
+
+def test_outlines_on_edges_after_any_method(sampled):
+    """A square whose mask is a pixel too far to the right, with an uncertain rim."""
+    truth = np.zeros((SIDE, SIDE), np.uint8)
+    truth[20:44, 20:44] = 1
+    image = np.where(truth[..., None] > 0, 200, 40).astype(np.uint8).repeat(3, axis=-1)
+    mask = np.roll(truth, 1, axis=1)
+    mask[19, 21:45] = IGNORED
+    pair = Sampled(image, truth[None].astype(np.float32), mask)
+    for method in ("none", "crf", "match"):
+        options = Refinement(method, snap=True, uncertain="decide")
+        assert (refined(pair, ["dog"], options) != truth).sum() <= 4, method  # the corners
+    kept = refined(pair, ["dog"], Refinement(snap=True))
+    np.testing.assert_array_equal(kept == IGNORED, mask == IGNORED)
+    assert (kept != truth)[kept != IGNORED].sum() <= 4
 
 
 def test_the_number_of_threads_is_left_as_it_was(sampled):
