@@ -10,9 +10,10 @@ blurred, mixed with noise and enlarged, and judged by the exact masks.
 Rows, each over the same pairs: the raw mask (the method's own; of simulated maps, above 0.5); the threshold
 that matches the affinity mask best, without a CRF; the affinity mask itself; the CRF'd match (the published
 result), and it in whole regions; affinity and CRF again with an AffinityNet over the diffusion model's own
-decoder features; the raw mask through the CRF alone, in whole regions, and in those before the CRF; and what
-the filter leaves of the best of these, by several rules. IoU is summed over all pictures and averaged over
-the eight classes; pixels that a step leaves uncertain do not count, and their share is a column.
+decoder features; the raw mask through the CRF alone, in whole regions, and in those with its outlines on the
+image's edges, or through the CRF; and what the filter leaves of the best of these, by several rules. IoU is
+summed over all pictures and averaged over the eight classes; pixels that a step leaves uncertain do not
+count, and their share is a column.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ from dataset_builder.refinement.affinity.training import (
 )
 from dataset_builder.refinement.components import clean_components
 from dataset_builder.refinement.crf import crf_labels
+from dataset_builder.refinement.outlines import snapped
 from dataset_builder.refinement.pipeline import RefineOptions, affinity_mask, confident_labels
 from dataset_builder.refinement.regions import whole_regions
 from dataset_builder.refinement.threshold import label_map, matching_threshold, threshold_by_match
@@ -219,6 +221,7 @@ def refinements(
     yield "raw through CRF alone, holes kept", timed("CRF alone", pairs, crf_alone(raw, unfilled))
     regions = timed("regions", pairs, in_regions(raw, sized))
     yield "raw in whole regions", regions
+    yield "raw in whole regions, on edges", timed("edges", pairs, on_edges(regions.labels))
     sharp = timed("CRF alone", pairs, crf_alone(regions.labels, unfilled))
     yield "raw in whole regions, CRF alone, holes kept", sharp
 
@@ -282,6 +285,11 @@ def crf_alone(labels: Sequence[Tensor], options: RefineOptions) -> Callable[[Pai
 def in_regions(labels: Sequence[Tensor], options: RefineOptions) -> Callable[[Pair], Tensor]:
     waiting = iter(labels)
     return lambda pair: whole_regions(next(waiting), pair.maps, options.final_box_area)
+
+
+def on_edges(labels: Sequence[Tensor]) -> Callable[[Pair], Tensor]:
+    waiting = iter(labels)
+    return lambda pair: snapped(pair.image.numpy(), next(waiting))
 
 
 def timed(name: str, pairs: Sequence[Pair], step: Callable[[Pair], Tensor]) -> Masks:

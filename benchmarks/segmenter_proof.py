@@ -2,9 +2,11 @@ r"""How good a segmenter of the tiny world becomes on generated pairs, beside on
 
     python benchmarks/scene_captions.py captions
     attnmask build --recipe benchmarks/segmenter_proof.yaml --out raw --engine ray --workers 2
-    attnmask refine --data raw --out refined --method none --whole-regions
-    attnmask filter --data refined --out filtered --model smp:unet:tu-resnet10t --pretrained none --folds 2 \
+    attnmask refine --data raw --out refined --method none --whole-regions --snap --uncertain decide
+    attnmask refine --data raw --out regions --method none --whole-regions
+    attnmask filter --data regions --out kept --model smp:unet:tu-resnet10t --pretrained none --folds 2 \
         --steps 1500 --scale 0.5 --crop 64 --learning-rate 2e-3 --keep-fraction 0.85
+    attnmask refine --data kept --out filtered --method none --snap --uncertain decide
     python benchmarks/segmenter_proof.py --work arms --raw raw --refined refined --filtered filtered \
         --scale 0.5 --json segmenter_proof.json
 

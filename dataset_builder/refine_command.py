@@ -21,7 +21,7 @@ def refine(
         typer.Option("--whole-regions", help="One class for each region: for objects that stand apart."),
     ] = False,
     snap: Annotated[
-        bool, typer.Option("--snap", help="Move outlines to the image's own edges (watershed).")
+        bool, typer.Option("--snap", help="Move outlines to the image's own edges (guided filter).")
     ] = False,
     fill: Annotated[bool, typer.Option(help="Close the holes of outlines, as published.")] = True,
     uncertain: Annotated[

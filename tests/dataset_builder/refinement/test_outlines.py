@@ -1,4 +1,4 @@
-"""Outlines on the image's edges, beside scikit-image's watershed and colours."""
+"""Outlines on the image's edges, and the guided filter beside a regression in every window."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
-from skimage.color import rgb2lab
-from skimage.filters import sobel
-from skimage.segmentation import watershed
 
-from dataset_builder.refinement.outlines import changes, flooded, gradient, snapped
+from dataset_builder.refinement.outlines import GuidedFilter, snapped
 
 IGNORED = 255
 
@@ -34,25 +31,34 @@ def as_attention_sees(mask: np.ndarray, sigma: float = 3) -> np.ndarray:
     return (gaussian_filter(mask.astype(float), sigma) > 0.5).astype(np.uint8)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_flooding_is_the_watershed(seed):
-    rng = np.random.default_rng(seed)
-    height = rng.permutation(37 * 53).reshape(37, 53).astype(float)
-    seeds = np.where(rng.random((37, 53)) < 0.02, rng.integers(0, 4, (37, 53)), -1)
-    np.testing.assert_array_equal(flooded(height, seeds), watershed(height, seeds + 1) - 1)
-
-
-def test_the_gradient_is_that_of_lab():
-    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    colours = np.moveaxis(rgb2lab(image), -1, 0)
-    expected = np.sqrt(sum(sobel(colour, axis=axis) ** 2 for colour in colours for axis in (0, 1)))
-    inner = np.s_[1:-1, 1:-1]
-    np.testing.assert_allclose(gradient(image)[inner] / 4, expected[inner], rtol=1e-3)
-
-
-def test_changes_lie_on_both_sides():
-    labels = np.array([[0, 0, 1], [0, 0, 1], [0, 0, 0]])
-    np.testing.assert_array_equal(changes(labels), [[0, 1, 1], [0, 1, 1], [0, 0, 1]])
+def test_the_guided_filter_is_a_ridge_regression_in_every_window():
+    rng = np.random.default_rng(0)
+    side, window, flatness = 21, 5, 0.01
+    guide, values = rng.random((side, side, 3)), rng.random((side, side)) > 0.5
+    found = GuidedFilter(guide, window, flatness)(values)
+    reach = window // 2
+    models = {}
+    for row in range(reach, side - reach):
+        for column in range(reach, side - reach):
+            here = np.s_[row - reach : row + reach + 1, column - reach : column + reach + 1]
+            colours, wanted = guide[here].reshape(-1, 3), values[here].ravel().astype(float)
+            # the penalty of slopes as three more rows of an ordinary least-squares problem
+            system = np.block(
+                [
+                    [colours, np.ones((len(colours), 1))],
+                    [np.sqrt(flatness * len(colours)) * np.eye(3), np.zeros((3, 1))],
+                ]
+            )
+            models[row, column] = np.linalg.lstsq(system, np.append(wanted, np.zeros(3)), rcond=None)[0]
+    for row in range(2 * reach, side - 2 * reach):
+        for column in range(2 * reach, side - 2 * reach):
+            around = [
+                models[row + down, column + right]
+                for down in range(-reach, reach + 1)
+                for right in range(-reach, reach + 1)
+            ]
+            expected = np.append(guide[row, column], 1) @ np.mean(around, axis=0)
+            assert found[row, column] == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("side", [128, 256])
@@ -65,19 +71,16 @@ def test_round_corners_become_sharp_ones(side):
     assert wrong < wrong_before / 2, (wrong, wrong_before)
 
 
-def test_ignored_pixels_go_to_the_side_of_their_colour():
+def test_three_labels_and_ignored_pixels():
     truth = star()
-    labels = np.where(changes(as_attention_sees(truth)), IGNORED, as_attention_sees(truth)).astype(np.uint8)
-    found = snapped(painted(truth), torch.from_numpy(labels)).numpy()
-    assert set(np.unique(found)) == {0, 1}
-    assert (found != truth).mean() < 0.01
-
-
-def test_what_is_thinner_than_the_reach_is_not_lost():
-    labels = np.zeros((128, 128), np.uint8)
-    labels[40:100, 60:62] = 3
-    grey = np.full((128, 128, 3), 90, np.uint8)
-    assert (snapped(grey, torch.from_numpy(labels)).numpy()[40:100, 60:62] == 3).all()
+    truth[:40, :40] = 7  # a flat square beside the star
+    image = painted(truth)
+    image[:40, :40] = (48, 92, 204)
+    labels = as_attention_sees(truth == 1) + 7 * as_attention_sees(truth == 7)
+    labels[np.random.default_rng(0).random(labels.shape) < 0.05] = IGNORED
+    found = snapped(image, torch.from_numpy(labels)).numpy()
+    assert set(np.unique(found)) == {0, 1, 7}
+    assert (found != truth).sum() < (labels != truth)[labels != IGNORED].sum()
 
 
 @pytest.mark.parametrize("value", [0, 2, IGNORED])
