@@ -14,7 +14,7 @@ Every arm trains the same model from random weights for the same number of steps
 that nothing was trained on, at two scales and mirrored: (a) N renders with exact masks; (b) N generated
 pairs, raw; (c) the same, refined; (d) refined and filtered; (e) the best of (b) to (d) with augmentation,
 pairs turned and zoomed as they are drawn; (f) self-training: the best of (b) to (e) labels its own images
-again; (g) a third of the steps as the best generated arm, the others on N / 10 renders. "Best" is chosen
+again; (g) half of the steps as the best generated arm, the others on N / 10 renders. "Best" is chosen
 on validation renders, never on the held-out ones. Arms that are complete in --work stand; those whose
 data are not given are left out. `--scale 0.5` trains at half size, for a quarter of the time, and judges
 there and a quarter larger.
@@ -113,7 +113,7 @@ class Bench:
 
     def fine_tuned(self, best: Arm, renders: int) -> Arm:
         """Arm (g), of as many steps as the others in all."""
-        before = replace(best.options, steps=max(1, self.options.steps // 3))
+        before = replace(best.options, steps=max(1, self.options.steps // 2))
         after = replace(self.options, steps=self.options.steps - before.steps)
         few = Renders.draw(max(1, renders), "train", SEEDS["train"])
         folder = f"g-after-{best.folder}"
