@@ -101,6 +101,27 @@ def test_refine_by_other_methods_gives_regions_their_class_and_trains_nothing(da
         assert (found == exact).mean() > 0.9, seed
 
 
+def test_refine_moves_outlines_to_edges(data, tmp_path):
+    from dataset_builder.refine_command import refine
+    from dataset_builder.refinement.outlines import snapped
+
+    common = ("--data", data, "--method", "none", "--whole-regions")
+    for name, options in (("plain", ()), ("snapped", ("--snap", "--uncertain", "decide"))):
+        output, error = run(refine, *common, "--out", tmp_path / name, *options)
+        assert error is None, output
+    before, after = (
+        datasets.load_dataset(str(tmp_path / name), split="train") for name in ("plain", "snapped")
+    )
+    moved = 0
+    for plain, found in zip(before, after, strict=True):
+        expected = snapped(
+            np.asarray(plain["image"].convert("RGB")), torch.from_numpy(np.array(plain["mask"]))
+        )
+        np.testing.assert_array_equal(np.asarray(found["mask"]), expected.numpy())
+        moved += (np.asarray(found["mask"]) != np.asarray(plain["mask"])).sum()
+    assert moved
+
+
 def test_refine_refuses_an_unknown_method(data, tmp_path):
     from dataset_builder.refine_command import refine
 

@@ -7,9 +7,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from dataset_builder.refinement.components import IGNORED
 from dataset_builder.refinement.outlines import GuidedFilter, snapped
-
-IGNORED = 255
 
 
 def star(side: int = 128, points: int = 5) -> np.ndarray:
