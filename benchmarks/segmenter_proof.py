@@ -14,10 +14,13 @@ Every arm trains the same model from random weights for the same number of steps
 that nothing was trained on, at two scales and mirrored: (a) N renders with exact masks; (b) N generated
 pairs, raw; (c) the same, refined; (d) refined and filtered; (e) the best of (b) to (d) with augmentation,
 pairs turned and zoomed as they are drawn; (f) self-training: the best of (b) to (e) labels its own images
-again; (g) half of the steps as the best generated arm, the others on N / 10 renders. "Best" is chosen
-on validation renders, never on the held-out ones. Arms that are complete in --work stand; those whose
-data are not given are left out. `--scale 0.5` trains at half size, for a quarter of the time, and judges
-there and a quarter larger.
+again; (g) a third of the steps on the pairs of the best generated arm, the others on N / 10 renders. "Best"
+is chosen on validation renders, never on the held-out ones. Arms that are complete in --work stand; those
+whose data are not given are left out. `--scale 0.5` trains at half size, for a quarter of the time, and
+judges there and a quarter larger.
+
+The last rows tell what (g) owes to what: its renders alone, trained as the other arms and at the learning
+rates of (g), which rise again after a third of the steps; and the renders of (a) at those rates.
 """
 
 from __future__ import annotations
@@ -43,6 +46,8 @@ from train_segmenter.training import trained_model
 from train_segmenter.transforms import Augmentation
 
 FINE_TUNED = 10  # (g) sees one real render for ten of (a)
+FIRST = 1 / 3  # of the steps of (g) are on generated pairs; the learning rate is constant there
+FASTER = 8 / 3  # the rate with which (g) begins on the renders, as a factor
 # The model paints objects upright and of a middling size; the world tilts them and varies their sizes more.
 TURNED = AugmentOptions(splice=0, blur=0, occlude=0, perspective=0, turn=1, angle=15, zoom=(0.9, 1.12))
 LARGER = 1.25  # the second scale of judging, and of the labels of (f), as a factor
@@ -111,15 +116,18 @@ class Bench:
             f"f-after-{best.folder}", f"(f) self-training after {best.title[:3]}", source, best.options
         )
 
-    def fine_tuned(self, best: Arm, renders: int) -> Arm:
-        """Arm (g), of as many steps as the others in all."""
-        before = replace(best.options, steps=max(1, self.options.steps // 2))
-        after = replace(self.options, steps=self.options.steps - before.steps)
-        few = Renders.draw(max(1, renders), "train", SEEDS["train"])
-        folder = f"g-after-{best.folder}"
-        first = self.trained(f"{folder}-generated", best.source, self.new_model, before)
-        model = self.trained(folder, few, lambda: first, after)
-        return self.arm(folder, f"(g) {best.title[:3]}, then {len(few)} renders", few, after, model)
+    def fine_tuned(self, best: Arm, few: Renders) -> Arm:
+        """Arm (g)."""
+        title = f"(g) {best.title[:3]}, then {len(few)} renders"
+        return self.in_stages(f"g-after-{best.folder}", title, best.source, best.options, few)
+
+    def in_stages(self, folder: str, title: str, first: Source, options: TrainOptions, then: Source) -> Arm:
+        """A third of the steps on `first`, with its options, and the others on `then`, at a higher rate."""
+        steps, rate = self.options.steps, self.options.learning_rate
+        before = replace(options, steps=max(1, round(FIRST * steps)), schedule="poly", power=0.0)
+        after = replace(self.options, steps=steps - before.steps, learning_rate=FASTER * rate)
+        begun = self.trained(f"{folder}-begun", first, self.new_model, before)
+        return self.arm(folder, title, then, after, self.trained(folder, then, lambda: begun, after))
 
 
 def main(
@@ -171,13 +179,18 @@ def main(
     if generated:
         generated.append(bench.augmented(best_of(generated)))
         generated.append(bench.self_trained(best_of(generated)))
-        arms += [*generated, bench.fine_tuned(best_of(generated), real // FINE_TUNED)]
+        best, few = best_of(generated), Renders.draw(max(1, real // FINE_TUNED), "train", SEEDS["train"])
+        tuned = bench.fine_tuned(best, few)
+        alone = bench.from_scratch("few", f"the {len(few)} renders alone", few)
+        few_staged = bench.in_stages("few-as-g", f"{alone.title}, at the rates of (g)", few, options, few)
+        staged = bench.in_stages("a-as-g", "(a) at the rates of (g)", exact, options, exact)
+        arms += [*generated, tuned, alone, few_staged, staged]
     settings = {**options.to_dict(), "model": MODEL, "real": real, "held_out": held_out, "scale": scale}
     report(f"segmenters judged on {held_out} held-out renders", rows(arms), settings, json)
     if generated:
         report(
             "where the gap is: IoU of each class",
-            class_rows(arms[0], best_of(generated), arms[-1]),
+            class_rows(arms[0], best, tuned),
             settings,
             None,
         )
