@@ -47,7 +47,7 @@ from train_segmenter.transforms import Augmentation
 
 FINE_TUNED = 10  # (g) sees one real render for ten of (a)
 FIRST = 1 / 3  # of the steps of (g) are on generated pairs; the learning rate is constant there
-FASTER = 8 / 3  # the rate with which (g) begins on the renders, as a factor
+FASTER = 8 / 3  # of the other arms' learning rate is where (g) begins on the renders
 # The model paints objects upright and of a middling size; the world tilts them and varies their sizes more.
 TURNED = AugmentOptions(splice=0, blur=0, occlude=0, perspective=0, turn=1, angle=15, zoom=(0.9, 1.12))
 LARGER = 1.25  # the second scale of judging, and of the labels of (f), as a factor
