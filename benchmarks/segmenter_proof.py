@@ -20,7 +20,8 @@ whose data are not given are left out. `--scale 0.5` trains at half size, for a 
 judges there and a quarter larger.
 
 The last rows tell what (g) owes to what: its renders alone, trained as the other arms and at the learning
-rates of (g), which rise again after a third of the steps; and the renders of (a) at those rates.
+rates of (g), which rise again after a third of the steps; the renders of (a) at those rates; and fewer
+renders, with and without the generated pairs before them.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ from train_segmenter.self_training import pseudo_label
 from train_segmenter.training import trained_model
 from train_segmenter.transforms import Augmentation
 
-FINE_TUNED = 10  # (g) sees one real render for ten of (a)
+FINE_TUNED = 10  # (g) sees one real render for ten of (a);
+FEWER = (30, 100)  # what its generated pairs are worth where it sees one for so many, the last rows tell
 FIRST = 1 / 3  # of the steps of (g) are on generated pairs; the learning rate is constant there
 FASTER = 8 / 3  # of the other arms' learning rate is where (g) begins on the renders
 # The model paints objects upright and of a middling size; the world tilts them and varies their sizes more.
@@ -116,18 +118,27 @@ class Bench:
             f"f-after-{best.folder}", f"(f) self-training after {best.title[:3]}", source, best.options
         )
 
-    def fine_tuned(self, best: Arm, few: Renders) -> Arm:
-        """Arm (g)."""
-        title = f"(g) {best.title[:3]}, then {len(few)} renders"
-        return self.in_stages(f"g-after-{best.folder}", title, best.source, best.options, few)
+    def fine_tuned(self, name: str, title: str, best: Arm, renders: Renders) -> Arm:
+        """A third of the steps on the pairs of the best generated arm, the others on renders."""
+        begun = self.begun(f"g-after-{best.folder}", best.source, best.options)
+        return self.ended(f"{name}-after-{best.folder}", title, begun, renders)
 
-    def in_stages(self, folder: str, title: str, first: Source, options: TrainOptions, then: Source) -> Arm:
-        """A third of the steps on `first`, with its options, and the others on `then`, at a higher rate."""
-        steps, rate = self.options.steps, self.options.learning_rate
-        before = replace(options, steps=max(1, round(FIRST * steps)), schedule="poly", power=0.0)
-        after = replace(self.options, steps=steps - before.steps, learning_rate=FASTER * rate)
-        begun = self.trained(f"{folder}-begun", first, self.new_model, before)
-        return self.arm(folder, title, then, after, self.trained(folder, then, lambda: begun, after))
+    def at_rates_of_g(self, folder: str, title: str, renders: Renders) -> Arm:
+        """The same learning rates, with no generated pairs."""
+        return self.ended(folder, title, self.begun(folder, renders, self.options), renders)
+
+    def begun(self, folder: str, source: Source, options: TrainOptions) -> Segmenter:
+        """Trained for a third of the steps, at a constant rate."""
+        steps = max(1, round(FIRST * self.options.steps))
+        options = replace(options, steps=steps, schedule="poly", power=0.0)
+        return self.trained(f"{folder}-begun", source, self.new_model, options)
+
+    def ended(self, folder: str, title: str, begun: Segmenter, renders: Renders) -> Arm:
+        """Trained for the other steps, from a higher rate."""
+        steps = self.options.steps - max(1, round(FIRST * self.options.steps))
+        options = replace(self.options, steps=steps, learning_rate=FASTER * self.options.learning_rate)
+        model = self.trained(folder, renders, lambda: begun, options)
+        return self.arm(folder, title, renders, options, model)
 
 
 def main(
@@ -168,7 +179,7 @@ def main(
     judges = (Renders.draw(count, split, SEEDS[split]) for split, count in renders.items())
     inference = Inference(scales=(scale, LARGER * scale), flip=True)
     bench = Bench(work, options, inference, *judges, cpu)
-    exact = Renders.draw(real, "train", SEEDS["train"])
+    exact = first_renders(real)
     arms = [bench.from_scratch("a", "(a) renders, exact masks", exact)]
     given = {"(b) raw": raw, "(c) refined": refined, "(d) filtered": filtered}
     generated = [
@@ -179,12 +190,9 @@ def main(
     if generated:
         generated.append(bench.augmented(best_of(generated)))
         generated.append(bench.self_trained(best_of(generated)))
-        best, few = best_of(generated), Renders.draw(max(1, real // FINE_TUNED), "train", SEEDS["train"])
-        tuned = bench.fine_tuned(best, few)
-        alone = bench.from_scratch("few", f"the {len(few)} renders alone", few)
-        few_staged = bench.in_stages("few-as-g", f"{alone.title}, at the rates of (g)", few, options, few)
-        staged = bench.in_stages("a-as-g", "(a) at the rates of (g)", exact, options, exact)
-        arms += [*generated, tuned, alone, few_staged, staged]
+        best, few = best_of(generated), first_renders(real // FINE_TUNED)
+        tuned = bench.fine_tuned("g", f"(g) {best.title[:3]}, then {len(few)} renders", best, few)
+        arms += [*generated, tuned, *controls(bench, best, few, exact)]
     settings = {**options.to_dict(), "model": MODEL, "real": real, "held_out": held_out, "scale": scale}
     report(f"segmenters judged on {held_out} held-out renders", rows(arms), settings, json)
     if generated:
@@ -194,6 +202,27 @@ def main(
             settings,
             None,
         )
+
+
+def controls(bench: Bench, best: Arm, few: Renders, exact: Renders) -> list[Arm]:
+    """The renders of (g) alone, its learning rates with those of (a), and both with fewer renders."""
+    found = [
+        bench.from_scratch("few", f"{len(few)} renders alone", few),
+        bench.at_rates_of_g("few-as-g", f"{len(few)} renders at the rates of (g)", few),
+        bench.at_rates_of_g("a-as-g", "(a) at the rates of (g)", exact),
+    ]
+    for part in FEWER:
+        fewer = first_renders(len(exact) // part)
+        count = len(fewer)
+        found += [
+            bench.fine_tuned(f"g{count}", f"{best.title[:3]}, then {count} renders", best, fewer),
+            bench.at_rates_of_g(f"{count}-as-g", f"{count} renders at the rates of (g)", fewer),
+        ]
+    return found
+
+
+def first_renders(count: int) -> Renders:
+    return Renders.draw(max(1, count), "train", SEEDS["train"])
 
 
 def best_of(arms: list[Arm]) -> Arm:

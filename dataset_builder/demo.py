@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     from train_segmenter.data import Source
     from train_segmenter.evaluation.scores import Report
     from train_segmenter.models import Segmenter
-    from train_segmenter.options import TrainOptions
 
 Result = TypeVar("Result")
 
-MODEL = "smp:unet:tu-resnet10t"  # small enough to be trained from nothing on a processor
-SHAPE = {"encoder_depth": 4, "decoder_channels": (64, 32, 16, 16)}
+TRAINING = "train-tiny"  # the recipe of every segmenter here
+SCALE = 0.5  # of the pictures when segmenters train and judge: a quarter of the time
 FOLDS = 2
-SIZE = 128  # pixels of the tiny world
-LEARNING_RATE = 2e-3
 REAL_START = 700_000_000  # renders far from those that the bundled model and the oracle have seen
 
 
@@ -36,8 +33,7 @@ class DemoOptions:
     sampling_steps: int = 12
     seed: int = 0
     steps: int = 900
-    judge_steps: int = 100
-    batch_size: int = 16
+    judge_steps: int = 400
     keep: float = 0.9
     held_out: int = 200
     workers: int = 1
@@ -141,58 +137,41 @@ def filtered_in(out: Path, options: DemoOptions) -> Path:
         filter(
             out / "data",
             folder,
-            model=MODEL,
+            recipe=TRAINING,
             pretrained="none",
             folds=FOLDS,
             steps=options.judge_steps,
-            batch_size=options.batch_size,
-            crop=SIZE // 2,
-            scale=0.5,
-            learning_rate=LEARNING_RATE,
+            scale=SCALE,
             keep_fraction=options.keep,
             seed=options.seed,
         )
     return folder
 
 
-def train_options(options: DemoOptions) -> TrainOptions:
-    """A short training: crops of half a side at half to full size, where a step costs a quarter."""
-    from train_segmenter.options import TrainOptions
-    from train_segmenter.transforms import Augmentation
-
-    return TrainOptions(
-        steps=options.steps,
-        batch_size=options.batch_size,
-        learning_rate=LEARNING_RATE,
-        weight_decay=1e-2,
-        schedule="cosine",
-        warmup=options.steps // 8,
-        loss="ce+dice",
-        ema=0.97,
-        augmentation=Augmentation(crop=SIZE // 2, scale=(0.5, 1.0), largest_class=1.0, blur=1.0, noise=0.05),
-        seed=options.seed,
-        save_every=50,
-    )
-
-
 def trained(source: Source, options: DemoOptions, folder: Path) -> Segmenter:
     """The segmenter in the folder, trained if it is not there, and further if it was stopped."""
     import torch
 
+    import recipes
     from train_segmenter.models import create
+    from train_segmenter.options import Recipe
     from train_segmenter.training import trained_model
+
+    recipe = Recipe.read(recipes.find(TRAINING))
+    views = recipe.training.augmentation.resized(SCALE)
+    training = replace(recipe.training, steps=options.steps, seed=options.seed, augmentation=views)
 
     def new_model() -> Segmenter:
         torch.manual_seed(options.seed)
-        return create(MODEL, tuple(source.class_names), pretrained="none", **SHAPE)
+        return create(recipe.model, tuple(source.class_names), pretrained="none", **recipe.model_options)
 
-    return trained_model(new_model, source, train_options(options), folder, cpu=True)
+    return trained_model(new_model, source, training, folder, cpu=True)
 
 
 def judged(model: Segmenter, source: Source) -> Report:
-    from train_segmenter.evaluation import evaluate
+    from train_segmenter.evaluation import Inference, evaluate
 
-    return evaluate(model, source)
+    return evaluate(model, source, Inference(scales=(SCALE,)))
 
 
 def write_scores(scores: dict, out: Path) -> None:
@@ -220,7 +199,8 @@ def summary(scores: dict, out: Path) -> str:
         f"look at    {(out / 'report.html').resolve()}",
         f"load with  load_dataset({str(out / 'filtered')!r})",
     ]
-    lines += [f"segment    attnmask segment PICTURE --model {out / 'segmenter-generated'}"]
+    segmenter = out / "segmenter-generated"
+    lines += [f"segment    attnmask segment PICTURE --model {segmenter} --scales {SCALE}"]
     return "\n".join(lines)
 
 

@@ -40,7 +40,8 @@ def filter(
         int | None, typer.Option(min=1, help="Pairs in a training step. [default: 16]")
     ] = None,
     crop: Annotated[
-        int | None, typer.Option(min=32, help="Side of training crops in pixels. [default: 512]")
+        int | None,
+        typer.Option(min=32, help="Side of training crops in scaled pixels. [default: 512 times --scale]"),
     ] = None,
     scale: Annotated[
         float, typer.Option(help="Of the images when segmenters train and judge; 0.5 costs a quarter.")
@@ -129,9 +130,8 @@ def _judges(recipe: str | None, model: str | None, crop: int | None, scale: floa
     judges = Recipe(DEFAULT_MODEL, {}, TrainOptions(steps=2000))
     if recipe is not None:
         judges = Recipe.read(find(recipe))
-    views = judges.training.augmentation
-    low, high = views.scale
-    views = replace(views, crop=crop or views.crop, scale=(low * scale, high * scale))
+    views = judges.training.augmentation.resized(scale)
+    views = replace(views, crop=crop or views.crop)
     training = replace(judges.training, augmentation=views, **typed)
     return replace(judges, model=model or judges.model, training=training)
 

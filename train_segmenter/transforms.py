@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -37,6 +37,12 @@ class Augmentation:
             raise ValueError(f"crop is a number of pixels, not {self.crop}.")
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(f"scale is a pair low ≤ high of positive factors, not {self.scale}.")
+
+    def resized(self, factor: float) -> Augmentation:
+        """The same views, of images whose sides are smaller or larger by a factor."""
+        low, high = self.scale
+        crop = self.crop and max(1, round(self.crop * factor))
+        return replace(self, crop=crop, scale=(low * factor, high * factor))
 
     @property
     def repeats(self) -> bool:

@@ -1,6 +1,7 @@
 """Augmentation moves image and mask together, and is a function of its generator."""
 
 import colorsys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,12 @@ PLAIN = Augmentation(crop=None, scale=(1, 1), flip=0, colour=0)
 
 def rng(seed=0):
     return np.random.default_rng(seed)
+
+
+def test_views_of_resized_images_take_the_same_part_of_them():
+    views = Augmentation(crop=100, scale=(0.8, 1.2))
+    assert views.resized(0.5) == Augmentation(crop=50, scale=(0.4, 0.6))
+    assert replace(views, crop=None).resized(2) == Augmentation(crop=None, scale=(1.6, 2.4))
 
 
 def test_nothing_asked_for_changes_nothing():

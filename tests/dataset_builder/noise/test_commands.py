@@ -177,7 +177,7 @@ def test_filter_trains_judges_by_a_recipe_and_what_is_typed(data, tmp_path, monk
     recipe.write_text(
         "model: smp:unet:tu-resnet10t\n"
         "model_options: {encoder_depth: 4, decoder_channels: [32, 16, 16, 8]}\n"
-        "training: {steps: 9, batch_size: 2, loss: ce+dice, augmentation: {crop: 32, scale: [0.8, 1.2]}}\n"
+        "training: {steps: 9, batch_size: 2, loss: ce+dice, augmentation: {crop: 64, scale: [0.8, 1.2]}}\n"
     )
     judges = []
 
