@@ -46,8 +46,8 @@ from train_segmenter.self_training import pseudo_label
 from train_segmenter.training import trained_model
 from train_segmenter.transforms import Augmentation
 
-FINE_TUNED = 10  # (g) sees one real render for ten of (a);
-FEWER = (30, 100)  # what its generated pairs are worth where it sees one for so many, the last rows tell
+FINE_TUNED = 10  # (g) sees one real render for ten of (a),
+FEWER = (30, 100)  # and in the last rows one for so many
 FIRST = 1 / 3  # of the steps of (g) are on generated pairs; the learning rate is constant there
 FASTER = 8 / 3  # of the other arms' learning rate is where (g) begins on the renders
 # The model paints objects upright and of a middling size; the world tilts them and varies their sizes more.
@@ -127,16 +127,19 @@ class Bench:
         """The same learning rates, with no generated pairs."""
         return self.ended(folder, title, self.begun(folder, renders, self.options), renders)
 
+    @property
+    def first_steps(self) -> int:
+        return max(1, round(FIRST * self.options.steps))
+
     def begun(self, folder: str, source: Source, options: TrainOptions) -> Segmenter:
         """Trained for a third of the steps, at a constant rate."""
-        steps = max(1, round(FIRST * self.options.steps))
-        options = replace(options, steps=steps, schedule="poly", power=0.0)
+        options = replace(options, steps=self.first_steps, schedule="poly", power=0.0)
         return self.trained(f"{folder}-begun", source, self.new_model, options)
 
     def ended(self, folder: str, title: str, begun: Segmenter, renders: Renders) -> Arm:
         """Trained for the other steps, from a higher rate."""
-        steps = self.options.steps - max(1, round(FIRST * self.options.steps))
-        options = replace(self.options, steps=steps, learning_rate=FASTER * self.options.learning_rate)
+        steps, rate = self.options.steps - self.first_steps, FASTER * self.options.learning_rate
+        options = replace(self.options, steps=steps, learning_rate=rate)
         model = self.trained(folder, renders, lambda: begun, options)
         return self.arm(folder, title, renders, options, model)
 
@@ -205,7 +208,7 @@ def main(
 
 
 def controls(bench: Bench, best: Arm, few: Renders, exact: Renders) -> list[Arm]:
-    """The renders of (g) alone, its learning rates with those of (a), and both with fewer renders."""
+    """The renders of (g) alone, those of (a) at its rates, and fewer with and without its pairs."""
     found = [
         bench.from_scratch("few", f"{len(few)} renders alone", few),
         bench.at_rates_of_g("few-as-g", f"{len(few)} renders at the rates of (g)", few),

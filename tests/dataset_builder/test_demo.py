@@ -75,3 +75,4 @@ def test_the_end_says_the_scores_and_where_to_look(tmp_path):
     assert "star            0.750  1.000" in text
     assert "mean            0.500  0.750" in text
     assert str(tmp_path / "report.html") in text
+    assert text.endswith(f"--model {tmp_path / 'segmenter-generated'} --scales 0.5")
