@@ -28,9 +28,9 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from diffusers_attnmask import bundled_model, trace
-from diffusers_attnmask.layers import AttentionLayer
-from diffusers_attnmask.recorder import Recorder
-from diffusers_attnmask.tap import AttentionCall
+from diffusers_attnmask.attention.layers import AttentionLayer
+from diffusers_attnmask.attention.recorder import Recorder
+from diffusers_attnmask.attention.tap import AttentionCall
 
 PROMPT = "a star and a fish"
 CLASSES = ["star", "fish"]
@@ -147,13 +147,13 @@ def taken_step(pipe: StableDiffusionPipeline, kind: str, size: int, device: str)
         return full_step(pipe, size, device)
     spent: list[float] = []
 
-    def hear(self: Recorder, layer: AttentionLayer, call: AttentionCall) -> None:
+    def add(self: Recorder, layer: AttentionLayer, call: AttentionCall) -> None:
         start = time.process_time()
-        plain_hear(self, layer, call)
+        plain_add(self, layer, call)
         spent.append(time.process_time() - start)
 
-    plain_hear = Recorder.hear
-    with patch.object(Recorder, "hear", hear), trace(pipe, classes=CLASSES, methods=kind) as recorded:
+    plain_add = Recorder.add
+    with patch.object(Recorder, "add", add), trace(pipe, classes=CLASSES, methods=kind) as recorded:
         seconds = timed(lambda: plain_step(pipe, size), device)
     return Step(seconds, sum(spent), timed(lambda: recorded.masks(), device), recorded.nbytes)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.report import report
 from dataset_builder.building.run import EngineOptions, build
-from dataset_builder.recipe import Recipe, Sampling
+from dataset_builder.recipe import Recipe, SamplingOptions
 from tests.painted_sampler import PaintedSampler
 
 
@@ -25,7 +25,7 @@ def peak_mebibytes(pairs: int, shard_size: int, side: int) -> float:
         "tiny-world",
         pairs=pairs,
         shard_size=shard_size,
-        sampling=Sampling(batch_size=16),
+        sampling=SamplingOptions(batch_size=16),
         image_format="jpeg",
     )
     with tempfile.TemporaryDirectory() as folder:

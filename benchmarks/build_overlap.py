@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.report import report
 from dataset_builder.building.run import EngineOptions, build
-from dataset_builder.recipe import Recipe, Refinement, Sampling
+from dataset_builder.recipe import Recipe, Refinement, SamplingOptions
 from tests.painted_sampler import PaintedSampler
 
 
@@ -39,7 +39,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     none = Recipe(
-        "tiny-world", pairs=arguments.pairs, shard_size=arguments.pairs, sampling=Sampling(batch_size=4)
+        "tiny-world",
+        pairs=arguments.pairs,
+        shard_size=arguments.pairs,
+        sampling=SamplingOptions(batch_size=4),
     )
     refining = replace(none, refinement=Refinement("match"))
     idle = PaintedSampler(side=arguments.side)
@@ -64,7 +67,7 @@ def main() -> None:
         },
     ]
     settings = vars(arguments) | {"pool start, seconds (taken off)": start}
-    report("Sampling and refinement overlapped", rows, settings, arguments.json)
+    report("SamplingOptions and refinement overlapped", rows, settings, arguments.json)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from report import report
 from tqdm import tqdm
 
 from diffusers_attnmask import bundled_model
-from diffusers_attnmask.pictures import contact_sheet
+from diffusers_attnmask.ground.drawing import contact_sheet
 from tiny_world import CLASSES
 from tiny_world.judge import judge
 

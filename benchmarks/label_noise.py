@@ -24,10 +24,10 @@ import tiny_world
 from dataset_builder.noise.filtering import judge
 from dataset_builder.noise.prune import DEFAULT_THRESHOLD, Judged, PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
-from tiny_world.pairs import SPLIT_SEEDS
+from tiny_world.rendered_pairs import SPLIT_SEEDS
+from train_segmenter.augmentation.transforms import Augmentation, resize
 from train_segmenter.data import Sample
-from train_segmenter.options import TrainOptions
-from train_segmenter.transforms import Augmentation, resize
+from train_segmenter.training.options import TrainOptions
 
 MODEL, SHAPE = "smp:unet:tu-resnet10t", {"encoder_depth": 4, "decoder_channels": (64, 32, 16, 16)}
 RULES = {

@@ -29,10 +29,10 @@ from tqdm import tqdm
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model, trace
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.methods import METHODS, MaskMethod
-from diffusers_attnmask.thresholds import IGNORE, label_above
+from diffusers_attnmask.methods.thresholds import IGNORE, label_above
 from tiny_world import CLASSES, render
 from tiny_world.judge import judge
-from tiny_world.pairs import SPLIT_SEEDS
+from tiny_world.rendered_pairs import SPLIT_SEEDS
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 SEEN = 0.01  # share of a picture that an object has when the oracle sees it

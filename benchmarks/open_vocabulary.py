@@ -35,15 +35,15 @@ from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 from diffusers_attnmask.seg_diffusion.output import SegDiffusionOutput
 from tiny_world import render
 from tiny_world.oracle import CLASS_NAMES, MODEL, SHAPE
-from tiny_world.pairs import SPLIT_SEEDS
+from tiny_world.rendered_pairs import SPLIT_SEEDS
 from tiny_world.scene import SIZE
 from train_segmenter.data import ClassMap, Sample, mapped
 from train_segmenter.evaluation import Report, evaluate
 from train_segmenter.mean_iou import JointHistogram
 from train_segmenter.models import Segmenter, create
-from train_segmenter.options import TrainOptions
-from train_segmenter.seg_diffusion.options import whole_images
-from train_segmenter.training import trained_model
+from train_segmenter.models.seg_diffusion.options import whole_images
+from train_segmenter.training.loop import trained_model
+from train_segmenter.training.options import TrainOptions
 
 FIRST_SEED = 900_000_000  # of the training split, far from what the bundled model was trained on
 NOISINESS = 3.0  # masks are sampled in few steps, which begin in noise

@@ -21,10 +21,10 @@ import psutil
 from benchmarks.report import report
 from dataset_builder.building.ray_engine import LOOPBACK_ONLY
 from dataset_builder.building.run import EngineOptions, build
-from dataset_builder.recipe import Recipe, Sampling
+from dataset_builder.recipe import Recipe, SamplingOptions
 from tests.painted_sampler import PaintedSampler
 
-TINY = Recipe("tiny-world", shard_size=4, sampling=Sampling(steps=10, batch_size=4, threads=1))
+TINY = Recipe("tiny-world", shard_size=4, sampling=SamplingOptions(steps=10, batch_size=4, threads=1))
 
 
 def scaling(pairs: int, repeats: int) -> list[dict]:
@@ -61,7 +61,7 @@ def scaling(pairs: int, repeats: int) -> list[dict]:
 
 def many_shards(shards: int) -> list[dict]:
     """Memory of this process and seconds per shard, at tenths of the way."""
-    recipe = Recipe("tiny-world", pairs=2 * shards, shard_size=2, sampling=Sampling(batch_size=2))
+    recipe = Recipe("tiny-world", pairs=2 * shards, shard_size=2, sampling=SamplingOptions(batch_size=2))
     me, rows, started = psutil.Process(), [], time.perf_counter()
     count = 0
 

@@ -49,18 +49,18 @@ from dataset_builder.refinement.affinity.training import (
 )
 from dataset_builder.refinement.components import clean_components
 from dataset_builder.refinement.crf import crf_labels
+from dataset_builder.refinement.diffumask_chain import RefineOptions, affinity_mask, confident_labels
 from dataset_builder.refinement.outlines import snapped
-from dataset_builder.refinement.pipeline import RefineOptions, affinity_mask, confident_labels
 from dataset_builder.refinement.regions import whole_regions
 from dataset_builder.refinement.threshold import label_map, matching_threshold, threshold_by_match
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
-from diffusers_attnmask.atomic_files import replacing
 from diffusers_attnmask.families import check_supported
+from diffusers_attnmask.ground.atomic_files import replacing
 from tiny_world import CLASSES, render
 from tiny_world.judge import judge
+from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data import Sample
-from train_segmenter.options import TrainOptions
-from train_segmenter.transforms import Augmentation
+from train_segmenter.training.options import TrainOptions
 
 STRIDE = 4  # of AffinityNet: pictures have 128 pixels, not 512
 NOISE = 0.08  # deviation, in simulated maps

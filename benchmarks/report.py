@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from diffusers_attnmask.atomic_files import write_text
+from diffusers_attnmask.ground.atomic_files import write_text
 
 Row = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ import numpy as np
 import typer
 
 from tiny_world.captions import full_caption
-from tiny_world.pairs import SPLIT_SEEDS
+from tiny_world.rendered_pairs import SPLIT_SEEDS
 from tiny_world.scene import draw_scene
 
 FIRST_SEED = 900_000_000

@@ -37,14 +37,14 @@ from report import report
 
 from tiny_world.oracle import CLASS_NAMES, MODEL, SHAPE, Renders
 from tiny_world.scene import SIZE
+from train_segmenter.augmentation.options import AugmentOptions
+from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data import ClassMap, Source, mapped, open_source
 from train_segmenter.evaluation import Inference, Report, evaluate
 from train_segmenter.models import Segmenter, create
-from train_segmenter.options import TrainOptions
-from train_segmenter.pair_augmentation.options import AugmentOptions
-from train_segmenter.self_training import pseudo_label
-from train_segmenter.training import trained_model
-from train_segmenter.transforms import Augmentation
+from train_segmenter.training.loop import trained_model
+from train_segmenter.training.options import TrainOptions
+from train_segmenter.training.self_training import pseudo_label
 
 FINE_TUNED = 10  # (g) sees one real render for ten of (a),
 FEWER = (30, 100)  # and in the last rows one for so many

@@ -23,7 +23,7 @@ from diffusers_attnmask import DiffuMaskPipeline, TokenEmbedding, bundled_model,
 from diffusers_attnmask.methods import Ovam
 from tiny_world import CLASSES, render
 from tiny_world.judge import judge
-from tiny_world.pairs import SPLIT_SEEDS
+from tiny_world.rendered_pairs import SPLIT_SEEDS
 
 ANNOTATED = 0.05  # share of the picture that the class has in its annotated generation
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from dataset_builder.strict_options import options_from
 from dataset_builder.vocabulary import Vocabulary, load_vocabulary, vocabulary_from
+from diffusers_attnmask.ground.options import options_from
 
 IMAGE_FORMATS = ("png", "jpeg", "webp")
 DTYPES = ("float32", "float16", "bfloat16")
@@ -23,7 +23,7 @@ MISSING = object()
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingOptions:
     """How images are drawn.
 
     size: (height, width), by default the model's own. attempts: how often a pair is tried before it is
@@ -99,7 +99,7 @@ class Recipe:
     method: str | None = None
     method_options: Mapping[str, Any] = field(default_factory=dict)
     prompts: Mapping[str, Any] = field(default_factory=dict)
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
     refinement: Refinement = field(default_factory=Refinement)
     image_format: str = "png"
     image_quality: int = 95
@@ -121,7 +121,7 @@ class Recipe:
         values = dict(values)
         for name in ("method_options", "prompts"):
             values[name] = _section(values.get(name), f"{origin}: {name}")
-        values["sampling"] = options_from(Sampling, values.get("sampling"), f"{origin}: sampling")
+        values["sampling"] = options_from(SamplingOptions, values.get("sampling"), f"{origin}: sampling")
         values["refinement"] = options_from(Refinement, values.get("refinement"), f"{origin}: refinement")
         return options_from(cls, values, origin)
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from dataset_builder.strict_options import options_from
-from diffusers_attnmask.classes import BACKGROUND, class_specs
-from diffusers_attnmask.palette import VOC_PALETTE, Colour
+from diffusers_attnmask.ground.options import options_from
+from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour
+from diffusers_attnmask.words.classes import BACKGROUND, class_specs
 
 FOLDER = Path(__file__).with_name("vocabularies")
 LISTS = FOLDER / "lists"  # one entry a line; an empty line is the empty scene

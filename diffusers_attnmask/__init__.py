@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import Any
 
 HOME_OF = {
-    "DiffuMaskPipeline": "pipeline",
+    "DiffuMaskPipeline": "masking.pipeline",
     "SegDiffusionPipeline": "seg_diffusion.pipeline",
-    "TokenEmbedding": "token_embedding",
-    "optimize_tokens": "token_learning",
-    "trace": "tracing",
+    "TokenEmbedding": "words.token_embedding",
+    "optimize_tokens": "masking.token_learning",
+    "trace": "masking.tracing",
     "bundled_model": "bundled",
     "bundled_oracle": "bundled",
 }

@@ -6,7 +6,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from .atomic_files import remove_partial, write_text
+from diffusers_attnmask.ground.atomic_files import remove_partial, write_text
 
 BUNDLED = Path(__file__).with_name("bundled")
 CHECKSUMS = "SHA256SUMS"  # in the format of sha256sum, one line per file

@@ -10,7 +10,7 @@ from typing import Any
 import diffusers
 from diffusers import DiffusionPipeline
 
-from diffusers_attnmask import pipeline
+from diffusers_attnmask.masking import pipeline
 
 
 class DiffuMask(DiffusionPipeline):

@@ -8,7 +8,7 @@ __all__ = ["CLASSES", "SIZE", "dataset", "render"]
 
 def __getattr__(name: str):
     if name == "dataset":  # needs the datasets library; rendering does not
-        from tiny_world.pairs import dataset
+        from tiny_world.rendered_pairs import dataset
 
         return dataset
     raise AttributeError(f"module 'tiny_world' has no attribute {name!r}")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from diffusers_attnmask.pictures import contact_sheet, overlay
-from tiny_world.pairs import SPLIT_SEEDS
+from diffusers_attnmask.ground.drawing import contact_sheet, overlay
+from tiny_world.rendered_pairs import SPLIT_SEEDS
 from tiny_world.renderer import render
 from tiny_world.scene import CLASSES
 

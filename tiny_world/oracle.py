@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tiny_world.pairs import SPLIT_SEEDS
+from tiny_world.rendered_pairs import SPLIT_SEEDS
 from tiny_world.renderer import render
 from tiny_world.scene import CLASSES, SIZE
+from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data import Sample
 from train_segmenter.evaluation import evaluate
 from train_segmenter.models import Segmenter, create, load
-from train_segmenter.options import TrainOptions
-from train_segmenter.training import trained_model
-from train_segmenter.transforms import Augmentation
+from train_segmenter.training.loop import trained_model
+from train_segmenter.training.options import TrainOptions
 
 CLASS_NAMES = ("background", *CLASSES)
 MODEL = "smp:unet:tu-resnet10t"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from diffusers_attnmask.atomic_files import write_text
-from diffusers_attnmask.hub import PIPELINE_INDEX, push_model_files, push_pipeline
+from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.publishing import PIPELINE_INDEX, push_model_files, push_pipeline
 from train_segmenter.evaluation.scores import Report
 from train_segmenter.models.base import SPEC_FILE, SegmenterSpec
-from train_segmenter.training import SUMMARY_FILE
+from train_segmenter.training.loop import SUMMARY_FILE
 
 EVALUATION_FILE = "evaluation.json"
 NOT_SETTINGS = ("model", "classes", "pairs", "best_mean_iou", "data")

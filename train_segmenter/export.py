@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from diffusers_attnmask.atomic_files import replacing
+from diffusers_attnmask.ground.atomic_files import replacing
 from train_segmenter.models.base import Segmenter
 
 FORMATS = (".pt2", ".onnx")

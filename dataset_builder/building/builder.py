@@ -10,12 +10,12 @@ from typing import Any
 import datasets
 
 from dataset_builder.building.engine import Job, MakeSampler, Watcher, local_results, shard_items
-from dataset_builder.building.finish import Pair
 from dataset_builder.building.layout import shard_count
+from dataset_builder.building.row import BuiltRow
 from dataset_builder.building.run import pipeline_sampler
-from dataset_builder.features import pair_features
 from dataset_builder.prompts import PromptOptions, prompt_plan
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask.ground.columns import pair_features
 
 
 @dataclass
@@ -75,5 +75,5 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
         )
         for _, results in built:
             for result in sorted(results, key=lambda result: result.index):
-                if isinstance(result, Pair):
+                if isinstance(result, BuiltRow):
                     yield result.row["id"], result.row

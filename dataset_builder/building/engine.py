@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dataset_builder.building.candidates import Candidate, Sampler, Skipped, candidates
-from dataset_builder.building.finish import Finisher, Pair
 from dataset_builder.building.layout import shard_indices
 from dataset_builder.building.pool import WorkerPool
+from dataset_builder.building.row import BuiltRow, RowMaker
 from dataset_builder.building.shard import Shard, encode_shard, tally_of
 from dataset_builder.building.tally import Tally
 from dataset_builder.prompts import PromptItem, PromptPlan
@@ -30,10 +30,10 @@ class Job:
     identity: str
     make_sampler: MakeSampler
 
-    def finisher(self, sampler: Sampler) -> Finisher:
-        return Finisher(self.recipe, self.vocabulary, sampler.model, sampler.method)
+    def finisher(self, sampler: Sampler) -> RowMaker:
+        return RowMaker(self.recipe, self.vocabulary, sampler.model, sampler.method)
 
-    def encode(self, number: int, results: list[Pair | Skipped]) -> Shard:
+    def encode(self, number: int, results: list[BuiltRow | Skipped]) -> Shard:
         return encode_shard(number, results, self.vocabulary.class_names, self.recipe.maps, self.identity)
 
 
@@ -51,7 +51,7 @@ class Opened:
 
     number: int
     expected: int
-    results: list[Pair | Skipped] = field(default_factory=list)
+    results: list[BuiltRow | Skipped] = field(default_factory=list)
 
 
 def local_shards(
@@ -64,7 +64,7 @@ def local_shards(
 
 def local_results(
     job: Job, numbers: Iterable[int], items: ShardItems, workers: int, watcher: Watcher
-) -> Iterator[tuple[int, list[Pair | Skipped]]]:
+) -> Iterator[tuple[int, list[BuiltRow | Skipped]]]:
     """What became of the prompts of each shard.
 
     The images of the next shard are drawn while the last ones of a shard are still refined.

@@ -14,7 +14,7 @@ from typing import Any
 
 from dataset_builder.building.tally import Tally
 from dataset_builder.recipe import Recipe, differences, digest
-from diffusers_attnmask.atomic_files import write_text
+from diffusers_attnmask.ground.atomic_files import write_text
 
 FILE_NAME = "manifest.json"
 SOFTWARE = ("diffusers-attnmask", "diffusers", "torch", "pillow", "pyarrow")

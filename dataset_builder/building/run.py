@@ -20,7 +20,7 @@ from dataset_builder.building.shard import Shard, read_tally, write_shard
 from dataset_builder.building.tally import Tally
 from dataset_builder.prompts import PromptOptions, prompt_plan
 from dataset_builder.recipe import Recipe
-from diffusers_attnmask.atomic_files import remove_partial
+from diffusers_attnmask.ground.atomic_files import remove_partial
 
 ENGINES = ("local", "ray")
 WRITE_PAUSES = (1.0, 4.0)  # seconds before a shard that found the disk full is written again

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builder.building.candidates import Skipped
-from dataset_builder.building.finish import Pair
+from dataset_builder.building.row import BuiltRow
 from dataset_builder.building.tally import Tally
-from dataset_builder.features import pair_features
-from diffusers_attnmask.atomic_files import write_bytes
+from diffusers_attnmask.ground.atomic_files import write_bytes
+from diffusers_attnmask.ground.columns import pair_features
 
 METADATA_KEY = b"attnmask"
 ROWS_PER_GROUP = 100  # as the Hub's viewer likes it for pictures
@@ -31,7 +31,7 @@ class Shard:
     tally: Tally
 
 
-def tally_of(results: Sequence[Pair | Skipped]) -> Tally:
+def tally_of(results: Sequence[BuiltRow | Skipped]) -> Tally:
     tally = Tally()
     for result in sorted(results, key=lambda result: result.index):
         if isinstance(result, Skipped):
@@ -42,11 +42,11 @@ def tally_of(results: Sequence[Pair | Skipped]) -> Tally:
 
 
 def encode_shard(
-    number: int, results: Sequence[Pair | Skipped], class_names: Sequence[str], maps: bool, identity: str
+    number: int, results: Sequence[BuiltRow | Skipped], class_names: Sequence[str], maps: bool, identity: str
 ) -> Shard:
     """A shard's bytes from its pairs, whatever their order. `identity` says whose shard it is."""
     tally = tally_of(results)
-    pairs = sorted((own for own in results if isinstance(own, Pair)), key=lambda pair: pair.index)
+    pairs = sorted((own for own in results if isinstance(own, BuiltRow)), key=lambda pair: pair.index)
     note = json.dumps({"build": identity, "shard": number, "tally": tally.to_dict()}, sort_keys=True)
     schema = pair_features(class_names, maps=maps).arrow_schema
     table = pa.Table.from_pylist([pair.row for pair in pairs], schema=schema)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from dataset_builder.export.encoding import as_kind, write_bytes, write_mask
 from dataset_builder.export.files import common_name, existing, file_pairs, own_name
-from dataset_builder.export.pairs import IGNORE, PairSet
-from diffusers_attnmask.palette import Colour
+from dataset_builder.export.pair_set import IGNORE, PairSet
+from diffusers_attnmask.ground.palette import Colour
 from train_segmenter.data.cityscapes import cityscapes
 from train_segmenter.data.tables import cityscapes_labels, cityscapes_names, lookup
 

@@ -18,10 +18,10 @@ from scipy import ndimage
 
 from dataset_builder.export.encoding import picture_suffix, write_bytes
 from dataset_builder.export.files import common_name, existing, own_name
-from dataset_builder.export.pairs import IGNORE, NamedPair, Pairs, PairSet
+from dataset_builder.export.pair_set import IGNORE, NamedPair, Pairs, PairSet
 from dataset_builder.export.safety import check_sizes, inside, opened
-from diffusers_attnmask.atomic_files import write_text
-from diffusers_attnmask.palette import Colour
+from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.palette import Colour
 from train_segmenter.data.tables import coco_categories, coco_names
 
 SPLITS = ("train", "val", "test", "train2017", "val2017")

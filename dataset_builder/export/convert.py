@@ -9,16 +9,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from dataset_builder.derived import new_folder
+from dataset_builder.dataset_copies import new_folder
 from dataset_builder.export.cityscapes import read_cityscapes, write_cityscapes
 from dataset_builder.export.coco import read_coco, write_coco
 from dataset_builder.export.dataset import read_dataset, write_dataset
 from dataset_builder.export.folder import read_folder, read_mmseg, write_folder, write_mmseg
-from dataset_builder.export.pairs import PairSet, part_validation
+from dataset_builder.export.pair_set import PairSet, part_validation
 from dataset_builder.export.palettes import palette_of
 from dataset_builder.export.safety import safe_names
 from dataset_builder.export.voc import read_voc, write_voc
-from diffusers_attnmask.palette import Colour
+from diffusers_attnmask.ground.palette import Colour
 
 Reader = Callable[[Path, str | None], PairSet]
 Writer = Callable[[PairSet, Path, Sequence[Colour]], Path]

@@ -11,11 +11,11 @@ import datasets
 import numpy as np
 from PIL import Image
 
-from dataset_builder.derived import encoded, write_rows
-from dataset_builder.export.pairs import NamedPair, Pairs, PairSet
+from dataset_builder.dataset_copies import encoded, write_rows
+from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
 from dataset_builder.export.safety import check_sizes, opened, opened_mask
-from dataset_builder.features import pair_features
-from diffusers_attnmask.reach import within_reach
+from diffusers_attnmask.ground.columns import pair_features
+from diffusers_attnmask.ground.hub_errors import within_reach
 from train_segmenter.data.hub import HubPairs, hub
 
 

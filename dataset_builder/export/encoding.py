@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from dataset_builder.export.safety import opened
-from diffusers_attnmask.palette import Colour
+from diffusers_attnmask.ground.palette import Colour
 
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 JPEG_QUALITY = 95

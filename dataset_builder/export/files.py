@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from dataset_builder.export.pairs import NamedPair, Pairs
+from dataset_builder.dataset_folder import LABELS
+from dataset_builder.export.pair_set import NamedPair, Pairs
 from dataset_builder.export.safety import check_sizes, inside, opened, opened_mask
-from dataset_builder.pairs import LABELS
 from train_segmenter.data.base import FilePairs
 from train_segmenter.data.folder import class_names
 

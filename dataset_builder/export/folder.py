@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dataset_builder.dataset_folder import write_labels
 from dataset_builder.export.encoding import as_kind, picture_suffix, write_bytes, write_mask
 from dataset_builder.export.files import common_name, existing, file_pairs, own_name
-from dataset_builder.export.pairs import IGNORE, PairSet
-from dataset_builder.pairs import write_labels
-from diffusers_attnmask.atomic_files import write_text
-from diffusers_attnmask.palette import Colour
+from dataset_builder.export.pair_set import IGNORE, PairSet
+from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.palette import Colour
 from train_segmenter.data.base import FilePairs, image_files, matching_masks
 from train_segmenter.data.folder import class_names, folder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dataset_builder.vocabulary import load_vocabulary, vocabulary_names
-from diffusers_attnmask.palette import VOC_PALETTE, Colour
+from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour
 
 
 def palette_of(class_names: Sequence[str], vocabulary: str | None = None) -> tuple[Colour, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dataset_builder.dataset_folder import write_labels
 from dataset_builder.export.encoding import as_kind, write_bytes, write_mask
 from dataset_builder.export.files import common_name, existing, file_pairs, named_classes, own_name
-from dataset_builder.export.pairs import PairSet
+from dataset_builder.export.pair_set import PairSet
 from dataset_builder.export.safety import safe_names
-from dataset_builder.pairs import write_labels
-from diffusers_attnmask.atomic_files import write_text
-from diffusers_attnmask.palette import Colour
+from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.palette import Colour
 from train_segmenter.data.tables import voc_names
 from train_segmenter.data.voc import voc
 

@@ -15,10 +15,10 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from dataset_builder.building.layout import SPLIT
-from dataset_builder.hub.facts import Facts, facts_of
-from dataset_builder.pairs import read_pairs, shard_paths, write_labels
-from diffusers_attnmask.atomic_files import replacing, write_text
-from diffusers_attnmask.pictures import contact_sheet, overlay
+from dataset_builder.dataset_folder import read_pairs, shard_paths, write_labels
+from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
+from diffusers_attnmask.ground.atomic_files import replacing, write_text
+from diffusers_attnmask.ground.drawing import contact_sheet, overlay
 
 CARD = "README.md"
 PICTURE = "assets/samples.png"
@@ -31,7 +31,7 @@ SIZES = (
 
 def write_card(folder: Path, repo: str | None = None, license: str | None = None) -> Path:
     """Write the card of a dataset folder, with what it refers to. Returns the card's path."""
-    facts = facts_of(folder)
+    facts = summary_of(folder)
     write_labels(facts.class_names, folder)
     write_samples(folder, facts)
     title = (repo or folder.resolve().name).rpartition("/")[2]
@@ -59,7 +59,7 @@ def write_derived_card(folder: Path, name: str, origin: Path) -> Path:
     return write_card(folder, name, DatasetCard.load(card).data.license if card.is_file() else None)
 
 
-def card_data(facts: Facts, folder: Path, title: str, license: str) -> DatasetCardData:
+def card_data(facts: DatasetSummary, folder: Path, title: str, license: str) -> DatasetCardData:
     """The YAML head: what the Hub lists, and what `datasets` needs to load the files with class names."""
     splits = SplitDict()
     splits.add(SplitInfo(SPLIT, num_bytes=facts.size, num_examples=facts.tally.pairs))
@@ -88,7 +88,7 @@ def card_data(facts: Facts, folder: Path, title: str, license: str) -> DatasetCa
     return data
 
 
-def write_samples(folder: Path, facts: Facts) -> None:
+def write_samples(folder: Path, facts: DatasetSummary) -> None:
     """The first pairs, their masks laid over them, as one picture."""
     overlays, prompts = [], []
     for pair in islice(read_pairs(folder), SAMPLES):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from diffusers_attnmask.reach import within_reach
+from diffusers_attnmask.ground.hub_errors import within_reach
 
 FILES = ("*.parquet", "*.json", "*.csv")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-from dataset_builder.pairs import shard_paths
-from diffusers_attnmask.hub import clear_errors, made_repository
+from dataset_builder.dataset_folder import shard_paths
+from diffusers_attnmask.publishing import clear_errors, made_repository
 
 DOCUMENTS = ("README.md", "*.json", "*.csv", "assets/*")
 

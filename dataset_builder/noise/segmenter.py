@@ -12,8 +12,8 @@ from dataset_builder.noise.folds import Predict
 from train_segmenter.data import Source
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models import Segmenter, create
-from train_segmenter.options import TrainOptions
-from train_segmenter.training import trained_model
+from train_segmenter.training.loop import trained_model
+from train_segmenter.training.options import TrainOptions
 
 
 @dataclass(frozen=True)

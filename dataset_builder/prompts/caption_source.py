@@ -13,7 +13,7 @@ from dataset_builder.prompts.draws import shuffled
 from dataset_builder.prompts.item import NamedPhrases
 from dataset_builder.prompts.matching import Matcher, ambiguous, clean, named_classes
 from dataset_builder.prompts.options import CaptionOptions
-from dataset_builder.prompts.templates import Drawn
+from dataset_builder.prompts.templates import DrawnPrompt
 from dataset_builder.vocabulary import Vocabulary
 
 
@@ -39,7 +39,7 @@ class CaptionSource:
     def amount(self, name: str) -> int:
         return len(self.of_class.get(name, ()))
 
-    def draw(self, name: str, visit: int, key: Sequence[object], rng: Random) -> Drawn:
+    def draw(self, name: str, visit: int, key: Sequence[object], rng: Random) -> DrawnPrompt:
         """The class's captions in rounds, each round in an order of its own."""
         places = self.of_class[name]
         caption = self.captions[places[shuffled(visit, len(places), *key, name, "caption")]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dataset_builder.prompts.caption_filter import PUBLISHED, CaptionFilter
-from dataset_builder.strict_options import options_from
+from diffusers_attnmask.ground.options import options_from
 
 ONE_OBJECT = {1: 1.0}
 

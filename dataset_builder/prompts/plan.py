@@ -12,7 +12,7 @@ from dataset_builder.prompts.caption_source import CaptionSource, caption_source
 from dataset_builder.prompts.draws import generator, shuffled, weighted
 from dataset_builder.prompts.item import PromptItem
 from dataset_builder.prompts.options import PromptOptions
-from dataset_builder.prompts.templates import Drawn, TemplateSource
+from dataset_builder.prompts.templates import DrawnPrompt, TemplateSource
 from dataset_builder.vocabulary import Vocabulary
 
 
@@ -23,7 +23,7 @@ class PromptSource(Protocol):
 
     def amount(self, name: str) -> int: ...
 
-    def draw(self, name: str, visit: int, key: Sequence[object], rng: Random) -> Drawn: ...
+    def draw(self, name: str, visit: int, key: Sequence[object], rng: Random) -> DrawnPrompt: ...
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 from dataset_builder.prompts.caption_source import CaptionSource
 from dataset_builder.prompts.options import RetrievalOptions
 from dataset_builder.vocabulary import Vocabulary
-from diffusers_attnmask.atomic_files import replacing
+from diffusers_attnmask.ground.atomic_files import replacing
 
 CHUNK = 8192  # captions in one file of the cache: what a stopped run may lose
 

@@ -14,7 +14,7 @@ from dataset_builder.prompts.matching import Matcher, ambiguous, clean, named_cl
 from dataset_builder.prompts.options import TemplateOptions
 from dataset_builder.vocabulary import Vocabulary, VocabularyClass
 
-Drawn = tuple[str, tuple[NamedPhrases, ...]]
+DrawnPrompt = tuple[str, tuple[NamedPhrases, ...]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class TemplateSource:
         own = self.vocabulary[name]
         return len(self.subclasses(own)) * len(self.scenes(own)) * len(self.templates)
 
-    def draw(self, name: str, visit: int, key: Sequence[object], rng: Random) -> Drawn:
+    def draw(self, name: str, visit: int, key: Sequence[object], rng: Random) -> DrawnPrompt:
         """The prompt of the `visit`-th time that the class is asked for: sub-classes come in rounds."""
         own = self.vocabulary[name]
         kinds = self.subclasses(own)

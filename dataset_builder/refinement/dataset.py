@@ -14,15 +14,14 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from dataset_builder.derived import encoded, mask_ids, mask_names
-from dataset_builder.features import MAPS
+from dataset_builder.dataset_copies import encoded, mask_ids, mask_names
 from dataset_builder.recipe import Refinement
-
-from .affinity.network import AffinityNet
-from .affinity.training import AffinityExample
-from .by_method import refined_mask
-from .components import IGNORED
-from .pipeline import RefineOptions, confident_labels
+from dataset_builder.refinement.affinity.network import AffinityNet
+from dataset_builder.refinement.affinity.training import AffinityExample
+from dataset_builder.refinement.components import IGNORED
+from dataset_builder.refinement.diffumask_chain import RefineOptions, confident_labels
+from dataset_builder.refinement.refine_mask import refined_mask
+from diffusers_attnmask.ground.columns import MAPS
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from scipy.ndimage import distance_transform_edt, uniform_filter
 from torch import Tensor
 
-from .components import IGNORED, PUBLISHED_AREA
+from dataset_builder.refinement.components import IGNORED, PUBLISHED_AREA
 
 RADIUS = 32.0  # of the filter's windows, in pixels of a 512 x 512 image
 FLATNESS = 1e-3  # colour variance, of values in [0, 1], below which a window counts as flat

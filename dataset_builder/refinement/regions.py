@@ -8,7 +8,7 @@ from scipy.ndimage import distance_transform_edt, label
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from .components import IGNORED, PUBLISHED_AREA
+from dataset_builder.refinement.components import IGNORED, PUBLISHED_AREA
 
 STEP = 4.0  # pixels of a 512 x 512 image between the depths at which regions are looked for
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .affinity.labels import label_map
-from .crf import FINAL, CRFOptions, crf_labels
+from dataset_builder.refinement.affinity.labels import label_map
+from dataset_builder.refinement.crf import FINAL, CRFOptions, crf_labels
 
 GAMMAS = tuple(round(0.35 + 0.01 * step, 2) for step in range(20))
 

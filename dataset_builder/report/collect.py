@@ -18,9 +18,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from dataset_builder.building.manifest import Manifest
-from dataset_builder.hub.facts import Facts, facts_of
-from dataset_builder.pairs import StoredPair, read_pairs, shard_paths
-from diffusers_attnmask.palette import Colour
+from dataset_builder.dataset_folder import StoredPair, read_pairs, shard_paths
+from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
+from diffusers_attnmask.ground.palette import Colour
 
 IGNORE = 255
 COVERAGE_BINS = 10
@@ -65,7 +65,7 @@ class Removed:
 class Collected:
     """coverage: pairs per bin of the share that all classes cover. class_coverage: mean share by name."""
 
-    facts: Facts
+    facts: DatasetSummary
     pairs: int
     coverage: list[int]
     class_coverage: dict[str, float]
@@ -77,7 +77,7 @@ class Collected:
 
 
 def collect(folder: Path, options: ReportOptions) -> Collected:
-    facts = facts_of(folder)
+    facts = summary_of(folder)
     total = sum(pq.read_metadata(path).num_rows for path in shard_paths(folder))
     wanted = set(np.linspace(0, total - 1, min(options.gallery, total)).astype(int).tolist())
     gallery: list[Shown] = []
@@ -137,7 +137,7 @@ def class_shares(mask: np.ndarray) -> dict[int, float]:
     return {own: counts[own] / mask.size for own in np.flatnonzero(counts).tolist() if own != IGNORE}
 
 
-def shown(pair: StoredPair, facts: Facts) -> Shown:
+def shown(pair: StoredPair, facts: DatasetSummary) -> Shown:
     mask = np.asarray(pair.mask)
     own_names = facts.features["classes"].feature.names
     present = class_shares(mask)

@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 from dataset_builder.hub.card import quality_bins
 from dataset_builder.report.collect import Collected, ReportOptions, collect
-from diffusers_attnmask.atomic_files import write_text
+from diffusers_attnmask.ground.atomic_files import write_text
 
 Bars = list[tuple[str, float, str]]  # label, length from 0 to 1, and what stands beside it
 

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ..methods import METHODS
-from .studio import Studio
+from diffusers_attnmask.app.studio import Studio
+from diffusers_attnmask.methods import METHODS
 
 CLASSES = "Classes, between semicolons; aeroplane=airplane,jet for a name and its phrases"
 METHOD_CHOICES = [("the model's own", ""), *((name, name) for name in METHODS)]

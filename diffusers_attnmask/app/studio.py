@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from PIL import Image
 
-from ..output import DiffuMaskPipelineOutput
-from ..sample_command import parsed_class
+from diffusers_attnmask.commands.sample import parsed_class
+from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput
 
 
 class Shown(NamedTuple):

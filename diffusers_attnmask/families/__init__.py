@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import Family
-from .stable_diffusion import StableDiffusion
-from .stable_diffusion_xl import StableDiffusionXL
+from diffusers_attnmask.families.base import Family
+from diffusers_attnmask.families.stable_diffusion import StableDiffusion
+from diffusers_attnmask.families.stable_diffusion_xl import StableDiffusionXL
 
 FAMILIES: tuple[Family, ...] = (StableDiffusion(), StableDiffusionXL())
 

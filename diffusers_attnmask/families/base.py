@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from ..layers import AttentionLayer
+from diffusers_attnmask.attention.layers import AttentionLayer
 
 
 class Family(ABC):

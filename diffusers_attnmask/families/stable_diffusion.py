@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..layers import AttentionLayer, attention_layers
-from .base import Family
+from diffusers_attnmask.attention.layers import AttentionLayer, attention_layers
+from diffusers_attnmask.families.base import Family
 
 
 class StableDiffusion(Family):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from .stable_diffusion import StableDiffusion
+from diffusers_attnmask.families.stable_diffusion import StableDiffusion
 
 
 class StableDiffusionXL(StableDiffusion):

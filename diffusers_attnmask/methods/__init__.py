@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from .base import MaskMethod
-from .daam import Daam
-from .dataset_diffusion import DatasetDiffusion
-from .diffumask import DiffuMask
-from .ovam import Ovam
+from diffusers_attnmask.methods.base import MaskMethod
+from diffusers_attnmask.methods.daam import Daam
+from diffusers_attnmask.methods.dataset_diffusion import DatasetDiffusion
+from diffusers_attnmask.methods.diffumask import DiffuMask
+from diffusers_attnmask.methods.ovam import Ovam
 
 METHODS: dict[str, type[MaskMethod]] = {
     method.name: method for method in (DiffuMask, DatasetDiffusion, Daam, Ovam)

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ..classes import ClassSpec
-from ..record import ImageRecord
-from ..recorder import Reading
-from ..thresholds import adaptive_threshold, label_above, otsu_threshold
+from diffusers_attnmask.attention.record import ImageRecord
+from diffusers_attnmask.attention.recorder import Reading
+from diffusers_attnmask.methods.thresholds import adaptive_threshold, label_above, otsu_threshold
+from diffusers_attnmask.words.classes import ClassSpec
 
 Threshold = float | str
 THRESHOLDS = ("otsu", "adaptive")

@@ -8,10 +8,16 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ..maps import class_means, min_max, upscaled
-from ..record import ImageRecord
-from ..recorder import PROMPT, Reading
-from .base import MaskMethod, Threshold, check_threshold, model_levels, threshold_mask
+from diffusers_attnmask.attention.record import ImageRecord
+from diffusers_attnmask.attention.recorder import PROMPT, Reading
+from diffusers_attnmask.methods.base import (
+    MaskMethod,
+    Threshold,
+    check_threshold,
+    model_levels,
+    threshold_mask,
+)
+from diffusers_attnmask.methods.maps import class_means, min_max, upscaled
 
 PUBLISHED_LEVELS = (0, 1, 2)  # 64, 32 and 16 of a 64x64 latent grid
 PUBLISHED_PLACES = ("down", "up")

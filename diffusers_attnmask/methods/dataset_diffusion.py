@@ -9,13 +9,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..classes import ClassSpec
-from ..layers import PLACES, grid_at
-from ..maps import class_means, min_max, upscaled
-from ..record import ImageRecord
-from ..recorder import PROMPT, SELF, WORDS, Reading
-from ..thresholds import label_between
-from .base import MaskMethod, model_levels
+from diffusers_attnmask.attention.layers import PLACES, grid_at
+from diffusers_attnmask.attention.record import ImageRecord
+from diffusers_attnmask.attention.recorder import PROMPT, SELF, WORDS, Reading
+from diffusers_attnmask.methods.base import MaskMethod, model_levels
+from diffusers_attnmask.methods.maps import class_means, min_max, upscaled
+from diffusers_attnmask.methods.thresholds import label_between
+from diffusers_attnmask.words.classes import ClassSpec
 
 PUBLISHED_CROSS_LEVELS = (2,)  # 16 of a 64x64 latent grid
 PUBLISHED_SELF_LEVEL = 1  # 32

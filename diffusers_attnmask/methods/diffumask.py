@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..layers import PLACES
-from ..maps import class_means, upscaled
-from ..record import ImageRecord
-from ..recorder import PROMPT, Reading
-from ..thresholds import label_above
-from .base import MaskMethod, Threshold, check_threshold, model_levels, threshold_of
+from diffusers_attnmask.attention.layers import PLACES
+from diffusers_attnmask.attention.record import ImageRecord
+from diffusers_attnmask.attention.recorder import PROMPT, Reading
+from diffusers_attnmask.methods.base import MaskMethod, Threshold, check_threshold, model_levels, threshold_of
+from diffusers_attnmask.methods.maps import class_means, upscaled
+from diffusers_attnmask.methods.thresholds import label_above
 
 PUBLISHED_LEVELS = (2, 1, 0)  # 16, 32 and 64 of a 64x64 latent grid
 PUBLISHED_BOUNDS = (0.45, 0.53)

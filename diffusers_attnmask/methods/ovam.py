@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..recorder import WORDS
-from .daam import Daam
+from diffusers_attnmask.attention.recorder import WORDS
+from diffusers_attnmask.methods.daam import Daam
 
 
 @dataclass(frozen=True, kw_only=True)

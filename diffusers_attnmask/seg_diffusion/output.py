@@ -10,7 +10,7 @@ from diffusers.utils import BaseOutput
 from PIL import Image
 from torch import Tensor
 
-from ..pictures import heatmap_picture, overlay
+from diffusers_attnmask.ground.drawing import heatmap_picture, overlay
 
 
 @dataclass

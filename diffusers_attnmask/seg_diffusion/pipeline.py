@@ -16,21 +16,21 @@ from diffusers import AutoencoderKL, DiffusionPipeline, SchedulerMixin, UNet2DCo
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from ..classes import BACKGROUND, ClassLike, ClassSpec, class_specs, with_background
-from ..output import packed_masks
-from ..reach import within_reach
-from .batching import in_batches
-from .content_attention import ContentAttention
-from .encoding import class_map, encoding_named, grey_values
-from .ensemble import aligned, merged
-from .images import at_size, padded, resized_to, rgb_images
-from .latents import decode, encode
-from .noise import draw_noise
-from .output import SegDiffusionOutput
-from .sampling import Sampling
-from .schedule import mask_scheduler
-from .text import Sentences
-from .widen import widen
+from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.masking.output import packed_masks
+from diffusers_attnmask.seg_diffusion.batching import in_batches
+from diffusers_attnmask.seg_diffusion.content_attention import ContentAttention
+from diffusers_attnmask.seg_diffusion.encoding import class_map, encoding_named, grey_values
+from diffusers_attnmask.seg_diffusion.ensemble import aligned, merged
+from diffusers_attnmask.seg_diffusion.images import at_size, padded, resized_to, rgb_images
+from diffusers_attnmask.seg_diffusion.latents import decode, encode
+from diffusers_attnmask.seg_diffusion.noise import draw_noise
+from diffusers_attnmask.seg_diffusion.output import SegDiffusionOutput
+from diffusers_attnmask.seg_diffusion.sampling import MaskSampling
+from diffusers_attnmask.seg_diffusion.schedule import mask_scheduler
+from diffusers_attnmask.seg_diffusion.text import Sentences
+from diffusers_attnmask.seg_diffusion.widen import widen
+from diffusers_attnmask.words.classes import BACKGROUND, ClassLike, ClassSpec, class_specs, with_background
 
 TEMPLATE = "a photo of a {}"
 OUTPUT_TYPES = ("pil", "np", "pt")
@@ -170,7 +170,7 @@ class SegDiffusionPipeline(DiffusionPipeline):
         """
         images = rgb_images(image)
         specs = self.as_trained(class_specs(classes))
-        sampling = Sampling(
+        sampling = MaskSampling(
             denoising_steps,
             ensemble_size,
             processing_res,
@@ -247,7 +247,7 @@ class SegDiffusionPipeline(DiffusionPipeline):
         known = self.trained_classes
         return seen_penalty * torch.tensor([[[0.0]], *([[float(name in known)]] for name in names)])
 
-    def _members(self, image: Tensor, text: Tensor, sampling: Sampling, seeds: list[int]) -> Tensor:
+    def _members(self, image: Tensor, text: Tensor, sampling: MaskSampling, seeds: list[int]) -> Tensor:
         """Values in [0, 1] of every sample of every pass, (E, P, H, W), for an image (3, H, W) in [0, 1]."""
         height, width = image.shape[-2:]
         halvings = len(self.vae.config.block_out_channels) + len(self.unet.config.block_out_channels) - 2

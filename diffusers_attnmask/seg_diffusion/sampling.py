@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Sampling:
+class MaskSampling:
     """Options of `SegDiffusionPipeline.__call__`, which explains them; checked as they are made."""
 
     denoising_steps: int = 10

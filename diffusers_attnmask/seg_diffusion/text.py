@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..classes import ClassSpec
+from diffusers_attnmask.words.classes import ClassSpec
 
 
 @dataclass(frozen=True)

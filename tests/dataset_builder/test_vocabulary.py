@@ -6,8 +6,8 @@ from torchvision.datasets import Cityscapes
 
 import tiny_world
 from dataset_builder.vocabulary import load_vocabulary, vocabulary_names
+from diffusers_attnmask.ground.palette import VOC_PALETTE
 from diffusers_attnmask.methods import make_method
-from diffusers_attnmask.palette import VOC_PALETTE
 from train_segmenter.data.class_map import CITYSCAPES_GROUPS
 from train_segmenter.data.tables import cityscapes_names, coco_names, voc_names
 

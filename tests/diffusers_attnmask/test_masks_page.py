@@ -5,8 +5,8 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from diffusers_attnmask.masking.settings import ModelSettings
 from diffusers_attnmask.methods import METHODS
-from diffusers_attnmask.settings import ModelSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "masks.md").read_text(encoding="utf-8")
 

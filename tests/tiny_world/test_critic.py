@@ -4,7 +4,7 @@ import torch
 from tiny_world.scene import CLASSES, COLOURS
 from tiny_world.training import critic as critics
 from tiny_world.training.batches import Batch
-from tiny_world.training.facts import COUNT, NUMBERS, read_facts
+from tiny_world.training.caption_facts import COUNT, NUMBERS, read_facts
 from tiny_world.training.model import new_scheduler
 
 PICTURES = 6

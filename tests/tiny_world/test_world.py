@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 import tiny_world
-from diffusers_attnmask.pictures import MARGIN
+from diffusers_attnmask.ground.drawing import MARGIN
 from tiny_world.captions import PLACES, full_caption
-from tiny_world.pairs import SPLIT_SEEDS
+from tiny_world.rendered_pairs import SPLIT_SEEDS
 from tiny_world.renderer import paint
 from tiny_world.scene import CAMOUFLAGE, COLOURS, SHARE, Item, Scene, draw_scene
 from tiny_world.shapes import SHAPES, silhouette

@@ -7,7 +7,7 @@ from huggingface_hub import ModelCard
 from tests.train_segmenter.shapes import small_model
 from train_segmenter.card import Evaluation, write_card
 from train_segmenter.evaluation import Report
-from train_segmenter.training import SUMMARY_FILE
+from train_segmenter.training.loop import SUMMARY_FILE
 
 NAMES = ("background", "dog", "cat")
 

@@ -10,7 +10,7 @@ import torch
 from diffusers import DDIMScheduler
 from torch.nn.attention import SDPBackend
 
-from tiny_world.training.facts import Facts, read_facts
+from tiny_world.training.caption_facts import CaptionFacts, read_facts
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Batch:
     timesteps: torch.Tensor
     tokens: torch.Tensor
     readable: torch.Tensor
-    facts: Facts
+    facts: CaptionFacts
     captioned: torch.Tensor
 
     def share(self, rank: int, processes: int) -> Batch:
@@ -69,7 +69,7 @@ class Batches:
     noisiness: float
 
     @cached_property
-    def facts(self) -> Facts:
+    def facts(self) -> CaptionFacts:
         return read_facts(self.captions)
 
     @cached_property

@@ -20,7 +20,7 @@ from tqdm import trange
 
 from tiny_world.training import checkpoint
 from tiny_world.training.batches import Batch
-from tiny_world.training.facts import COUNT, Facts, read_facts
+from tiny_world.training.caption_facts import COUNT, CaptionFacts, read_facts
 from tiny_world.training.model import new_scheduler
 from tiny_world.training.optimizer import optimizers
 from tiny_world.training.schedule import learning_rate
@@ -101,7 +101,7 @@ def legibility(
     return misread(critic(noisy, share), batch.facts)[batch.captioned].mean()
 
 
-def misread(logits: torch.Tensor, facts: Facts) -> torch.Tensor:
+def misread(logits: torch.Tensor, facts: CaptionFacts) -> torch.Tensor:
     """The weighted cross-entropy (B,) of what was read."""
     losses = F.binary_cross_entropy_with_logits(logits.float(), facts.said, reduction="none")
     return (losses * facts.weight).sum(1)

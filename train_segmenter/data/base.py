@@ -37,7 +37,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Pair:
+class FilePair:
     """The files of one pair."""
 
     image: Path
@@ -53,7 +53,7 @@ class FilePairs:
     """Image and mask files; `table` uint8 (256,), where given, turns the files' ids into class ids."""
 
     class_names: tuple[str, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[FilePair, ...]
     table: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -95,9 +95,9 @@ def mask_ids(image: Image.Image, name: str) -> np.ndarray:
     return ids
 
 
-def matching_masks(images: list[Path], mask_folder: Path, suffix: str = ".png") -> tuple[Pair, ...]:
+def matching_masks(images: list[Path], mask_folder: Path, suffix: str = ".png") -> tuple[FilePair, ...]:
     """Pairs each image with the mask of the same stem; `check_source` finds those that are missing."""
-    return tuple(Pair(image, mask_folder / f"{image.stem}{suffix}") for image in images)
+    return tuple(FilePair(image, mask_folder / f"{image.stem}{suffix}") for image in images)
 
 
 def image_files(folder: Path) -> list[Path]:

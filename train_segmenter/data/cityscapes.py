@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from train_segmenter.data.base import FilePairs, Pair
+from train_segmenter.data.base import FilePair, FilePairs
 from train_segmenter.data.tables import cityscapes_labels, cityscapes_names, lookup
 
 
@@ -16,7 +16,7 @@ def cityscapes(root: Path, split: str = "train") -> FilePairs:
         raise FileNotFoundError(f"Cityscapes has no picture {folder}/CITY/*_leftImg8bit.png.")
     return FilePairs(
         cityscapes_names(),
-        tuple(Pair(image, _labels(root, split, image)) for image in images),
+        tuple(FilePair(image, _labels(root, split, image)) for image in images),
         lookup({label: train for label, (_, train) in cityscapes_labels().items()}),
     )
 

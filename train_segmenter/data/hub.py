@@ -9,7 +9,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 
-from diffusers_attnmask.reach import within_reach
+from diffusers_attnmask.ground.hub_errors import within_reach
 from train_segmenter.data.base import IGNORE, Sample, mask_ids
 from train_segmenter.data.folder import names_by_id
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from train_segmenter.data.base import FilePairs, Pair
+from train_segmenter.data.base import FilePair, FilePairs
 from train_segmenter.data.tables import voc_names
 
 AUGMENTED = "trainaug"  # the 10,582 images with the masks of Hariharan et al., kept in a folder of their own
@@ -21,9 +21,9 @@ def voc(root: Path, split: str = "train") -> FilePairs:
     return FilePairs(voc_names(), tuple(pairs))
 
 
-def _pair(root: Path, masks: Path, columns: list[str]) -> Pair:
+def _pair(root: Path, masks: Path, columns: list[str]) -> FilePair:
     if (
         len(columns) == 2
     ):  # the augmented list also goes round as "/JPEGImages/x.jpg /SegmentationClassAug/x.png"
-        return Pair(root / columns[0].lstrip("/"), root / columns[1].lstrip("/"))
-    return Pair(root / "JPEGImages" / f"{columns[0]}.jpg", masks / f"{columns[0]}.png")
+        return FilePair(root / columns[0].lstrip("/"), root / columns[1].lstrip("/"))
+    return FilePair(root / "JPEGImages" / f"{columns[0]}.jpg", masks / f"{columns[0]}.png")

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from train_segmenter.augmentation.transforms import to_tensor
 from train_segmenter.data.base import IGNORE
 from train_segmenter.models.base import Segmenter
-from train_segmenter.transforms import to_tensor
 
 
 @dataclass(frozen=True)

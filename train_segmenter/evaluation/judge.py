@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from train_segmenter.augmentation.transforms import to_tensor
 from train_segmenter.data.base import Sample, Source
 from train_segmenter.evaluation.boundary import boundary_counts
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.evaluation.scores import Report, Worst
 from train_segmenter.mean_iou import JointHistogram, scores
 from train_segmenter.models.base import Segmenter
-from train_segmenter.transforms import to_tensor
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from diffusers_attnmask.atomic_files import replacing
-from diffusers_attnmask.pictures import contact_sheet, overlay
+from diffusers_attnmask.ground.atomic_files import replacing
+from diffusers_attnmask.ground.drawing import contact_sheet, overlay
 from train_segmenter.data.base import Sample, Source
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.evaluation.scores import Report

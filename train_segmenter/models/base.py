@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diffusers_attnmask.atomic_files import write_text
+from diffusers_attnmask.ground.atomic_files import write_text
 
 if TYPE_CHECKING:
-    from train_segmenter.options import TrainOptions
+    from train_segmenter.training.options import TrainOptions
 
 SPEC_FILE = "segmenter.json"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from diffusers_attnmask.reach import within_reach
+from diffusers_attnmask.ground.hub_errors import within_reach
 from train_segmenter.models.base import Segmenter, SegmenterSpec
 
 LIBRARIES = ("smp", "mask2former", "seg-diffusion")
@@ -56,7 +56,7 @@ def _module(library: str):
     if library == "smp":
         from train_segmenter.models import smp as module
     elif library == "seg-diffusion":  # the only one that needs the diffusion pipelines
-        from train_segmenter.seg_diffusion import segmenter as module
+        from train_segmenter.models.seg_diffusion import segmenter as module
     else:
         from train_segmenter.models import mask2former as module
     return module

@@ -11,7 +11,7 @@ from pathlib import Path
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
-from diffusers_attnmask.atomic_files import share
+from diffusers_attnmask.ground.atomic_files import share
 from train_segmenter.models.base import Segmenter, SegmenterSpec
 from train_segmenter.models.pretrained import build
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .loss import IGNORED
+from dataset_builder.refinement.affinity.loss import IGNORED
 
 # ImageNet's statistics, which pretrained backbones expect.
 MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])

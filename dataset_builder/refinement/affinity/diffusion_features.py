@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffusers_attnmask.segmenting import encoded_image, look_at
+from diffusers_attnmask.masking.segmenting import denoise_once, encoded_image
 
 
 def decoder_features(
@@ -32,7 +32,7 @@ def decoder_features(
     found: list[Tensor] = []
     handle = blocks[block].register_forward_hook(lambda module, inputs, output: found.append(output))
     try:
-        look_at(pipe, latents, list(prompts), size, strength, 1, generator)
+        denoise_once(pipe, latents, list(prompts), size, strength, 1, generator)
     finally:
         handle.remove()
     return found[-1].float()

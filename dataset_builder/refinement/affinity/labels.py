@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..class_thresholds import ClassThresholds
-from ..crf import AFFINITY_LABELS, CRFOptions, crf_labels
-from .loss import IGNORED
+from dataset_builder.refinement.affinity.loss import IGNORED
+from dataset_builder.refinement.class_thresholds import ClassThresholds
+from dataset_builder.refinement.crf import AFFINITY_LABELS, CRFOptions, crf_labels
 
 BIN = 0.01
 STRIDE = 0.03  # by which a threshold moves towards the side that lacks pixels

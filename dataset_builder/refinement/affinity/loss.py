@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .neighbourhood import affinity, both_ends, half_disc
+from dataset_builder.refinement.affinity.neighbourhood import affinity, both_ends, half_disc
 
 IGNORED = 255
 EPSILON = 1e-5  # in the logarithms and the counts

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..weighted_sums import WeightedSums, row_starts
-from .neighbourhood import affinity, both_ends, half_disc
+from dataset_builder.refinement.affinity.neighbourhood import affinity, both_ends, half_disc
+from dataset_builder.refinement.weighted_sums import WeightedSums, row_starts
 
 
 def random_walk(

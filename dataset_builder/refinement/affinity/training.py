@@ -16,11 +16,10 @@ from torch.nn.functional import interpolate
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from diffusers_attnmask.atomic_files import replacing, write_text
-
-from .augment import ViewOptions, random_view
-from .loss import affinity_loss
-from .network import AffinityNet, AffinityNetOptions
+from dataset_builder.refinement.affinity.augment import ViewOptions, random_view
+from dataset_builder.refinement.affinity.loss import affinity_loss
+from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
+from diffusers_attnmask.ground.atomic_files import replacing, write_text
 
 MODEL, OPTIONS = "model.safetensors", "affinity_net.json"
 STATE = "training.safetensors"

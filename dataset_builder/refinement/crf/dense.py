@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .mean_field import TorchCRF
-from .pydensecrf_backend import PyDenseCRF
+from dataset_builder.refinement.crf.mean_field import TorchCRF
+from dataset_builder.refinement.crf.pydensecrf_backend import PyDenseCRF
 
 Array = TypeVar("Array", Tensor, np.ndarray)
 

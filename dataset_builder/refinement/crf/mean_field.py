@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .permutohedral import PermutohedralLattice
+from dataset_builder.refinement.crf.permutohedral import PermutohedralLattice
 
 
 @dataclass(frozen=True)

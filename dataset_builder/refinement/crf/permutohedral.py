@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..weighted_sums import WeightedSums, row_starts
+from dataset_builder.refinement.weighted_sums import WeightedSums, row_starts
 
 # A box of lattice points is looked up in a table up to this many cells (int32: 128 MiB), and searched beyond.
 TABLE_CELLS = 2**25

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .dense import candidate_groups, checked_image, crf_builder
+from dataset_builder.refinement.crf.dense import candidate_groups, checked_image, crf_builder
 
 PUBLISHED_SIDE = 512  # pixels: standard deviations in pixels are those of a 512 x 512 image
 

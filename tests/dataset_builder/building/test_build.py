@@ -13,7 +13,7 @@ from datasets import load_dataset
 from dataset_builder.building import run, shard
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.run import EngineOptions, build
-from dataset_builder.pairs import read_pairs, shard_paths
+from dataset_builder.dataset_folder import read_pairs, shard_paths
 from tests.painted_sampler import PaintedSampler
 
 SERIAL = EngineOptions(workers=0)

@@ -7,7 +7,7 @@ from datasets import GeneratorBasedBuilder, load_dataset
 
 from dataset_builder import DiffuMaskBuilder
 from dataset_builder.building.run import EngineOptions, build
-from dataset_builder.pairs import read_rows
+from dataset_builder.dataset_folder import read_rows
 from tests.painted_sampler import PaintedSampler
 
 SAMPLER = PaintedSampler(blanked=0.1, empty=0.1)

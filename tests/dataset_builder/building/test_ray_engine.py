@@ -10,7 +10,7 @@ import pytest
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.ray_engine import LOOPBACK_ONLY
 from dataset_builder.building.run import EngineOptions, build
-from dataset_builder.pairs import shard_paths
+from dataset_builder.dataset_folder import shard_paths
 from tests.painted_sampler import PaintedSampler
 
 os.environ.setdefault(*LOOPBACK_ONLY)

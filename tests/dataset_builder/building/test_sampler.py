@@ -11,9 +11,9 @@ import torch
 from dataset_builder.building.candidates import Refused
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.building.sampler import DiffuMaskSampler
-from dataset_builder.pairs import read_pairs
+from dataset_builder.dataset_folder import read_pairs
 from dataset_builder.prompts import PromptItem
-from dataset_builder.recipe import Recipe, Sampling
+from dataset_builder.recipe import Recipe, SamplingOptions
 from tests.small_models import IMAGE_SIZE, safety_checker, sd15
 
 ITEMS = [
@@ -42,7 +42,7 @@ def recipe(model, tmp_path) -> Recipe:
         model=str(model),
         method="diffumask",
         method_options={"threshold": 0.4},
-        sampling=Sampling(steps=2, batch_size=2, threads=1),
+        sampling=SamplingOptions(steps=2, batch_size=2, threads=1),
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from dataset_builder.derived import write_rows
+from dataset_builder.dataset_copies import write_rows
 from dataset_builder.export.dataset import mask_file
-from dataset_builder.features import pair_features
+from diffusers_attnmask.ground.columns import pair_features
 
 
 def make_dataset(folder, class_names, count=5, seed=0, splits=("train",), names="pair-{}"):

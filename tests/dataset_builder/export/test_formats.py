@@ -13,10 +13,10 @@ from torchvision.datasets import Cityscapes, CocoDetection, VOCSegmentation
 from typer import Typer
 from typer.testing import CliRunner
 
+from dataset_builder.commands.export import export
 from dataset_builder.export.convert import ExportOptions, convert, read_any
-from dataset_builder.export_command import export
 from dataset_builder.vocabulary import load_vocabulary
-from diffusers_attnmask.palette import VOC_PALETTE
+from diffusers_attnmask.ground.palette import VOC_PALETTE
 from tests.dataset_builder.export.small_dataset import make_dataset
 from train_segmenter.data import check_source, open_source
 

@@ -12,8 +12,8 @@ from huggingface_hub import DatasetCard
 from PIL import Image
 
 from dataset_builder.building.manifest import Manifest
+from dataset_builder.dataset_folder import read_rows
 from dataset_builder.hub.card import size_category, write_card
-from dataset_builder.pairs import read_rows
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import pytest
 from datasets import load_dataset
 
 from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.dataset_folder import shard_paths
 from dataset_builder.hub.card import write_card
 from dataset_builder.hub.push import Push, push_folder
-from dataset_builder.pairs import shard_paths
 from tests.dataset_builder.hub.conftest import RECIPE
 from tests.dataset_builder.hub.hub_server import TOKEN
 from tests.painted_sampler import PaintedSampler

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import yaml
 
-from dataset_builder.build_command import build
 from dataset_builder.building import run
-from dataset_builder.push_command import push
+from dataset_builder.commands.build import build
+from dataset_builder.commands.push import push
 from tests.dataset_builder.hub.hub_server import TOKEN
 from tests.painted_sampler import PaintedSampler
 from tests.train_segmenter.shapes import NAMES, small_model

@@ -14,8 +14,8 @@ from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
 import tiny_world
-from dataset_builder.derived import mask_ids
-from dataset_builder.features import MAPS, pair_features
+from dataset_builder.dataset_copies import mask_ids
+from diffusers_attnmask.ground.columns import MAPS, pair_features
 from train_segmenter.data import open_source
 
 NAMES = ("background", *tiny_world.CLASSES)
@@ -60,7 +60,7 @@ def data(tmp_path_factory):
 
 
 def test_refine_writes_a_new_dataset_with_better_masks(data, tmp_path):
-    from dataset_builder.refine_command import refine
+    from dataset_builder.commands.refine import refine
 
     out = tmp_path / "refined"
     output, error = run(
@@ -87,7 +87,7 @@ def test_refine_writes_a_new_dataset_with_better_masks(data, tmp_path):
 @pytest.mark.parametrize("method", ["none", "crf", "match"])
 def test_refine_by_other_methods_gives_regions_their_class_and_trains_nothing(data, tmp_path, method):
     """The masks of `data` have one class for all objects; their maps tell the objects apart."""
-    from dataset_builder.refine_command import refine
+    from dataset_builder.commands.refine import refine
 
     out = tmp_path / "refined"
     output, error = run(refine, "--data", data, "--out", out, "--method", method, "--whole-regions")
@@ -102,7 +102,7 @@ def test_refine_by_other_methods_gives_regions_their_class_and_trains_nothing(da
 
 
 def test_refine_moves_outlines_to_edges(data, tmp_path):
-    from dataset_builder.refine_command import refine
+    from dataset_builder.commands.refine import refine
     from dataset_builder.refinement.outlines import snapped
 
     common = ("--data", data, "--method", "none", "--whole-regions")
@@ -123,7 +123,7 @@ def test_refine_moves_outlines_to_edges(data, tmp_path):
 
 
 def test_refine_refuses_an_unknown_method(data, tmp_path):
-    from dataset_builder.refine_command import refine
+    from dataset_builder.commands.refine import refine
 
     _, error = run(refine, "--data", data, "--out", tmp_path / "refined", "--method", "magic")
     assert isinstance(error, ValueError) and "magic" in str(error) and "affinity" in str(error)
@@ -131,7 +131,7 @@ def test_refine_refuses_an_unknown_method(data, tmp_path):
 
 
 def test_refine_says_what_is_missing(data, tmp_path):
-    from dataset_builder.refine_command import refine
+    from dataset_builder.commands.refine import refine
 
     plain = tmp_path / "plain"
     (plain / "data").mkdir(parents=True)
@@ -146,7 +146,7 @@ def test_refine_says_what_is_missing(data, tmp_path):
 
 
 def test_filter_writes_what_is_left_its_quality_and_a_table(data, tmp_path):
-    from dataset_builder.filter_command import filter
+    from dataset_builder.commands.filter import filter
 
     out = tmp_path / "filtered"
     output, error = run(
@@ -170,8 +170,8 @@ def test_filter_writes_what_is_left_its_quality_and_a_table(data, tmp_path):
 
 
 def test_filter_trains_judges_by_a_recipe_and_what_is_typed(data, tmp_path, monkeypatch):
-    from dataset_builder.filter_command import filter
-    from train_segmenter.training import trained_model
+    from dataset_builder.commands.filter import filter
+    from train_segmenter.training.loop import trained_model
 
     recipe = tmp_path / "judges.yaml"
     recipe.write_text(
@@ -202,7 +202,7 @@ def test_filter_trains_judges_by_a_recipe_and_what_is_typed(data, tmp_path, monk
 
 
 def test_filter_refuses_what_makes_no_sense(data, tmp_path):
-    from dataset_builder.filter_command import filter
+    from dataset_builder.commands.filter import filter
 
     _, error = run(filter, "--data", data, "--out", tmp_path / "out", "--least-clip", 0.2)
     assert isinstance(error, ValueError) and "--clip" in str(error)

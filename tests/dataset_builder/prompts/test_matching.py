@@ -5,7 +5,7 @@ import pytest
 from dataset_builder.prompts.caption_filter import PUBLISHED, CaptionFilter
 from dataset_builder.prompts.matching import Matcher, ambiguous, named_classes, plural
 from dataset_builder.vocabulary import load_vocabulary
-from diffusers_attnmask.alignment import phrase_tokens, split_prompt
+from diffusers_attnmask.words.alignment import phrase_tokens, split_prompt
 from tests.small_models import tokenizer
 
 VOC, COCO = Matcher(load_vocabulary("voc")), Matcher(load_vocabulary("coco"))

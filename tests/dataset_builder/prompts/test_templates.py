@@ -8,8 +8,8 @@ from dataset_builder.prompts import PromptOptions, TemplateOptions, prompt_plan
 from dataset_builder.prompts.draws import shuffled
 from dataset_builder.prompts.templates import TemplateSource, indefinite, listed
 from dataset_builder.vocabulary import load_vocabulary, vocabulary_names
-from diffusers_attnmask.alignment import align, split_prompt
-from diffusers_attnmask.classes import class_specs
+from diffusers_attnmask.words.alignment import align, split_prompt
+from diffusers_attnmask.words.classes import class_specs
 from tests.small_models import tokenizer
 
 CROWD = PromptOptions(TemplateOptions(objects={1: 0.6, 2: 0.3, 3: 0.1}))

@@ -6,7 +6,12 @@ from scipy.ndimage import gaussian_filter
 import tiny_world
 from dataset_builder.refinement.components import clean_components
 from dataset_builder.refinement.crf import FINAL, crf_labels
-from dataset_builder.refinement.pipeline import RefineOptions, affinity_mask, confident_labels, refine_pair
+from dataset_builder.refinement.diffumask_chain import (
+    RefineOptions,
+    affinity_mask,
+    confident_labels,
+    refine_pair,
+)
 from dataset_builder.refinement.threshold import intersection_over_union, threshold_by_match
 
 OPTIONS = RefineOptions()

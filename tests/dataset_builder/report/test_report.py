@@ -15,9 +15,9 @@ from PIL import Image
 
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.dataset_folder import read_pairs
 from dataset_builder.hub.card import write_card
-from dataset_builder.pairs import read_pairs
-from dataset_builder.recipe import Recipe, Sampling
+from dataset_builder.recipe import Recipe, SamplingOptions
 from dataset_builder.report.collect import Extremes, ReportOptions, collect
 from dataset_builder.report.page import rendered, write_report
 from tests.painted_sampler import PaintedSampler
@@ -28,7 +28,7 @@ OPTIONS = ReportOptions(gallery=10, extremes=3, progress=False)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "shapes"
-    recipe = Recipe("tiny-world", pairs=30, shard_size=10, sampling=Sampling(batch_size=5))
+    recipe = Recipe("tiny-world", pairs=30, shard_size=10, sampling=SamplingOptions(batch_size=5))
     sampler = PaintedSampler(side=32, empty=0.2)
     build(recipe, folder, EngineOptions(workers=0), make_sampler=sampler, show_progress=False)
     write_card(folder)
@@ -115,7 +115,7 @@ def test_a_prompt_with_markup_is_shown_as_text(collected):
 
 
 def test_a_large_image_is_shown_small(folder, tmp_path):
-    recipe = Recipe("tiny-world", pairs=2, sampling=Sampling(batch_size=2))
+    recipe = Recipe("tiny-world", pairs=2, sampling=SamplingOptions(batch_size=2))
     sampler = PaintedSampler(side=300)
     build(recipe, tmp_path, EngineOptions(workers=0), make_sampler=sampler, show_progress=False)
     own = collect(tmp_path, OPTIONS).gallery[0]

@@ -5,7 +5,7 @@ import torch
 from diffusers import DiffusionPipeline
 
 import diffusers_attnmask
-from diffusers_attnmask.hub import pipeline_files
+from diffusers_attnmask.publishing import pipeline_files
 from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline
 from tests.diffusers_attnmask.seg_diffusion.small_pipelines import asked, fresh_pipeline
 from tests.small_models import picture

@@ -1,0 +1,97 @@
+"""Augmented pairs as rows of a new dataset."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import datasets
+import numpy as np
+from PIL import Image
+
+from dataset_builder.dataset_copies import encoded
+from diffusers_attnmask.ground.columns import MAPS
+from train_segmenter.augmentation.chain import Example, PairAugmentation
+from train_segmenter.augmentation.options import AugmentOptions
+from train_segmenter.data.base import Sample
+from train_segmenter.data.hub import HubPairs
+
+
+@dataclass(frozen=True)
+class Asked(Sequence[Example]):
+    """A source that keeps the numbers of the pairs that were read from it."""
+
+    source: HubPairs
+    numbers: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, number: int) -> Sample:
+        self.numbers.append(number)
+        return self.source[number]
+
+
+@dataclass(frozen=True)
+class AugmentedRows:
+    """The rows of an augmented dataset: `copies` of every pair, after the pair itself where it is kept.
+
+    A copy depends on the seed and on its number alone.
+    """
+
+    source: HubPairs
+    options: AugmentOptions
+    copies: int = 1
+    seed: int = 0
+    originals: bool = True
+
+    def __post_init__(self) -> None:
+        if self.copies < 1:
+            raise ValueError(f"copies is at least 1, not {self.copies}")
+
+    @property
+    def features(self) -> datasets.Features:
+        """The source's columns without class maps, which no augmented pair has."""
+        return datasets.Features({k: v for k, v in self.source.dataset.features.items() if k != MAPS})
+
+    def __len__(self) -> int:
+        return len(self.source) * (self.copies + self.originals)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        stored = encoded(self.source.dataset.select_columns(list(self.features)))
+        for number in range(len(self.source)):
+            if self.originals:
+                yield stored[number]
+            for copy in range(self.copies):
+                yield self.row(stored, number, copy)
+
+    def row(self, stored: datasets.Dataset, number: int, copy: int) -> dict[str, Any]:
+        """One augmented pair; a spliced one joins the prompts of its tiles and has their least quality."""
+        partners = Asked(self.source)
+        augment = PairAugmentation(self.options, partners)
+        sample = self.source[number]
+        rng = np.random.default_rng([self.seed, number, copy])
+        image, mask = augment(sample.image, sample.mask, rng)
+        rows = [stored[place] for place in dict.fromkeys((number, *partners.numbers))]
+        own = {**rows[0], "image": as_png(image), self.source.mask_column: as_png(mask)}
+        joined = {
+            "id": lambda: f"{own['id']}-{copy + 1}",
+            "prompt": lambda: "; ".join(dict.fromkeys(row["prompt"] for row in rows)),
+            "classes": lambda: self.labels(mask),
+            "quality": lambda: min(row["quality"] for row in rows),
+        }
+        return own | {name: value() for name, value in joined.items() if name in own}
+
+    def labels(self, mask: np.ndarray) -> list[int]:
+        """The labels of the classes that the mask still shows."""
+        names = self.source.dataset.features["classes"].feature.names
+        shown = (self.source.class_names[i] for i in np.unique(mask) if i < len(self.source.class_names))
+        return [names.index(name) for name in shown if name in names and name != "background"]
+
+
+def as_png(pixels: np.ndarray) -> dict[str, Any]:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return {"bytes": stream.getvalue(), "path": None}

@@ -1,0 +1,106 @@
+"""From an image with class maps to a row of the dataset; runs in a worker process."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from dataset_builder.building.candidates import Candidate, Sampled, Skipped
+from dataset_builder.building.layout import pair_id
+from dataset_builder.recipe import Recipe, Refinement
+from dataset_builder.vocabulary import Vocabulary
+from diffusers_attnmask.ground.columns import MAPS
+
+UNCERTAIN = 255
+
+
+@dataclass(frozen=True)
+class BuiltRow:
+    """A row in the columns of `pair_features`, with pictures encoded, and what to count of it."""
+
+    index: int
+    row: dict[str, Any]
+    classes: list[str]
+    quality: float
+    retried: bool
+
+
+@dataclass(frozen=True)
+class RowMaker:
+    """Makes rows. It travels to the workers once."""
+
+    recipe: Recipe
+    vocabulary: Vocabulary
+    model: str
+    method: str
+
+    def __call__(self, candidate: Candidate | Skipped) -> BuiltRow | Skipped:
+        if isinstance(candidate, Skipped):
+            return candidate
+        names = candidate.item.class_names
+        local = refined(candidate.sampled, names, self.recipe.refinement)
+        quality = contrast(candidate.sampled.heatmaps, local)
+        places = {self.vocabulary[name].id: place for place, name in enumerate(names)}
+        shown = sorted(own for own, place in places.items() if (local == place + 1).any())
+        if not shown:
+            return Skipped(candidate.index, candidate.item.text, "mask empty", "no pixel belongs to a class")
+        row = {
+            "image": encoded(candidate.sampled.image, self.recipe.image_format, self.recipe.image_quality),
+            "mask": encoded(self.vocabulary.mask_table(names)[local], "png"),
+            "id": pair_id(candidate.index),
+            "prompt": candidate.item.text,
+            "classes": shown,
+            "seed": candidate.seed,
+            "method": self.method,
+            "model": self.model,
+            "quality": quality,
+        }
+        if self.recipe.maps:
+            maps = candidate.sampled.heatmaps
+            row[MAPS] = [encoded(map_picture(maps[places[own]]), "png") for own in shown]
+        classes = [self.vocabulary.class_names[own] for own in shown]
+        return BuiltRow(candidate.index, row, classes, quality, candidate.attempt > 0)
+
+
+def refined(sampled: Sampled, names: Sequence[str], refinement: Refinement) -> np.ndarray:
+    """The mask uint8 (H, W) to keep, i + 1 for the prompt's i-th class."""
+    if refinement.method == "none" and not (refinement.whole_regions or refinement.snap):
+        return sampled.mask  # such workers never load torch
+    from dataset_builder.refinement.refine_mask import one_thread, refined_mask
+
+    with one_thread():
+        return refined_mask(sampled.image, sampled.heatmaps, sampled.mask, names, refinement)
+
+
+def contrast(heatmaps: np.ndarray, mask: np.ndarray) -> float:
+    """How much stronger the maps (C, H, W) are inside their classes' masks than outside: the mean, in [0, 1].
+
+    >>> contrast(np.array([[[1.0, 0.5], [0.0, 0.25]]]), np.array([[1, 0], [0, 0]]))
+    0.75
+    """
+    differences = []
+    for index, heatmap in enumerate(heatmaps):
+        inside = mask == index + 1
+        outside = ~inside & (mask != UNCERTAIN)
+        if inside.any():
+            around = heatmap[outside].mean(dtype=np.float64) if outside.any() else 0.0
+            differences.append(heatmap[inside].mean(dtype=np.float64) - around)
+    return float(np.clip(np.mean(differences), 0, 1)) if differences else 0.0
+
+
+def map_picture(heatmap: np.ndarray) -> np.ndarray:
+    """A class map (H, W) in [0, 1] as grey values."""
+    return (np.clip(heatmap, 0, 1) * 255).round().astype(np.uint8)
+
+
+def encoded(pixels: np.ndarray, image_format: str, quality: int = 95) -> dict[str, Any]:
+    """A picture as the image columns keep it."""
+    stream = io.BytesIO()
+    options = {} if image_format == "png" else {"quality": quality}
+    Image.fromarray(pixels).save(stream, image_format, **options)
+    return {"bytes": stream.getvalue(), "path": None}

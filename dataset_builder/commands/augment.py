@@ -1,0 +1,69 @@
+"""`attnmask augment`: a dataset with spliced, blurred, occluded, warped and turned pairs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def augment(
+    data: Annotated[str, typer.Option(help="Dataset folder or Hub name; it stays as it is.")],
+    out: Annotated[Path, typer.Option(help="Folder of the augmented dataset.")],
+    copies: Annotated[int, typer.Option(min=1, help="Augmented pairs made of each pair.")] = 1,
+    originals: Annotated[bool, typer.Option(help="Keep the pairs themselves beside their copies.")] = True,
+    splice: Annotated[float, typer.Option(help="Probability of tiles with other pairs.")] = 0.5,
+    grid: Annotated[
+        list[str] | None, typer.Option(help="Rows x columns of tiles. Repeatable; by default all published.")
+    ] = None,
+    blur: Annotated[float, typer.Option(help="Probability of Gaussian blur.")] = 0.3,
+    occlude: Annotated[float, typer.Option(help="Probability of patches in front.")] = 0.3,
+    occluded: Annotated[
+        str, typer.Option(help="The mask beneath a patch: ignore (255), keep, or background.")
+    ] = "ignore",
+    perspective: Annotated[float, typer.Option(help="Probability of a perspective warp.")] = 0.3,
+    turn: Annotated[float, typer.Option(help="Probability of a turn by some degrees, with a zoom.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
+    split: Annotated[str, typer.Option(help="Split that is augmented.")] = "train",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Make a dataset of augmented pairs: splicing, blur, occlusion, perspective, turns."""
+    from tqdm import tqdm
+
+    from dataset_builder.augmentation.rows import AugmentedRows
+    from dataset_builder.building.layout import SPLIT
+    from dataset_builder.dataset_copies import new_folder, write_rows
+    from dataset_builder.hub.card import CARD, write_derived_card
+    from train_segmenter.augmentation.options import PUBLISHED_GRIDS, AugmentOptions
+    from train_segmenter.data.hub import hub
+
+    options = AugmentOptions(
+        splice=splice,
+        grids=tuple(map(parsed_grid, grid)) if grid else PUBLISHED_GRIDS,
+        blur=blur,
+        occlude=occlude,
+        occluded=occluded,
+        perspective=perspective,
+        turn=turn,
+    )
+    source = hub(data, split)
+    rows = AugmentedRows(source, options, copies, seed, originals)
+    with new_folder(out) as work:
+        shown = tqdm(rows, "augmenting", total=len(rows), unit="pair")
+        write_rows({split: (shown, len(rows))}, rows.features, source.class_names, work)
+        if split == SPLIT and (Path(data) / CARD).is_file():
+            write_derived_card(work, out.resolve().name, Path(data))
+    if as_json:
+        typer.echo(json.dumps({"out": str(out), "pairs": len(rows), "of": len(source)}))
+    else:
+        typer.echo(f"{len(rows)} pairs of {len(source)} are in {out.resolve()}")
+
+
+def parsed_grid(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)[x×](\d+)", text.strip().lower())
+    if match is None:
+        raise ValueError(f"--grid {text!r}: write rows and columns as 2x2")
+    return int(match[1]), int(match[2])

@@ -1,0 +1,96 @@
+"""`attnmask refine`: the masks of a dataset made anew from its class maps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def refine(
+    data: Annotated[Path, typer.Option(help="Dataset folder with class maps (`maps: true` in its recipe).")],
+    out: Annotated[Path, typer.Option(help="Folder of the refined dataset; a stopped run goes on.")],
+    method: Annotated[
+        str, typer.Option(help="affinity (published, trains AffinityNet), match, crf or none.")
+    ] = "affinity",
+    whole_regions: Annotated[
+        bool,
+        typer.Option("--whole-regions", help="One class for each region: for objects that stand apart."),
+    ] = False,
+    snap: Annotated[
+        bool, typer.Option("--snap", help="Move outlines to the image's own edges (guided filter).")
+    ] = False,
+    fill: Annotated[bool, typer.Option(help="Close the holes of outlines, as published.")] = True,
+    uncertain: Annotated[
+        str, typer.Option(help="Uncertain pixels (255) with --method crf or --snap: keep or decide.")
+    ] = "keep",
+    backbone: Annotated[
+        str, typer.Option(help="Of AffinityNet: small, or timm:NAME with pretrained weights if reachable.")
+    ] = "small",
+    pretrained: Annotated[bool, typer.Option(help="Fetch the weights of a timm backbone.")] = True,
+    stride: Annotated[int, typer.Option(min=1, help="Pixels between points of the affinity's grid.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Of AffinityNet's training.")] = 8,
+    batch_size: Annotated[int, typer.Option(min=1, help="Of AffinityNet's training.")] = 8,
+    learning_rate: Annotated[float, typer.Option(help="Of AffinityNet's backbone.")] = 0.01,
+    crop: Annotated[int, typer.Option(min=16, help="Side of AffinityNet's training views.")] = 448,
+    thresholds: Annotated[
+        Path | None, typer.Option(help="YAML of thresholds by class, in place of the published ones.")
+    ] = None,
+    crf: Annotated[str, typer.Option(help="torch or pydensecrf.")] = "torch",
+    scale_crf: Annotated[
+        bool, typer.Option(help="Scale the CRF's distances from 512 pixels to the image's size.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Of AffinityNet's weights and views.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Make every mask anew: affinity, random walk, thresholds by match, CRF, whole regions, edges."""
+    import torch
+
+    from dataset_builder.building.layout import SPLIT
+    from dataset_builder.dataset_copies import mask_names, new_folder, open_dataset, write_rows
+    from dataset_builder.hub.card import write_derived_card
+    from dataset_builder.recipe import Refinement
+    from dataset_builder.refinement.affinity.augment import ViewOptions
+    from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
+    from dataset_builder.refinement.affinity.training import AffinityTraining, train_affinity_net
+    from dataset_builder.refinement.dataset import ConfidentExamples, MappedPairs, refined_rows
+    from dataset_builder.refinement.refine_mask import refine_options
+
+    training = AffinityTraining(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        view=ViewOptions(crop=crop),
+        seed=seed,
+    )
+    torch.manual_seed(seed)
+    with new_folder(out) as work:
+        pairs = MappedPairs(open_dataset(data))
+        net, network = None, str(work / "affinity") if method == "affinity" else None
+        refinement = Refinement(
+            method,
+            network,
+            crf,
+            scale_crf,
+            fill=fill,
+            uncertain=uncertain,
+            whole_regions=whole_regions,
+            snap=snap,
+        )
+        if network is not None:
+            net = AffinityNet(AffinityNetOptions(backbone, stride=stride, pretrained=pretrained))
+            options = replace(refine_options(refinement), thresholds=thresholds)
+            examples = ConfidentExamples(pairs, options)
+            train_affinity_net(net, examples, training, Path(network), resume=True)
+        rows, features = refined_rows(pairs, refinement, net), pairs.dataset.features
+        write_rows({SPLIT: (rows, len(pairs))}, features, mask_names(features), work)
+        write_derived_card(work, out.resolve().name, data)
+    if as_json:
+        typer.echo(json.dumps({"out": str(out), "pairs": len(pairs)}))
+    else:
+        typer.echo(
+            f"{len(pairs)} refined pairs are in {out.resolve()}; read them with load_dataset({str(out)!r})"
+        )

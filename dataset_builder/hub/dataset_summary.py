@@ -1,0 +1,73 @@
+"""What a card and a report say of a dataset folder, from its rows and, where there is one, its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import Features
+
+from dataset_builder.building.manifest import Manifest
+from dataset_builder.building.tally import Tally
+from dataset_builder.dataset_folder import class_names, folder_features, read_rows, shard_paths
+from dataset_builder.recipe import Recipe
+from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour
+
+BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """class_names by mask id; methods and models in the order of their first row; the manifest's recipe."""
+
+    tally: Tally
+    class_names: tuple[str, ...]
+    features: Features
+    methods: tuple[str, ...]
+    models: tuple[str, ...]
+    recipe: Mapping[str, Any] | None
+    software: Mapping[str, str]
+    palette: tuple[Colour, ...]
+    size: int
+
+    @property
+    def background(self) -> bool:
+        return self.class_names[0] == BACKGROUND
+
+
+def summary_of(folder: Path) -> DatasetSummary:
+    manifest = Manifest.read(folder)
+    if manifest is not None and not manifest.complete:
+        raise ValueError(f"the build in {folder} is not complete: run the same attnmask build once more")
+    names, features = class_names(folder), folder_features(folder)
+    columns = {"methods": {}, "models": {}}
+    tally = Tally()
+    own_names = features["classes"].feature.names
+    for row in read_rows(folder, ("classes", "quality", "method", "model")):
+        tally.keep([own_names[own] for own in row["classes"]], row["quality"] or 0.0)
+        columns["methods"].setdefault(row["method"])
+        columns["models"].setdefault(row["model"])
+    if manifest is not None:
+        tally = manifest.tally
+    return DatasetSummary(
+        tally,
+        names,
+        features,
+        *(tuple(name for name in found if name) for found in columns.values()),
+        manifest.recipe if manifest else None,
+        manifest.inputs["software"] if manifest else {},
+        palette_of(manifest),
+        sum(path.stat().st_size for path in shard_paths(folder)),
+    )
+
+
+def palette_of(manifest: Manifest | None) -> tuple[Colour, ...]:
+    """The vocabulary's colours where it is at hand, else VOC's."""
+    if manifest is None:
+        return VOC_PALETTE
+    try:
+        return Recipe.from_dict(manifest.recipe).open_vocabulary().palette
+    except FileNotFoundError:
+        return VOC_PALETTE

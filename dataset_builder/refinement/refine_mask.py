@@ -1,0 +1,115 @@
+"""The refinement of one pair by the method that a recipe or a command names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dataset_builder.recipe import Refinement
+from dataset_builder.refinement.affinity.augment import normalised
+from dataset_builder.refinement.affinity.network import AffinityNet
+from dataset_builder.refinement.affinity.training import affinity_features, load_affinity_net
+from dataset_builder.refinement.components import IGNORED, clean_components
+from dataset_builder.refinement.crf import crf_labels
+from dataset_builder.refinement.diffumask_chain import RefineOptions, check_pair, refine_pair
+from dataset_builder.refinement.outlines import snapped
+from dataset_builder.refinement.regions import whole_regions
+from dataset_builder.refinement.threshold import threshold_by_match
+
+
+def refined_mask(
+    image: np.ndarray,
+    maps: np.ndarray,
+    mask: np.ndarray,
+    names: Sequence[str],
+    refinement: Refinement,
+    network: AffinityNet | None = None,
+) -> np.ndarray:
+    """The mask uint8 (H, W) to keep of an image uint8 (H, W, 3) with class maps float32 (C, H, W).
+
+    `mask`, the attention's own, and the result say i + 1 for the i-th class. Uncertain pixels (255) stay
+    with "none", and with "crf" and snap unless they are to be decided. Regions are settled before the CRF,
+    which then draws their outlines; "match" and "affinity" start from the maps, so that theirs are settled
+    after it. Outlines are moved to the image's edges last.
+    `network` saves reading the one that `refinement` names.
+    """
+    class_maps = torch.from_numpy(maps)
+    check_pair(image, class_maps, names)
+    labels = torch.from_numpy(mask)
+    if refinement.whole_regions:
+        labels = whole_regions(labels, class_maps, refinement.box_area)
+    if refinement.method == "crf":
+        labels = _sharpened(image, labels, refinement)
+    elif refinement.method != "none":
+        labels = _from_maps(image, class_maps, labels, names, refinement, network)
+        if refinement.whole_regions:
+            labels = whole_regions(labels, class_maps, refinement.box_area)
+    if refinement.snap:
+        unsure = labels == IGNORED
+        labels = snapped(image, labels)
+        if refinement.uncertain == "keep":
+            labels = labels.masked_fill(unsure, IGNORED)
+    return labels.numpy()
+
+
+def _sharpened(image: np.ndarray, labels: Tensor, refinement: Refinement) -> Tensor:
+    unsure = labels == IGNORED
+    crf = refine_options(refinement).for_size(*labels.shape).final_crf
+    sharp = crf_labels(image, labels.masked_fill(unsure, 0)[None], crf)[0]
+    if refinement.uncertain == "keep":
+        sharp = sharp.masked_fill(unsure, IGNORED)
+    return clean_components(sharp, refinement.box_area, refinement.fill)
+
+
+def _from_maps(
+    image: np.ndarray,
+    maps: Tensor,
+    mask: Tensor,
+    names: Sequence[str],
+    refinement: Refinement,
+    network: AffinityNet | None,
+) -> Tensor:
+    options = refine_options(refinement)
+    if refinement.method == "affinity":
+        net = network or loaded(Path(refinement.network))
+        features = affinity_features(net, normalised(torch.from_numpy(image)))
+        return refine_pair(image, maps, names, features, options)[0]
+    certain = mask.masked_fill(mask == IGNORED, 0)
+    crf = options.for_size(*mask.shape).final_crf
+    labels, _ = threshold_by_match(image, maps, certain, crf, options.gammas)
+    return clean_components(labels, options.final_box_area, options.fill)
+
+
+def refine_options(refinement: Refinement) -> RefineOptions:
+    published = RefineOptions()
+    return replace(
+        published,
+        label_crf=replace(published.label_crf, backend=refinement.backend),
+        final_crf=replace(published.final_crf, backend=refinement.backend),
+        scale_crf=refinement.scale_crf,
+        final_box_area=refinement.box_area,
+        fill=refinement.fill,
+    )
+
+
+@cache
+def loaded(folder: Path) -> AffinityNet:
+    return load_affinity_net(folder)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """With one thread the result is the same in a worker, in an actor, and in this process."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,1 @@
+"""What is installed, what works, what is missing."""

@@ -1,0 +1,1 @@
+"""From a pipeline call to masks: traces, the DiffuMask pipeline, masks of existing images, learned tokens."""

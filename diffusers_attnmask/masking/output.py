@@ -1,0 +1,77 @@
+"""What a masking pipeline returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers.utils import BaseOutput
+from PIL import Image
+from torch import Tensor
+
+from diffusers_attnmask.ground.drawing import heatmap_picture, mask_picture, overlay
+
+
+@dataclass
+class DiffuMaskPipelineOutput(BaseOutput):
+    """Images and, when classes were asked for, their masks.
+
+    masks: one per image, ids 0 background, i + 1 = classes[i], 255 uncertain; PIL, or (B, H, W) uint8 for
+    "np", "pt" and "latent". heatmaps: one per image, (C, H, W) float32 in [0, 1]. class_names begin with the
+    background; one list, or one per image when the prompts had classes of their own. skipped_maps: how many
+    maps of single steps were left out because they held a NaN or an infinity, as half precision can give.
+    """
+
+    images: Any
+    masks: Any = None
+    heatmaps: list[Tensor] | None = None
+    class_names: list | None = None
+    nsfw_content_detected: list[bool] | None = None
+    skipped_maps: int | None = None
+
+    def overlay(self, index: int = 0, alpha: float = 0.5) -> Image.Image:
+        """Image, coloured mask and legend in one picture."""
+        return overlay(self.picture(index), self.ids(index), self.names(index), alpha)
+
+    def heatmap_picture(self, index: int, class_name: str) -> Image.Image:
+        """One class map in colours over its image."""
+        names = self.names(index)[1:]
+        if class_name not in names:
+            raise ValueError(f"{class_name!r} is none of the classes of image {index}: {', '.join(names)}")
+        heatmap = self.heatmaps[index][names.index(class_name)]
+        return heatmap_picture(heatmap.numpy(), self.picture(index))
+
+    def picture(self, index: int) -> Image.Image:
+        """An image as PIL, whatever the output type."""
+        if not -len(self.images) <= index < len(self.images):
+            raise IndexError(f"there is no image {index}: the call made {len(self.images)}")
+        image = self.images[index]
+        if isinstance(image, Image.Image):
+            return image
+        if isinstance(image, Tensor):
+            if image.shape[0] != 3:
+                raise ValueError("output_type='latent' has no pictures: decode them, or sample with 'pil'")
+            image = image.permute(1, 2, 0).float().cpu().numpy()
+        return Image.fromarray((image * 255).round().astype(np.uint8))
+
+    def ids(self, index: int) -> np.ndarray:
+        """A mask as uint8 (H, W)."""
+        if self.masks is None:
+            raise ValueError("there are no masks: call the pipeline with classes=[...]")
+        return np.asarray(self.masks[index])
+
+    def names(self, index: int) -> list[str]:
+        return self.class_names[index] if isinstance(self.class_names[0], list) else self.class_names
+
+
+def packed_masks(ids: Sequence[Tensor], output_type: str) -> Any:
+    """Ids (H, W) of several images as the pipeline's output type wants them."""
+    ids = [own.cpu() for own in ids]
+    if output_type == "pil":
+        return [mask_picture(own.numpy()) for own in ids]
+    if len({own.shape for own in ids}) > 1:  # several calls of a trace may differ in size
+        return [own.numpy() if output_type == "np" else own for own in ids]
+    return np.stack([own.numpy() for own in ids]) if output_type == "np" else torch.stack(ids)

@@ -1,0 +1,169 @@
+"""`DiffuMaskPipeline`: any pipeline of a supported family, which returns masks beside its images."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import diffusers
+from diffusers import DiffusionPipeline
+from torch import Tensor
+
+from diffusers_attnmask.families import check_supported, family_of
+from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
+from diffusers_attnmask.masking.queries import prompt_splits
+from diffusers_attnmask.masking.segmenting import segment
+from diffusers_attnmask.masking.settings import ModelSettings, settings_for, settings_of, write_settings
+from diffusers_attnmask.masking.tracing import AttentionTrace
+from diffusers_attnmask.methods import MaskMethod
+from diffusers_attnmask.methods.thresholds import IGNORE
+from diffusers_attnmask.words.alignment import check_whole
+from diffusers_attnmask.words.classes import ClassSpec, classes_per_prompt, has_own_lists
+
+HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")
+
+
+class DiffuMaskPipeline(DiffusionPipeline):
+    """A face that any pipeline of a supported family can wear.
+
+    `from_pretrained` and `from_pipe` return an instance of both this class and the family's own class. It
+    takes the family's arguments and, beside them, `classes`, `mask_method`, `mask_options`, `mask_prompt`.
+    """
+
+    mask_settings: ModelSettings = ModelSettings()
+
+    def __new__(cls, *args: Any, **components: Any) -> DiffuMaskPipeline:
+        if cls is DiffuMaskPipeline:
+            raise TypeError("use DiffuMaskPipeline.from_pretrained(folder or repo) or .from_pipe(pipeline)")
+        return super().__new__(cls)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any) -> Any:
+        """Load a model folder or repository as its own family's pipeline, with masks."""
+        hub = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
+        if cls is DiffuMaskPipeline:
+            name = DiffusionPipeline.load_config(pretrained_model_name_or_path, **hub)["_class_name"]
+            own = getattr(diffusers, name, None) if isinstance(name, str) else None
+            if own is None:
+                raise TypeError(
+                    f"{pretrained_model_name_or_path} needs {name}, which diffusers does not have"
+                )
+            return masking_class(own).from_pretrained(pretrained_model_name_or_path, **kwargs)
+        pipe = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        pipe.mask_settings = settings_of(pretrained_model_name_or_path, download=True, **hub)
+        return pipe
+
+    @classmethod
+    def from_pipe(cls, pipeline: DiffusionPipeline, **components: Any) -> Any:
+        """The same pipeline with masks: it shares components, hooks and settings; some may be replaced."""
+        check_supported(pipeline)
+        unknown = set(components) - set(pipeline.components)
+        if unknown:
+            raise TypeError(f"{type(pipeline).__name__} has no component {', '.join(sorted(unknown))}")
+        pipe = object.__new__(masking_class(type(pipeline)))
+        pipe.__dict__.update(pipeline.__dict__)
+        pipe.mask_settings = settings_for(pipeline)
+        if components:
+            pipe.register_modules(**components)
+        return pipe
+
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:
+        """Save a folder that plain diffusers loads, with the mask settings beside the weights."""
+        if self.mask_settings != ModelSettings():
+            Path(save_directory).mkdir(parents=True, exist_ok=True)
+            write_settings(self.mask_settings, Path(save_directory))
+        super().save_pretrained(save_directory, **kwargs)
+
+    def __call__(
+        self,
+        *args: Any,
+        classes: Sequence | Mapping | None = None,
+        mask_method: str | MaskMethod | None = None,
+        mask_options: Mapping[str, Any] | None = None,
+        mask_prompt: str | list[str] | None = None,
+        **kwargs: Any,
+    ) -> DiffuMaskPipelineOutput | tuple:
+        """Sample as the family's own pipeline does and, if classes are given, return their masks.
+
+        classes: phrases, or pairs of a name and phrases; one list for all prompts or a list of lists.
+        mask_method: a name or a method object; by default the model's own. mask_options: its options.
+        mask_prompt: the text that `prompt_embeds` encode, for calls without a prompt.
+        With `return_dict=False` the masks, heat maps and class names follow the family's own tuple.
+        """
+        call = inspect.signature(super().__call__).bind_partial(*args, **kwargs)
+        as_output = call.arguments.pop("return_dict", True)
+        if classes is None:
+            if mask_method or mask_options or mask_prompt:
+                raise ValueError(
+                    "mask_method, mask_options and mask_prompt need classes=[...] to make masks of"
+                )
+            images, *flags = super().__call__(*call.args, **call.kwargs, return_dict=False)
+            return (
+                DiffuMaskPipelineOutput(images, None, None, None, *flags) if as_output else (images, *flags)
+            )
+        method = self.mask_settings.resolve(mask_method, check_supported(self), mask_options)
+        specs = classes_per_prompt(classes, number_of_prompts(call.arguments))
+        call.arguments.update(self.sampling_prompts(method, specs, call.arguments))
+        with AttentionTrace(self, list(map(list, specs)), [method], mask_prompt) as traced:
+            images, *flags = super().__call__(*call.args, **call.kwargs, return_dict=False)
+        masks, heatmaps = read_masks(traced, flags[0] if flags else None)
+        masks = packed_masks(masks, call.arguments.get("output_type", "pil"))
+        names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
+        if not as_output:
+            return images, *flags, masks, heatmaps, names
+        return DiffuMaskPipelineOutput(
+            images, masks, heatmaps, names, *flags, skipped_maps=traced.skipped_maps
+        )
+
+    segment = segment
+
+    def sampling_prompts(
+        self, method: MaskMethod, specs: Sequence[Sequence[ClassSpec]], arguments: Mapping[str, Any]
+    ) -> dict[str, str | list[str]]:
+        """The prompts that the method wants sampled, in place of the caller's."""
+        wanted: dict[str, str | list[str]] = {}
+        for name in ("prompt", "prompt_2"):
+            prompt = arguments.get(name)
+            if isinstance(prompt, str):
+                wanted[name] = method.sampling_prompt(prompt, specs[0])
+            elif prompt is not None:
+                wanted[name] = [method.sampling_prompt(p, own) for p, own in zip(prompt, specs, strict=True)]
+        if wanted != {name: arguments[name] for name in wanted}:  # the added words must not be cut off
+            for split in itertools.chain(*prompt_splits(check_supported(self), self, wanted)):
+                check_whole(split)
+        return wanted
+
+
+def number_of_prompts(arguments: Mapping[str, Any]) -> int:
+    prompt = arguments.get("prompt")
+    if prompt is None:
+        embeds = arguments.get("prompt_embeds")
+        return 1 if embeds is None else len(embeds)
+    return 1 if isinstance(prompt, str) else len(prompt)
+
+
+def read_masks(traced: AttentionTrace, flags: Sequence[bool] | None) -> tuple[list[Tensor], list[Tensor]]:
+    """Ids (H, W) and class maps (C, H, W) of every image; one that was blanked is uncertain throughout."""
+    heatmaps = traced.heatmaps
+    masks = [traced.methods[0].mask(*pair) for pair in zip(heatmaps, traced.class_names, strict=True)]
+    for mask, blanked in zip(masks, flags or (), strict=False):
+        if blanked:
+            mask.fill_(IGNORE)
+    return masks, heatmaps
+
+
+@functools.cache
+def masking_class(own: type[DiffusionPipeline]) -> type[DiffuMaskPipeline]:
+    """A class that is both `DiffuMaskPipeline` and a family's pipeline class.
+
+    It keeps the latter's name, so that saved folders and diffusers' Auto classes see the plain pipeline.
+    """
+    if issubclass(own, DiffuMaskPipeline):
+        return own
+    family_of(own)
+    return type(own.__name__, (DiffuMaskPipeline, own), {"__module__": __name__, "__doc__": own.__doc__})

@@ -1,0 +1,101 @@
+"""`attnmask_config.json`: the mask method and options that suit a model best, kept beside its weights."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+from diffusers_attnmask.families import Family
+from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.methods import METHODS, MaskMethod, make_method
+
+FILE_NAME = "attnmask_config.json"
+DEFAULT_METHOD = "diffumask"
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The default method of a model and, per method, the options that differ from the published ones."""
+
+    method: str = DEFAULT_METHOD
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        make_method(self.method)
+        for name, options in self.options.items():
+            make_method(name, options)
+
+    def resolve(
+        self, method: str | MaskMethod | None, family: Family, options: Mapping[str, Any] | None = None
+    ) -> MaskMethod:
+        """A method by name with the model's options and the caller's on top; an object is taken as it is."""
+        if isinstance(method, MaskMethod):
+            if options:
+                raise ValueError(
+                    f"mask_options {dict(options)} go with a method's name; set them in {method}"
+                )
+            return method
+        if method is not None and not isinstance(method, str):
+            raise TypeError(f"mask_method must be a name or a method such as DiffuMask(), not {method!r}")
+        name = method or self.method
+        defaults = {**family.defaults.get(name, {}), **self.options.get(name, {})}
+        return make_method(name, {**defaults, **(options or {})})
+
+    def resolve_all(self, family: Family) -> tuple[MaskMethod, ...]:
+        """Every method, the model's own default first."""
+        names = dict.fromkeys((self.method, *METHODS))
+        return tuple(self.resolve(name, family) for name in names)
+
+
+def read_settings(file: Path) -> ModelSettings:
+    """Settings from JSON, with every mistake in one line that names the file."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or set(content) - {"method", "options"}:
+            raise ValueError('it must be an object with "method" and "options" and nothing else')
+        return ModelSettings(**content)
+    except (ValueError, TypeError, AttributeError) as mistake:
+        raise ValueError(f"{file} is not a valid {FILE_NAME}: {mistake}") from mistake
+
+
+def write_settings(settings: ModelSettings, folder: Path) -> None:
+    """Write the file in one piece."""
+    content = {"method": settings.method, "options": {k: dict(v) for k, v in settings.options.items()}}
+    write_text(folder / FILE_NAME, json.dumps(content, indent=2) + "\n")
+
+
+def settings_for(pipe: Any) -> ModelSettings:
+    """The settings that came with a loaded pipeline's model."""
+    own = getattr(pipe, "mask_settings", None)
+    return own if own is not None else settings_of(pipe.config.get("_name_or_path"))
+
+
+def settings_of(name_or_path: str | os.PathLike | None, download: bool = False, **hub: Any) -> ModelSettings:
+    """Settings of a model folder or repository; the published ones where it has none.
+
+    Without `download`, a repository is looked up in the local cache alone.
+    """
+    file = _settings_file(name_or_path, download, hub)
+    return read_settings(file) if file else ModelSettings()
+
+
+def _settings_file(name_or_path: str | os.PathLike | None, download: bool, hub: dict) -> Path | None:
+    if name_or_path is None:
+        return None
+    local = Path(name_or_path) / FILE_NAME
+    if local.is_file() or Path(name_or_path).is_dir():
+        return local if local.is_file() else None
+    try:
+        if download:
+            return Path(hf_hub_download(str(name_or_path), FILE_NAME, **hub))
+        cached = try_to_load_from_cache(str(name_or_path), FILE_NAME)
+        return Path(cached) if isinstance(cached, str) else None
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError):  # it has no such file, or no Hub
+        return None

@@ -1,0 +1,112 @@
+"""From words to tokens: where in a tokenized prompt a phrase stands, exactly."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from diffusers_attnmask.words.classes import ClassSpec
+
+
+@dataclass(frozen=True)
+class SplitPrompt:
+    """A prompt as the tokenizer split it.
+
+    spans: where in `text` each token came from, empty for special tokens; limit: how many tokens the model
+    reads, the special ones included; expand: what textual inversion makes of a text before it is split.
+    """
+
+    text: str
+    tokens: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+    limit: int
+    expand: Callable[[str], str] = field(default=str, compare=False, repr=False)
+
+    @property
+    def word_positions(self) -> list[int]:
+        """Positions of the tokens that are not special."""
+        return [position for position, (start, end) in enumerate(self.spans) if start < end]
+
+    def __str__(self) -> str:
+        """Words apart, the tokens of one word joined: `a photo of a din+ing table`."""
+        shown, last_end = "", None
+        for position in self.word_positions:
+            start, end = self.spans[position]
+            shown += ("" if last_end is None else "+" if start == last_end else " ") + self.tokens[position]
+            last_end = end
+        return shown
+
+
+def split_prompt(tokenizer: Any, prompt: str, expand: Callable[[str], str] = str) -> SplitPrompt:
+    """Split a prompt, untruncated, special tokens included."""
+    if not tokenizer.is_fast:
+        raise TypeError(
+            f"{type(tokenizer).__name__} does not tell where its tokens come from: install transformers >= 5 "
+            "or load the fast tokenizer"
+        )
+    text = unicodedata.normalize("NFC", expand(prompt))
+    split = tokenizer(text, return_offsets_mapping=True, truncation=False, verbose=False)
+    tokens = (token.removesuffix("</w>") for token in tokenizer.convert_ids_to_tokens(split["input_ids"]))
+    spans = tuple((start, end) for start, end in split["offset_mapping"])
+    return SplitPrompt(text, tuple(tokens), spans, tokenizer.model_max_length, expand)
+
+
+def phrase_tokens(phrase: str, prompt: SplitPrompt) -> list[list[int]]:
+    """Token positions of each occurrence of the phrase as whole words, in any case and spacing."""
+    words = unicodedata.normalize("NFC", prompt.expand(phrase)).split()
+    pattern = r"(?<!\w)" + r"\s+".join(map(re.escape, words)) + r"(?!\w)"
+    return [
+        [i for i, (start, end) in enumerate(prompt.spans) if start < found.end() and end > found.start()]
+        for found in re.finditer(pattern, prompt.text, re.IGNORECASE)
+    ]
+
+
+def class_tokens(spec: ClassSpec, prompts: Sequence[SplitPrompt]) -> tuple[int, ...]:
+    """Positions of all tokens of all phrases of a class, in any of the prompts (one per text encoder)."""
+    found: set[int] = set()
+    lost = False
+    for prompt in prompts:
+        last = prompt.limit - 1  # the end token takes the last place that the model reads
+        for phrase in spec.texts:
+            for tokens in phrase_tokens(phrase, prompt):
+                if tokens and tokens[-1] < last:
+                    found.update(tokens)
+                else:
+                    lost = True
+    if not found:
+        raise ValueError(_truncated(spec, prompts[0]) if lost else _absent(spec, prompts))
+    return tuple(sorted(found))
+
+
+def align(specs: Sequence[ClassSpec], prompts: Sequence[SplitPrompt]) -> tuple[tuple[int, ...], ...]:
+    """Token positions of every class."""
+    return tuple(class_tokens(spec, prompts) for spec in specs)
+
+
+def check_whole(prompt: SplitPrompt) -> None:
+    """Raise where the model would not read the whole prompt."""
+    if len(prompt.tokens) > prompt.limit:
+        raise ValueError(
+            f"the classes appended to the prompt would be cut off: the model reads {prompt.limit} of its "
+            f"{len(prompt.tokens)} tokens, split as [{prompt}]. Shorten it, or set append_classes=False"
+        )
+
+
+def _absent(spec: ClassSpec, prompts: Sequence[SplitPrompt]) -> str:
+    tried = " or ".join(repr(text) for text in spec.texts) or "a learned embedding"
+    seen = " and ".join(f"{prompt.text!r}, split as [{prompt}]" for prompt in dict.fromkeys(prompts))
+    return (
+        f"class {spec.name!r}: {tried} does not stand in the prompt {seen}. Use words of the prompt, "
+        f"name other phrases ({{{spec.name!r}: [...]}}), or use mask_method='ovam', which reads any words"
+    )
+
+
+def _truncated(spec: ClassSpec, prompt: SplitPrompt) -> str:
+    return (
+        f"class {spec.name!r} is lost to truncation: the model reads {prompt.limit} of the "
+        f"{len(prompt.tokens)} tokens of the prompt {prompt.text!r}, split as [{prompt}]. Shorten the prompt "
+        "or move the word forward"
+    )

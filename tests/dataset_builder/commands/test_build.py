@@ -1,0 +1,99 @@
+"""`attnmask build`, `report` and `push`: one line says what was made, or what to mend."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+from datasets import load_dataset
+from typer.testing import CliRunner
+
+from dataset_builder.building import run
+from dataset_builder.commands.build import build
+from dataset_builder.commands.push import push
+from dataset_builder.commands.report import report
+from tests.painted_sampler import PaintedSampler
+
+RECIPE = """
+vocabulary:
+  classes:
+    kettle: [kettle, tea kettle]
+    lamp: lamp
+prompts:
+  templates: {scenes: [on a table, in a garden]}
+model: someone/model
+pairs: 9
+shard_size: 4
+"""
+
+
+@pytest.fixture
+def invoke(monkeypatch):
+    monkeypatch.setattr(run, "pipeline_sampler", lambda recipe: PaintedSampler())
+    app = typer.Typer()
+    for command in (build, push, report):
+        app.command()(command)
+
+    def invoke(*arguments):
+        return CliRunner().invoke(app, [str(own) for own in arguments])
+
+    return invoke
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(RECIPE)
+    return file
+
+
+def test_ten_lines_of_yaml_make_a_dataset_of_ones_own_two_classes(invoke, recipe, tmp_path):
+    out = tmp_path / "data"
+    result = invoke("build", "--recipe", recipe, "--out", out, "--num-pairs", 6, "--workers", 0)
+    assert result.exit_code == 0, result.output
+    assert f"6 pairs are in {out}" in result.output
+    dataset = load_dataset(str(out), split="train", cache_dir=str(tmp_path / "cache"))
+    assert dataset.features["classes"].feature.names == ["background", "kettle", "lamp"]
+    assert len(dataset) == 6
+    assert (out / "README.md").is_file()
+
+
+def test_the_counts_come_as_json(invoke, recipe, tmp_path):
+    out = tmp_path / "data"
+    result = invoke("build", "--recipe", recipe, "--out", out, "--workers", 0, "--json")
+    counts = json.loads(result.stdout.splitlines()[-1])
+    assert counts["pairs"] == 9
+    assert set(counts["classes"]) == {"kettle", "lamp"}
+
+
+def test_a_build_goes_on_with_the_same_command_only(invoke, recipe, tmp_path):
+    command = ("build", "--recipe", recipe, "--out", tmp_path / "data", "--workers", 0)
+    assert invoke(*command).exit_code == 0
+    assert invoke(*command).exit_code == 0
+    changed = invoke(*command, "--seed", 8)
+    assert isinstance(changed.exception, ValueError)
+    assert "seed was 0, now 8" in str(changed.exception)
+
+
+def test_an_interrupted_build_says_how_to_go_on(invoke, recipe, tmp_path, monkeypatch):
+    def interrupted(recipe):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "pipeline_sampler", interrupted)
+    result = invoke("build", "--recipe", recipe, "--out", tmp_path / "data", "--workers", 0)
+    assert result.exit_code == 130
+    assert "the same command goes on" in result.output
+
+
+def test_the_report_lies_in_the_folder(invoke, recipe, tmp_path):
+    invoke("build", "--recipe", recipe, "--out", tmp_path / "data", "--workers", 0)
+    result = invoke("report", tmp_path / "data", "--json")
+    assert json.loads(result.stdout) == {"report": str(tmp_path / "data" / "report.html")}
+    assert "<h1>data</h1>" in (tmp_path / "data" / "report.html").read_text()
+
+
+def test_a_report_of_nothing_is_refused(invoke, tmp_path):
+    result = invoke("report", tmp_path / "nowhere")
+    assert isinstance(result.exception, FileNotFoundError)
+    assert "nowhere" in str(result.exception) and "Hub name user/name" in str(result.exception)

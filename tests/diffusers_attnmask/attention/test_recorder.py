@@ -1,0 +1,74 @@
+"""Running means: float32, finite, and no larger than what was asked for."""
+
+import pytest
+import torch
+
+from diffusers_attnmask.attention import probabilities as module
+from diffusers_attnmask.attention.probabilities import mean_over_heads, probabilities
+from diffusers_attnmask.attention.recorder import RunningMean
+from diffusers_attnmask.attention.tap import AttentionCall
+from diffusers_attnmask.masking.tracing import trace
+from tests.small_models import sd15
+
+
+def test_a_mean_leaves_out_and_counts_maps_that_are_not_finite():
+    mean = RunningMean()
+    for value in (1.0, torch.nan, 3.0, torch.inf):
+        mean.add(torch.tensor([value, 2.0]))
+    assert mean.skipped == 2
+    assert torch.equal(mean.mean(), torch.tensor([2.0, 2.0]))
+
+
+def test_a_mean_of_nothing_finite_says_so():
+    mean = RunningMean()
+    mean.add(torch.tensor([torch.nan]))
+    with pytest.raises(ValueError, match="float32"):
+        mean.mean()
+
+
+@pytest.mark.parametrize("chunk", [1, 60, 10**6])
+def test_heads_may_be_averaged_in_any_portions(monkeypatch, chunk):
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    call = AttentionCall(torch.randn(5, 6, 4), torch.randn(5, 6, 4), 0.5)
+    assert torch.allclose(mean_over_heads(call), probabilities(call).mean(0), atol=1e-6)
+
+
+def recorded_bytes(steps, classes=("dog",), **options):
+    pipe = sd15()
+    with trace(pipe, classes=list(classes), **options) as traced:
+        pipe("a dog and a cat", num_inference_steps=steps, output_type="latent")
+    return traced.nbytes
+
+
+def test_what_is_kept_does_not_grow_with_the_steps_but_with_the_classes():
+    assert recorded_bytes(2) == recorded_bytes(5)
+    assert recorded_bytes(2, methods="diffumask") < recorded_bytes(2)
+    one, two = (recorded_bytes(1, classes, methods="daam") for classes in (["dog"], ["dog", "cat"]))
+    assert two == 2 * one
+
+
+def test_only_the_steps_that_are_asked_for_count():
+    from diffusers_attnmask.methods import DiffuMask
+
+    def maps(steps_kept, steps):
+        pipe = sd15()
+        halted = []
+
+        def stop(pipe, step, timestep, tensors):
+            halted.append(step)
+            pipe._interrupt = step + 1 == steps
+            return {}
+
+        method = DiffuMask(steps=steps_kept)
+        with trace(pipe, classes=["dog"], methods=method) as traced:
+            pipe(
+                "a dog",
+                num_inference_steps=4,
+                output_type="latent",
+                generator=torch.Generator().manual_seed(0),
+                callback_on_step_end=stop,
+            )
+        return traced.heatmaps[0]
+
+    assert torch.equal(maps((0.0, 0.5), 4), maps((0.0, 1.0), 2))
+    assert not torch.equal(maps((0.5, 1.0), 4), maps((0.0, 1.0), 4))

@@ -1,0 +1,58 @@
+"""`attnmask sample` writes pictures and masks, and reads classes and options as they are typed."""
+
+import json
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from diffusers_attnmask.commands.sample import parsed_class, parsed_option, sample
+from tests.small_models import sd15
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    sd15().save_pretrained(folder)
+    return folder
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.command()(sample)
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_it_writes_what_it_says(model, tmp_path):
+    result = run(
+        "a dog and a plane", "-c", "dog", "-c", "aeroplane=plane,jet", "--model", model, "--out", tmp_path,
+        "--steps", 2, "-n", 2, "--method", "diffumask", "--option", "threshold=otsu", "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    written = json.loads(result.stdout.splitlines()[-1])
+    assert [own["seed"] for own in written] == [0, 1]
+    assert written[0]["classes"] == ["background", "dog", "aeroplane"]
+    for own in written:
+        image, mask = Image.open(own["image"]), Image.open(own["mask"])
+        assert image.size == mask.size == (128, 128)
+        assert set(np.unique(np.asarray(mask))) <= {0, 1, 2}
+    with Image.open(tmp_path / "contact-sheet.png") as sheet:  # image, overlay, two class maps; two seeds
+        assert sheet.width > 4 * 128 and sheet.height > 2 * 128
+    assert not list(tmp_path.glob(".*")), "no temporary file stays"
+
+
+def test_a_class_that_is_not_in_the_prompt_stops_it(model, tmp_path):
+    result = run("a dog", "-c", "horse", "--model", model, "--out", tmp_path, "--steps", 1)
+    assert isinstance(result.exception, ValueError)
+    assert "horse" in str(result.exception)
+
+
+def test_classes_and_options_are_read_as_typed():
+    assert parsed_class("dog") == "dog"
+    assert parsed_class("aeroplane=airplane,jet") == ("aeroplane", ["airplane", "jet"])
+    assert parsed_option("levels=[0, 1]") == ("levels", [0, 1])
+    assert parsed_option("threshold=otsu") == ("threshold", "otsu")
+    with pytest.raises(ValueError, match="name=value"):
+        parsed_option("otsu")

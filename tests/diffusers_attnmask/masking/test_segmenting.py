@@ -1,0 +1,97 @@
+"""Masks of images that exist already."""
+
+import numpy as np
+import pytest
+import torch
+
+from diffusers_attnmask import DiffuMaskPipeline, trace
+from diffusers_attnmask.masking.segmenting import noised, timesteps_up_to
+from diffusers_attnmask.methods import Daam
+from tests.small_models import FAMILIES, derived, picture, sd15
+
+
+def seeded():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize("method", ["daam", "diffumask", "dataset-diffusion", "ovam"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_image_gets_masks_of_its_own_size(family, method):
+    pipe = DiffuMaskPipeline.from_pipe(FAMILIES[family]())
+    image = picture(size=100)
+    out = pipe.segment(
+        image, "a dog and a cat", ["dog", "cat"], strength=0.5, mask_method=method, generator=seeded()
+    )
+    assert out.masks[0].size == (100, 100)
+    assert out.heatmaps[0].shape == (2, 100, 100)
+    assert out.heatmaps[0].std() > 1e-3
+    assert out.overlay(0).width == 100
+    assert out.class_names == ["background", "dog", "cat"]
+
+
+def test_a_batch_of_images_has_prompts_and_classes_of_its_own():
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+    images = [picture(0), picture(1)]
+    out = pipe.segment(images, ["a dog", "a cat"], [["dog"], ["cat"]], looks=3, output_type="np")
+    assert out.masks.shape == (2, 128, 128)
+    assert out.class_names == [["background", "dog"], ["background", "cat"]]
+
+
+def test_an_array_is_an_image_too():
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+    array = np.asarray(picture(), np.float32) / 255
+    by_array = pipe.segment(array, "a dog", ["dog"], generator=seeded())
+    by_picture = pipe.segment(picture(), "a dog", ["dog"], generator=seeded())
+    assert torch.allclose(by_array.heatmaps[0], by_picture.heatmaps[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("spoilt", [0, 1, 2])
+def test_looks_that_are_not_numbers_are_left_out_and_counted(spoilt):
+    pipe = DiffuMaskPipeline.from_pipe(sd15(fresh=True))
+    passes = []
+
+    def spoil(module, inputs, output):
+        passes.append(None)
+        return output * float("nan") if len(passes) <= spoilt else output
+
+    pipe.unet.conv_in.register_forward_hook(spoil)
+    method = Daam(levels=(1,))
+    with trace(pipe, classes=["dog"], methods=method) as traced:
+        layers = {layer.name for layer in traced.layers if traced.readings[0].covers(layer)}
+    out = pipe.segment(picture(), "a dog", ["dog"], looks=3, mask_method=method, generator=seeded())
+    assert len(passes) == 3
+    assert out.skipped_maps == spoilt * len(layers)
+    assert out.heatmaps[0].isfinite().all()
+
+
+def test_processors_are_put_back_and_plain_sampling_is_unchanged():
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+    before = dict(pipe.unet.attn_processors)
+    pipe.segment(picture(), "a dog", ["dog"])
+    assert all(pipe.unet.attn_processors[name] is own for name, own in before.items())
+
+
+def test_looks_are_spread_up_to_the_strength():
+    assert timesteps_up_to(0.5, 1, 1001) == [500]
+    assert timesteps_up_to(0.9, 3, 1001) == [900, 600, 300]
+    assert timesteps_up_to(0.0, 1, 1000) == [0]
+    image, noise = torch.ones(2), torch.zeros(2)
+    assert torch.equal(noised(image, noise, torch.tensor(0.25)), torch.full((2,), 0.5))
+
+
+@pytest.mark.parametrize("options", [{"strength": 1.5}, {"looks": 0}])
+def test_what_cannot_be_is_refused(options):
+    with pytest.raises(ValueError, match="strength"):
+        DiffuMaskPipeline.from_pipe(sd15()).segment(picture(), "a dog", ["dog"], **options)
+
+
+def test_images_and_prompts_must_pair_up():
+    with pytest.raises(ValueError, match="2 images and 1 prompts"):
+        DiffuMaskPipeline.from_pipe(sd15()).segment([picture(), picture(1)], "a dog", ["dog"])
+
+
+def test_an_image_to_image_pipeline_can_segment_too():
+    from diffusers import StableDiffusionImg2ImgPipeline
+
+    pipe = DiffuMaskPipeline.from_pipe(derived(StableDiffusionImg2ImgPipeline, sd15()))
+    assert pipe.segment(picture(), "a dog", ["dog"]).masks[0].size == (128, 128)

@@ -1,0 +1,308 @@
+"""Training learns, resumes to the bit, keeps the best, and is the same in one process or two."""
+
+import itertools
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from safetensors.torch import load_file
+
+from tests.train_segmenter.shapes import Squares, small_model
+from train_segmenter.augmentation.transforms import Augmentation
+from train_segmenter.evaluation import evaluate
+from train_segmenter.models import load
+from train_segmenter.models.registry import LIBRARIES
+from train_segmenter.training.batches import training_batches
+from train_segmenter.training.ema import WeightAverage
+from train_segmenter.training.loop import Interrupted, train, trained_model
+from train_segmenter.training.options import TrainingRecipe, TrainOptions
+from train_segmenter.training.schedule import learning_rate_factor
+from train_segmenter.training.trackers import read_log
+
+DATA = Squares(12)
+OPTIONS = TrainOptions(
+    steps=6,
+    batch_size=2,
+    learning_rate=3e-3,
+    log_every=1,
+    save_every=3,
+    evaluate_every=3,
+    ema=0.9,
+    augmentation=Augmentation(crop=32, scale=(0.8, 1.2), largest_class=1.0),
+)
+
+
+def model(drops=True):
+    return small_model(drop_path_rate=0.3 if drops else 0.0)
+
+
+def run(out, options=OPTIONS, **arguments):
+    return train(model(), DATA, options, out, cpu=True, progress=False, **arguments)
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def test_it_learns_the_squares(tmp_path):
+    options = replace(
+        OPTIONS, steps=60, batch_size=8, learning_rate=1e-2, log_every=20, evaluate_every=60, save_every=60
+    )
+    trained = train(
+        model(False), Squares(40), options, tmp_path, validation=Squares(10, 500), cpu=True, progress=False
+    )
+    assert trained.report.mean_iou > 0.8
+    curve = [line["loss"] for line in read_log(tmp_path)]
+    assert curve[-1] < 0.5 * curve[0]
+    again = evaluate(load(tmp_path), Squares(10, 500), progress=False)
+    assert again.mean_iou == pytest.approx(trained.report.mean_iou, abs=1e-3)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, accumulate):
+    options = replace(OPTIONS, accumulate=accumulate, log_every=2)
+    validation = Squares(4, 500)
+    run(tmp_path / "whole", options, validation=validation)
+
+    seen = []
+
+    class Stopping(Squares):
+        def __getitem__(self, index):
+            seen.append(index)
+            if len(seen) == 5 * accumulate:  # within the third step
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().__getitem__(index)
+
+    with pytest.raises(Interrupted, match=r"after step 3.*--resume"):
+        train(
+            model(),
+            Stopping(12),
+            options,
+            tmp_path / "parts",
+            validation=validation,
+            cpu=True,
+            progress=False,
+        )
+    run(tmp_path / "parts", options, validation=validation, resume=True)
+    assert read_log(tmp_path / "parts") == read_log(tmp_path / "whole")
+    for name, value in weights(tmp_path / "whole").items():
+        torch.testing.assert_close(weights(tmp_path / "parts")[name], value, rtol=0, atol=0)
+
+
+def test_a_killed_training_goes_on_from_its_last_checkpoint(tmp_path):
+    run(tmp_path / "whole")
+
+    class Dying(Squares):
+        def __getitem__(self, index):
+            if index == last_pair:
+                raise OSError("the disk went away")
+            return super().__getitem__(index)
+
+    batches = training_batches(DATA, OPTIONS, 0, 0, 1)
+    last_pair = int(batches.dataset.drawn.order[9])  # of the fifth step, when checkpoint 3 is written
+    assert last_pair not in batches.dataset.drawn.order[:8]
+    with pytest.raises(OSError, match="went away"):
+        train(model(), Dying(12), OPTIONS, tmp_path / "parts", cpu=True, progress=False)
+    assert [line["step"] for line in read_log(tmp_path / "parts")] == [1, 2, 3, 4]
+    run(tmp_path / "parts", resume=True)
+    assert read_log(tmp_path / "parts") == read_log(tmp_path / "whole")
+    for name, value in weights(tmp_path / "whole").items():
+        torch.testing.assert_close(weights(tmp_path / "parts")[name], value, rtol=0, atol=0)
+
+
+def test_resuming_with_other_settings_is_refused(tmp_path):
+    run(tmp_path, replace(OPTIONS, steps=3))
+    with pytest.raises(ValueError, match="steps was 3, now 6"):
+        run(tmp_path, resume=True)
+    with pytest.raises(FileExistsError, match="--resume"):
+        run(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no checkpoint"):
+        run(tmp_path / "elsewhere", resume=True)
+
+
+def test_a_complete_training_stands_only_for_the_same_settings(tmp_path):
+    options = replace(OPTIONS, steps=1)
+    made = trained_model(model, DATA, options, tmp_path, cpu=True, progress=False)
+    log = read_log(tmp_path)
+    again = trained_model(model, DATA, replace(options, save_every=7), tmp_path, cpu=True, progress=False)
+    assert read_log(tmp_path) == log, "nothing is trained twice"
+    for name, value in again.state_dict().items():
+        torch.testing.assert_close(value, made.state_dict()[name], rtol=0, atol=0)
+    with pytest.raises(ValueError, match="steps was 1, now 2"):
+        trained_model(model, DATA, replace(options, steps=2), tmp_path, cpu=True, progress=False)
+    with pytest.raises(ValueError, match="pairs was 12, now 5"):
+        trained_model(model, Squares(5), options, tmp_path, cpu=True, progress=False)
+
+
+def test_worker_processes_change_nothing():
+    one, two = (list(training_batches(DATA, replace(OPTIONS, workers=count), 2, 0, 1)) for count in (0, 2))
+    assert len(one) == 4
+    for (images, masks), (other_images, other_masks) in zip(one, two, strict=True):
+        torch.testing.assert_close(images, other_images, rtol=0, atol=0)
+        torch.testing.assert_close(masks, other_masks, rtol=0, atol=0)
+
+
+def test_the_best_weights_are_kept_not_the_last(tmp_path, monkeypatch):
+    from train_segmenter.training import loop as training
+
+    scores = iter([0.2, 0.9, 0.4])
+    kept = []
+
+    def judge(accelerator, judged, source):
+        report = evaluate(judged, source, progress=False)
+        kept.append({name: value.clone() for name, value in judged.network.state_dict().items()})
+        monkeypatch.setattr(type(report), "mean_iou", next(scores))
+        return report
+
+    monkeypatch.setattr(training, "_judge", judge)
+    run(tmp_path, replace(OPTIONS, evaluate_every=2), validation=Squares(2, 500))
+    for name, value in weights(tmp_path).items():
+        torch.testing.assert_close(value, kept[1][name], rtol=0, atol=0)
+    assert json.loads((tmp_path / "train.json").read_text())["best_mean_iou"] == 0.9
+
+
+def test_averaged_weights_follow_their_definition():
+    network = torch.nn.Linear(2, 1, bias=False)
+    average = WeightAverage(network, 0.5)
+    expected = network.weight.detach().clone()
+    for update in range(1, 12):
+        with torch.no_grad():
+            network.weight += update
+        average.update(network)
+        decay = min(0.5, (1 + update) / (10 + update))
+        expected = decay * expected + (1 - decay) * network.weight.detach()
+    torch.testing.assert_close(average.model.weight.detach(), expected)
+
+
+def test_bf16_trains_and_fp16_needs_a_gpu(tmp_path):
+    run(tmp_path / "bf16", replace(OPTIONS, precision="bf16", steps=2))
+    assert all(np.isfinite(line["loss"]) for line in read_log(tmp_path / "bf16"))
+    assert weights(tmp_path / "bf16")["segmentation_head.0.weight"].dtype == torch.float32
+    with pytest.raises(ValueError, match="fp16 training needs a GPU"):
+        run(tmp_path / "fp16", replace(OPTIONS, precision="fp16"))
+
+
+def test_tensorboard_gets_the_curves(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(tmp_path, replace(OPTIONS, trackers=("jsonl", "tensorboard"), steps=3))
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    written = [(event.step, event.value) for event in events.Scalars("loss")]
+    logged = [(line["step"], line["loss"]) for line in read_log(tmp_path)]
+    np.testing.assert_allclose(written, logged, rtol=1e-6)
+
+
+def test_images_of_differing_sizes_need_a_crop(tmp_path):
+    class Growing(Squares):
+        def __getitem__(self, index):
+            return Squares(self.count, size=32 + 4 * index)[index]
+
+    options = replace(OPTIONS, augmentation=Augmentation(crop=None, scale=(1, 1)))
+    with pytest.raises(ValueError, match=r"differ in size.*crop"):
+        train(model(), Growing(12), options, tmp_path, cpu=True, progress=False)
+
+
+def _process(rank, out, port):
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2",
+        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), ACCELERATE_USE_CPU="true",
+    )  # fmt: skip
+    torch.set_num_threads(1)
+    AcceleratorState._reset_state(
+        reset_partial_state=True
+    )  # this test's process was forked from a single one
+    train(model(False), DATA, OPTIONS, out, validation=Squares(5, 500), cpu=True, progress=False)
+    torch.distributed.destroy_process_group()
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_two_processes_train_as_one_that_accumulates_twice(tmp_path):
+    """Equal losses at the first step and nearly equal ones after: only batch-norm statistics stay local."""
+    context = multiprocessing.get_context("fork")
+    port = free_port()
+    processes = [context.Process(target=_process, args=(rank, tmp_path / "two", port)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(200)
+    assert [process.exitcode for process in processes] == [0, 0]
+    options = replace(OPTIONS, accumulate=2)
+    train(model(False), DATA, options, tmp_path / "one", validation=Squares(5, 500), cpu=True, progress=False)
+    two, one = ([line["loss"] for line in read_log(tmp_path / name)] for name in ("two", "one"))
+    assert two[0] == pytest.approx(one[0], rel=1e-5)
+    assert two == pytest.approx(one, rel=2e-2)
+    summary = json.loads((tmp_path / "two/train.json").read_text())
+    assert summary["processes"] == 2 and summary["best_mean_iou"] is not None
+
+
+@pytest.mark.parametrize("schedule", ["poly", "cosine"])
+def test_learning_rate_rises_then_falls_to_nothing(schedule):
+    options = TrainOptions(steps=100, warmup=10, schedule=schedule)
+    factors = [learning_rate_factor(step, options) for step in range(101)]
+    assert factors[0] == 0.1 and factors[10] == 1 and factors[100] == pytest.approx(0)
+    assert all(a > b for a, b in itertools.pairwise(factors[10:]))
+    half = 0.5**0.9 if schedule == "poly" else 0.5
+    assert factors[55] == pytest.approx(half)
+
+
+def test_options_name_what_is_wrong():
+    for values, message in [
+        ({"steps": 0}, "steps is at least 1"),
+        ({"precision": "int8"}, "fp32, bf16, fp16"),
+        ({"schedule": "step"}, "poly, cosine"),
+        ({"ema": 1.0}, "less than 1"),
+        ({"loss": "hinge"}, "Unknown loss"),
+        ({"trackers": ("wandb",)}, "jsonl, tensorboard"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            TrainOptions(**values)
+    with pytest.raises(ValueError, match="Unknown training options: stepps"):
+        TrainOptions.from_dict({"stepps": 3})
+    with pytest.raises(ValueError, match="Unknown augmentation options: zoom"):
+        TrainOptions.from_dict({"augmentation": {"zoom": 3}})
+
+
+def test_published_recipes_are_read(tmp_path):
+    import recipes
+
+    names = [name for name in recipes.names() if name.startswith("train-")]
+    assert len(names) >= 5
+    for name in names:
+        recipe = TrainingRecipe.read(recipes.find(name))
+        assert recipe.training.augmentation.crop and recipe.model.split(":")[0] in LIBRARIES
+    deeplab = TrainingRecipe.read(recipes.find("train-deeplabv3-r50-voc"))
+    assert deeplab.model == "smp:deeplabv3:resnet50"
+    assert (deeplab.training.steps, deeplab.training.learning_rate, deeplab.training.backbone_factor) == (
+        20000,
+        1e-4,
+        0.1,
+    )
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("training: {steps: 3}")
+    with pytest.raises(ValueError, match="names no model"):
+        TrainingRecipe.read(bad)
+
+
+def test_signals_are_put_back_and_threads_train_too(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=run, args=(tmp_path, replace(OPTIONS, steps=1)))
+    thread.start()
+    thread.join()
+    assert (tmp_path / "config.json").exists() and signal.getsignal(signal.SIGINT) is before
+    run(tmp_path / "main", replace(OPTIONS, steps=1))
+    assert signal.getsignal(signal.SIGINT) is before

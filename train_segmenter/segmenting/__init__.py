@@ -1,0 +1,1 @@
+"""Masks of a user's own pictures."""

@@ -1,0 +1,1 @@
+"""How a segmenter is trained: options, batches, losses, the loop, checkpoints."""

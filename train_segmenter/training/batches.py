@@ -1,0 +1,97 @@
+"""Which pairs make which batch, and how each is augmented: functions of seed and position alone.
+
+Position `p` counts every pair that the training draws, over steps, accumulated passes, processes and places
+in the batch. Nothing depends on worker processes or on where a training was interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from train_segmenter.augmentation.chain import PairAugmentation
+from train_segmenter.augmentation.transforms import augment, to_tensor
+from train_segmenter.data.base import Sample, Source
+from train_segmenter.data.mixture import draw_order
+from train_segmenter.training.options import TrainOptions
+
+
+@dataclass(frozen=True)
+class DrawnPair(Sequence[Sample]):
+    """A source's pairs as often as an order names them: one that is drawn from it has a mixture's weights."""
+
+    source: Source
+    order: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, position: int) -> Sample:
+        return self.source[int(self.order[position])]
+
+
+class TrainingPairs(Dataset):
+    """Augmented pairs by position: image float (3, crop, crop) in [0, 1] and mask int64 (crop, crop)."""
+
+    def __init__(self, drawn: DrawnPair, options: TrainOptions) -> None:
+        self.drawn, self.options = drawn, options
+        self.whole = PairAugmentation(options.augment, drawn) if options.augment else None
+
+    def __len__(self) -> int:
+        return len(self.drawn)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
+        sample, seed = self.drawn[position], self.options.seed
+        image, mask = sample.image, sample.mask
+        if self.whole is not None:
+            image, mask = self.whole(image, mask, np.random.default_rng([seed, 5, position]))
+        rng = np.random.default_rng([seed, 3, position])
+        image, mask = augment(image, mask, self.options.augmentation, rng)
+        return to_tensor(image), torch.from_numpy(mask).long()
+
+
+@dataclass(frozen=True)
+class Positions:
+    """The batches of positions that one process reads, from a step on."""
+
+    options: TrainOptions
+    start: int
+    process: int
+    processes: int
+
+    def __len__(self) -> int:
+        return (self.options.steps - self.start) * self.options.accumulate
+
+    def __iter__(self) -> Iterator[list[int]]:
+        size = self.options.batch_size
+        for batch in range(
+            self.start * self.options.accumulate, self.options.steps * self.options.accumulate
+        ):
+            first = (batch * self.processes + self.process) * size
+            yield list(range(first, first + size))
+
+
+def training_batches(
+    source: Source, options: TrainOptions, start: int, process: int, processes: int
+) -> DataLoader:
+    """Batches (images (B, 3, h, w), masks (B, h, w)) of one process from step `start` to the end."""
+    count = options.steps * options.accumulate * options.batch_size * processes
+    return DataLoader(
+        TrainingPairs(DrawnPair(source, draw_order(source, count, options.seed)), options),
+        batch_sampler=Positions(options, start, process, processes),
+        num_workers=options.workers,
+        collate_fn=_stack,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _stack(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    images, masks = zip(*pairs, strict=True)
+    if len({mask.shape for mask in masks}) > 1:
+        raise ValueError("The images of a batch differ in size. Set augmentation.crop, or batch_size to 1.")
+    return torch.stack(images), torch.stack(masks)

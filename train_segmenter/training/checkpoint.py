@@ -1,0 +1,95 @@
+"""The state of a training on disk, complete or absent, without pickled objects."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from train_segmenter.training.ema import WeightAverage
+
+FOLDER = "checkpoints"
+
+
+@dataclass
+class Progress:
+    """What a training knows beside its tensors; `fingerprint` is all that must not change on resuming."""
+
+    step: int
+    fingerprint: dict
+    best: float | None = None
+    loss_sum: float = 0.0  # of the steps since the last logged one
+    loss_count: int = 0
+
+
+def save(out: Path, progress: Progress, model, optimizer, average: WeightAverage | None, scaler) -> None:
+    """Writes `out/checkpoints/step-N`, then removes the older ones."""
+    final = out / FOLDER / f"step-{progress.step:08d}"
+    temporary = final.with_name(f".{final.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    save_file(_contiguous(model), temporary / "model.safetensors")
+    if average is not None:
+        save_file(_contiguous(average.model), temporary / "average.safetensors")
+    states = {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict() if scaler else None}
+    torch.save(states, temporary / "states.pt")
+    content = {**vars(progress), "average_updates": average.updates if average else 0}
+    (temporary / "progress.json").write_text(json.dumps(content, indent=2))
+    for path in temporary.iterdir():
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+    shutil.rmtree(final, ignore_errors=True)
+    os.replace(temporary, final)
+    for older in _steps(out)[:-1]:
+        shutil.rmtree(older)
+
+
+def load(out: Path, fingerprint: dict, model, optimizer, average: WeightAverage | None, scaler) -> Progress:
+    """Puts the newest checkpoint's state into model, optimiser, average and scaler."""
+    steps = _steps(out)
+    if not steps:
+        raise FileNotFoundError(f"There is no checkpoint in {out / FOLDER} to resume from.")
+    folder = steps[-1]
+    content = json.loads((folder / "progress.json").read_text())
+    updates = content.pop("average_updates")
+    progress = Progress(**content)
+    check_same(progress.fingerprint, fingerprint)
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    if average is not None:
+        average.model.load_state_dict(load_file(folder / "average.safetensors"))
+        average.updates = updates
+    states = torch.load(folder / "states.pt", weights_only=True, map_location="cpu")
+    optimizer.load_state_dict(states["optimizer"])
+    if scaler:
+        scaler.load_state_dict(states["scaler"])
+    return progress
+
+
+def exists(out: Path) -> bool:
+    """Whether there is a checkpoint to resume from."""
+    return bool(_steps(out))
+
+
+def _steps(out: Path) -> list[Path]:
+    return sorted((out / FOLDER).glob("step-*"))
+
+
+def _contiguous(model) -> dict[str, torch.Tensor]:
+    # cloned: tied weights share memory, which safetensors refuses
+    return {name: value.detach().cpu().clone().contiguous() for name, value in model.state_dict().items()}
+
+
+def check_same(saved: dict, current: dict) -> None:
+    """Refuses settings that differ from those that were saved, as JSON holds them."""
+    current = json.loads(json.dumps(current))
+    changed = [name for name in current if saved.get(name) != current[name]]
+    if changed:
+        listed = "; ".join(f"{name} was {saved.get(name)!r}, now {current[name]!r}" for name in changed)
+        raise ValueError(
+            f"The training cannot be resumed with other settings: {listed}. Start anew in another folder."
+        )

@@ -1,0 +1,297 @@
+"""The training loop, on accelerate: any device, precision and number of processes, resumable to the bit."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs, gather_object
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from diffusers_attnmask.ground.atomic_files import write_text
+from train_segmenter.data.base import Source
+from train_segmenter.evaluation.judge import Share, evaluate, merge
+from train_segmenter.evaluation.pictures import validation_sheet
+from train_segmenter.evaluation.scores import Report
+from train_segmenter.models.base import Segmenter
+from train_segmenter.models.registry import load
+from train_segmenter.training import checkpoint
+from train_segmenter.training.batches import training_batches
+from train_segmenter.training.ema import WeightAverage
+from train_segmenter.training.losses import Criterion
+from train_segmenter.training.options import PRECISIONS, TrainOptions
+from train_segmenter.training.schedule import learning_rate_factor
+from train_segmenter.training.trackers import TRACKERS
+
+SUMMARY_FILE = "train.json"
+PICTURES = "validation"  # folder of the sheets
+# What may differ between an interrupted training and its resumption.
+FREE_OPTIONS = ("workers", "evaluate_every", "pictures", "save_every", "trackers")
+
+
+class Interrupted(KeyboardInterrupt):
+    """Stopped by a signal, after its checkpoint was written."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The kept model (averaged weights, the best where there was validation) and its validation report."""
+
+    model: Segmenter
+    report: Report | None
+
+
+def train(
+    model: Segmenter,
+    source: Source,
+    options: TrainOptions,
+    out: str | Path,
+    *,
+    validation: Source | None = None,
+    resume: bool = False,
+    cpu: bool = False,
+    progress: bool = True,
+) -> Trained:
+    """Trains `model` in place and leaves the model to use in `out`, beside its checkpoints and curves.
+
+    With `validation` the kept weights are those of the best mean IoU, else the last ones.
+    """
+    return _Run(model, source, options, Path(out), validation, resume, cpu, progress).complete()
+
+
+def trained_model(
+    new_model: Callable[[], Segmenter], source: Source, options: TrainOptions, out: str | Path, **arguments
+) -> Segmenter:
+    """The model of `out`: as it stands where complete, trained further where stopped, else from `new_model`.
+
+    `arguments` are those of `train`. What was trained with other settings, or on another number of pairs, is
+    refused, complete or not.
+    """
+    out = Path(out)
+    if (out / SUMMARY_FILE).is_file():
+        model = load(out)
+        made_with = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
+        asked = {"pairs": len(source), **_settings(options)}
+        checkpoint.check_same(made_with, {k: v for k, v in asked.items() if k not in model.settings})
+        return model
+    return train(new_model(), source, options, out, resume=checkpoint.exists(out), **arguments).model
+
+
+class _TrainingStep(nn.Module):
+    """Loss as `forward`, so that wrappers for several processes and mixed precision see one call."""
+
+    def __init__(self, model: Segmenter, criterion: Criterion) -> None:
+        super().__init__()
+        self.model, self.criterion = model, criterion
+
+    def forward(self, images: Tensor, masks: Tensor) -> Tensor:
+        return self.model.training_loss(images, masks, self.criterion)
+
+
+class _Run:
+    """One training from its start, or from its newest checkpoint, to the last step."""
+
+    def __init__(self, model, source, options, out, validation, resume, cpu, progress) -> None:
+        _check_folder(out, resume)
+        self.model, self.options, self.out, self.validation = model, options, out, validation
+        self.accelerator = _accelerator(options, cpu)
+        self.main = self.accelerator.is_main_process
+        self.progress = progress and self.main
+        self.optimizer = _optimizer(model, options)
+        model.begin_training(options)
+        # channels last: faster convolutions on most devices, the same numbers
+        model.to(self.accelerator.device, memory_format=torch.channels_last).train()
+        self.average = WeightAverage(model, options.ema) if options.ema else None
+        self.step_module, self.prepared_optimizer = self.accelerator.prepare(
+            _TrainingStep(model, Criterion.parse(options.loss)), self.optimizer
+        )
+        fingerprint = _fingerprint(model, source, options, self.accelerator.num_processes)
+        self.state = checkpoint.Progress(0, fingerprint)
+        if resume:
+            self.state = checkpoint.load(
+                out, fingerprint, model, self.optimizer, self.average, self.accelerator.scaler
+            )
+        self.loss_sum = torch.tensor(self.state.loss_sum, device=self.accelerator.device)
+        self.report: Report | None = None
+        self.trackers = (
+            [TRACKERS[name](out, self.state.step) for name in options.trackers] if self.main else []
+        )
+        self.batches = iter(
+            training_batches(
+                source,
+                options,
+                self.state.step,
+                self.accelerator.process_index,
+                self.accelerator.num_processes,
+            )
+        )
+
+    @property
+    def kept(self) -> Segmenter:
+        """The weights that are judged and saved."""
+        return self.average.model if self.average else self.model
+
+    def complete(self) -> Trained:
+        options, state = self.options, self.state
+        bar = tqdm(total=options.steps, initial=state.step, desc="training", disable=not self.progress)
+        with _stop_flag() as stop, bar:
+            while state.step < options.steps:
+                self._step()
+                state.step += 1
+                bar.update()
+                last = state.step == options.steps
+                values = self._curve(bar) if last or state.step % options.log_every == 0 else {}
+                if self.validation is not None and (last or state.step % options.evaluate_every == 0):
+                    values["mean_iou"] = self._validate()
+                for tracker in self.trackers if values else ():
+                    tracker.log(values, state.step)
+                if last or stop.is_set() or state.step % options.save_every == 0:
+                    self._save()
+                if stop.is_set() and not last:
+                    raise Interrupted(f"Stopped after step {state.step}; --resume continues from there.")
+        return self._finish()
+
+    def _step(self) -> None:
+        """One optimiser step, over all accumulated passes."""
+        options, accelerator, step = self.options, self.accelerator, self.state.step
+        factor = learning_rate_factor(step, options)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        for part in range(options.accumulate):
+            images, masks = (tensor.to(accelerator.device) for tensor in next(self.batches))
+            images = images.to(memory_format=torch.channels_last)
+            # Dropout and point sampling are functions of (seed, step, place): nothing to store for resuming.
+            place = part * accelerator.num_processes + accelerator.process_index
+            torch.manual_seed(
+                int(np.random.SeedSequence([options.seed, 4, step, place]).generate_state(1)[0])
+            )
+            last = part == options.accumulate - 1
+            with nullcontext() if last else accelerator.no_sync(self.step_module):
+                loss = self.step_module(images, masks) / options.accumulate
+                accelerator.backward(loss)
+            self.loss_sum += loss.detach()
+        if options.clip:
+            accelerator.clip_grad_norm_(self.model.parameters(), options.clip)
+        self.prepared_optimizer.step()
+        self.prepared_optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update(self.model)
+        self.state.loss_count += 1
+
+    def _curve(self, bar: tqdm) -> dict[str, float]:
+        loss = float(self.accelerator.reduce(self.loss_sum, "mean")) / self.state.loss_count
+        self.loss_sum, self.state.loss_count = torch.zeros_like(self.loss_sum), 0
+        bar.set_postfix(loss=f"{loss:.4f}")
+        return {"loss": loss, "learning_rate": self.optimizer.param_groups[-1]["lr"]}
+
+    def _validate(self) -> float:
+        report = _judge(self.accelerator, self.kept, self.validation)
+        if self.main and self.options.pictures:
+            path = self.out / PICTURES / f"step-{self.state.step:08d}.png"
+            validation_sheet(self.kept, self.validation, self.options.pictures, path)
+        if self.state.best is None or report.mean_iou > self.state.best:
+            self.state.best, self.report = report.mean_iou, report
+            if self.main:
+                self.kept.save_pretrained(self.out)
+        return report.mean_iou
+
+    def _save(self) -> None:
+        self.state.loss_sum = float(self.accelerator.reduce(self.loss_sum, "mean"))
+        if self.main:
+            checkpoint.save(
+                self.out, self.state, self.model, self.optimizer, self.average, self.accelerator.scaler
+            )
+
+    def _finish(self) -> Trained:
+        for tracker in self.trackers:
+            tracker.close()
+        if self.main:
+            if self.validation is None:
+                self.kept.save_pretrained(self.out)
+            summary = {**self.state.fingerprint, "best_mean_iou": self.state.best}
+            write_text(self.out / SUMMARY_FILE, json.dumps(summary, indent=2) + "\n")
+        self.accelerator.wait_for_everyone()
+        model = load(self.out).to(self.accelerator.device)
+        if self.validation is not None and self.report is None:  # resumed after its best evaluation
+            self.report = _judge(self.accelerator, model, self.validation)
+        return Trained(model, self.report)
+
+
+def _judge(accelerator: Accelerator, model: Segmenter, source: Source) -> Report:
+    share = Share(accelerator.process_index, accelerator.num_processes)
+    report = evaluate(model, source, share=share, progress=accelerator.is_main_process)
+    return merge(gather_object([report])) if accelerator.num_processes > 1 else report
+
+
+def _accelerator(options: TrainOptions, cpu: bool) -> Accelerator:
+    # accelerate keeps the first precision for the process's life; each training here has its own
+    AcceleratorState._reset_state()
+    if options.precision == "fp16" and (cpu or not torch.cuda.is_available()):
+        raise ValueError("fp16 training needs a GPU; on the CPU use fp32 or bf16.")
+    # some architectures leave a part of their encoder unused
+    wrapping = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(mixed_precision=PRECISIONS[options.precision], cpu=cpu, kwargs_handlers=[wrapping])
+
+
+def _optimizer(model: Segmenter, options: TrainOptions) -> torch.optim.AdamW:
+    backbone = {id(parameter) for parameter in model.backbone_parameters()}
+    parts: tuple[list, list] = ([], [])
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parts[id(parameter) not in backbone].append(parameter)
+    rates = (options.learning_rate * options.backbone_factor, options.learning_rate)
+    groups = [
+        {"params": part, "lr": rate, "initial_lr": rate} for part, rate in zip(parts, rates, strict=True)
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=options.weight_decay)
+
+
+def _fingerprint(model: Segmenter, source: Source, options: TrainOptions, processes: int) -> dict:
+    return {
+        "model": model.spec.model,
+        "classes": list(model.class_names),
+        "pairs": len(source),
+        "processes": processes,
+        **_settings(options),
+        **model.settings,
+    }
+
+
+def _settings(options: TrainOptions) -> dict:
+    return {name: value for name, value in options.to_dict().items() if name not in FREE_OPTIONS}
+
+
+def _check_folder(out: Path, resume: bool) -> None:
+    if resume:
+        return
+    if checkpoint.exists(out) or (out / "config.json").exists():
+        raise FileExistsError(
+            f"{out} already holds a training. Continue it with --resume, or choose another folder."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _stop_flag() -> Iterator[threading.Event]:
+    """Set by an interrupt or termination signal, so that the step ends and its checkpoint is written."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

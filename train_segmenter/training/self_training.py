@@ -1,0 +1,106 @@
+"""Self-training: a trained model labels its own training images, and a new model learns from those labels."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelerate import PartialState
+from PIL import Image
+from tqdm import tqdm
+
+from train_segmenter.data.base import Sample, Source, read_mask
+from train_segmenter.evaluation.inference import Inference
+from train_segmenter.models.base import Segmenter
+from train_segmenter.training import checkpoint
+from train_segmenter.training.loop import Trained, train, trained_model
+from train_segmenter.training.options import TrainOptions
+
+FIRST_STAGE = "first-stage"
+LABELS = "pseudo-labels"
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """The images of a source with the masks `000000.png`, `000001.png`, … of a folder."""
+
+    source: Source
+    folder: Path
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.source.class_names
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def name(self, index: int) -> str:
+        return self.source.name(index)
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = self.source[index]
+        return Sample(sample.image, read_mask(mask_file(self.folder, index)), sample.name)
+
+
+def mask_file(folder: Path, index: int) -> Path:
+    return folder / f"{index:06d}.png"
+
+
+def pseudo_label(
+    model: Segmenter,
+    source: Source,
+    folder: Path,
+    inference: Inference | None = None,
+    confidence: float = 0.0,
+    progress: bool = True,
+) -> Relabelled:
+    """Writes the model's masks of a source's images; pixels less probable than `confidence` are ignored.
+
+    The folder appears when it is complete; a complete one is used again.
+    """
+    if not 0 <= confidence < 1:
+        raise ValueError(f"confidence is at least 0 and less than 1, not {confidence}.")
+    if tuple(model.class_names) != tuple(source.class_names):
+        raise ValueError("The model and the images to label name different classes.")
+    if not folder.exists():
+        partial = folder.with_name(f".{folder.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        inference = inference or Inference()
+        for index in tqdm(range(len(source)), desc="labelling", disable=not progress, leave=False):
+            ids = inference.mask(model, source[index].image, confidence)
+            Image.fromarray(ids).save(mask_file(partial, index))
+        os.replace(partial, folder)
+    return Relabelled(source, folder)
+
+
+def self_train(
+    new_model: Callable[[], Segmenter],
+    source: Source,
+    options: TrainOptions,
+    out: str | Path,
+    *,
+    validation: Source | None = None,
+    inference: Inference | None = None,
+    confidence: float = 0.0,
+    resume: bool = False,
+    cpu: bool = False,
+    progress: bool = True,
+) -> Trained:
+    """Two stages of training, as in Dataset Diffusion (NeurIPS 2023); the second learns the first's labels.
+
+    `out` holds the second model, `out/first-stage` the first and `out/pseudo-labels` its masks. With `resume`
+    the stages that are complete stand.
+    """
+    out = Path(out)
+    common = {"validation": validation, "cpu": cpu, "progress": progress}
+    if resume:
+        first = trained_model(new_model, source, options, out / FIRST_STAGE, **common)
+    else:
+        first = train(new_model(), source, options, out / FIRST_STAGE, **common).model
+    with PartialState().main_process_first():  # the other processes find the folder complete
+        relabelled = pseudo_label(first, source, out / LABELS, inference, confidence, progress)
+    return train(new_model(), relabelled, options, out, resume=resume and checkpoint.exists(out), **common)
