@@ -21,7 +21,9 @@ def test_an_unknown_name_is_an_attribute_error():
         diffusers_attnmask.no_such_name  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["ground.atomic_files", "cli", "bundled", "ground.palette", "ground.drawing"])
+@pytest.mark.parametrize(
+    "module", ["ground.atomic_files", "cli", "bundled", "ground.palette", "ground.drawing"]
+)
 def test_the_light_modules_import_no_torch(module):
     program = f"import sys, diffusers_attnmask.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
