@@ -1,4 +1,7 @@
-"""Vocabularies: the classes of a dataset with their ids, words, colours and options, read from YAML."""
+"""Vocabularies: the classes of a dataset with their ids, words, colours and options, read from YAML.
+
+Those of official data sets name a table, which has names, ids and colours, and add what prompts need.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from diffusers_attnmask.ground.class_tables import ClassTable, class_table
 from diffusers_attnmask.ground.options import options_from
-from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour
+from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour, colour_of
 from diffusers_attnmask.words.classes import BACKGROUND, class_specs
 
 FOLDER = Path(__file__).with_name("vocabularies")
@@ -144,16 +148,23 @@ def load_vocabulary(name_or_path: str | Path) -> Vocabulary:
 def vocabulary_from(content: Any, name: str) -> Vocabulary:
     """A vocabulary from its parsed YAML: `classes` is a list of names, or a mapping of names to details.
 
-    The details are a list of phrases, or a mapping of the fields of `VocabularyClass`.
+    The details are a list of phrases, or a mapping of the fields of `VocabularyClass`. With `table`, the
+    classes are those of a class table, and `classes` has details of some of them.
     """
-    if not isinstance(content, Mapping) or not content.get("classes"):
+    if not isinstance(content, Mapping) or not (content.get("classes") or content.get("table")):
         raise ValueError("it needs `classes`: a list of names, or names with their phrases")
-    classes = content["classes"]
+    content = dict(content)
+    classes, table = content.pop("classes", None) or {}, content.pop("table", None)
     if not isinstance(classes, list | Mapping):
         raise TypeError(f"classes must be a list or a mapping, not {classes!r}")
     entries = classes if isinstance(classes, Mapping) else _by_name(classes)
+    entries = {str(key): _details(str(key), entry) for key, entry in entries.items()}
+    if table is not None:
+        known = class_table(table)
+        content["background"] = known.background
+        entries = in_table(entries, known)
     first = int(content.get("background", True))
-    own = tuple(class_from(str(key), entry, first + i) for i, (key, entry) in enumerate(entries.items()))
+    own = tuple(class_from(key, entry, first + i) for i, (key, entry) in enumerate(entries.items()))
     values = {"name": name, **content, "classes": own}
     for key in ("templates", "scenes"):
         if key in values:
@@ -161,20 +172,37 @@ def vocabulary_from(content: Any, name: str) -> Vocabulary:
     return options_from(Vocabulary, values, "the vocabulary")
 
 
-def class_from(name: str, entry: Any, index: int) -> VocabularyClass:
+def in_table(entries: Mapping[str, Mapping[str, Any]], table: ClassTable) -> dict[str, Mapping[str, Any]]:
+    """The details of every class of the table, in its order and with its colours."""
+    if foreign := set(entries) - set(table.class_names):
+        raise ValueError(
+            f"class table {table.name!r} has no class {', '.join(sorted(foreign))}: add it there"
+        )
+    return {own.name: {"colour": own.colour, **entries.get(own.name, {})} for own in table.classes}
+
+
+def class_from(name: str, entry: Mapping[str, Any], index: int) -> VocabularyClass:
     where = f"class {name!r}"
-    if isinstance(entry, str | list):
-        entry = {"phrases": entry}
-    if entry is not None and not isinstance(entry, Mapping):
-        raise TypeError(f"{where} must be followed by phrases or by options, not by {entry!r}")
-    values = {"phrases": [name], "colour": VOC_PALETTE[index % 256], **(entry or {})}
+    values = {"phrases": [name], "colour": VOC_PALETTE[index % 256], **entry}
     if {"name", "id"} & set(values):
         raise ValueError(f"{where}: its name is the key and its id the place in the list; leave them out")
     for key in ("phrases", "subclasses", "scenes", "decoys"):
         if key in values:
             values[key] = words(values[key], f"{where}, {key}")
-    values["colour"] = colour(values["colour"], where)
+    try:
+        values["colour"] = colour_of(values["colour"])
+    except ValueError as mistake:
+        raise ValueError(f"{where}: {mistake}") from mistake
     return options_from(VocabularyClass, {**values, "name": name, "id": index}, where)
+
+
+def _details(name: str, entry: Any) -> Mapping[str, Any]:
+    """What follows a class's name: phrases, a mapping, or nothing."""
+    if isinstance(entry, str | list):
+        return {"phrases": entry}
+    if entry is not None and not isinstance(entry, Mapping):
+        raise TypeError(f"class {name!r} must be followed by phrases or by options, not by {entry!r}")
+    return entry or {}
 
 
 def words(value: Any, where: str) -> list[str]:
@@ -195,18 +223,6 @@ def word_list(name: str, where: str) -> list[str]:
     if name not in known:
         raise ValueError(f"{where}: there is no word list ${name}; there are ${', $'.join(known)}")
     return (LISTS / f"{name}.txt").read_text(encoding="utf-8").split("\n")[:-1]
-
-
-def colour(value: Any, where: str) -> Colour:
-    """`"#dc143c"` or `[220, 20, 60]`."""
-    try:
-        parts = list(bytes.fromhex(value.removeprefix("#"))) if isinstance(value, str) else list(value)
-        red, green, blue = (int(part) for part in bytes(parts))
-    except (ValueError, TypeError) as mistake:
-        raise ValueError(
-            f"{where}: colour {value!r} must be '#rrggbb' or three numbers from 0 to 255"
-        ) from mistake
-    return red, green, blue
 
 
 def _by_name(names: list[Any]) -> dict[str, None]:

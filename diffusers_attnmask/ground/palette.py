@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 Colour = tuple[int, int, int]
 
 
@@ -20,3 +22,17 @@ VOC_PALETTE: tuple[Colour, ...] = tuple(voc_colour(index) for index in range(256
 def flat_palette() -> list[int]:
     """The palette as `PIL.Image.putpalette` takes it."""
     return [value for colour in VOC_PALETTE for value in colour]
+
+
+def colour_of(value: Any) -> Colour:
+    """A colour as YAML gives it, `"#dc143c"` or `[220, 20, 60]`.
+
+    >>> colour_of("#dc143c")
+    (220, 20, 60)
+    """
+    try:
+        parts = bytes.fromhex(value.removeprefix("#")) if isinstance(value, str) else bytes(value)
+        red, green, blue = parts
+    except (ValueError, TypeError) as mistake:
+        raise ValueError(f"colour {value!r} must be '#rrggbb' or three numbers from 0 to 255") from mistake
+    return red, green, blue

@@ -1,5 +1,7 @@
 """Vocabularies have the official ids, names and colours, and a user's own file is read or refused clearly."""
 
+from hashlib import sha256
+
 import numpy as np
 import pytest
 from torchvision.datasets import Cityscapes
@@ -51,6 +53,28 @@ def test_the_published_groups_name_every_human_and_vehicle_class():
 
 def test_the_tiny_world_has_the_ids_of_its_renderer():
     assert load_vocabulary("tiny-world").class_names == ("background", *tiny_world.CLASSES)
+
+
+# Of vocabularies that datasets were built with: their manifests know a changed one, and refuse to go on.
+DIGESTS = {
+    "cityscapes": "2a9ff9a613ec71cd",
+    "cityscapes-human-vehicle": "15bb4bfeaaf3c07d",
+    "coco": "9d393fcd89ee1367",
+    "tiny-world": "701a4b9426865850",
+    "voc": "77d3242d77ef7225",
+}
+
+
+@pytest.mark.parametrize("name", vocabulary_names())
+def test_a_vocabulary_and_its_class_table_make_what_they_always_made(name):
+    assert sha256(repr(load_vocabulary(name)).encode()).hexdigest()[:16] == DIGESTS[name]
+
+
+def test_a_users_vocabulary_may_add_its_words_to_an_official_table(tmp_path):
+    (tmp_path / "pets.yaml").write_text("table: voc\nclasses: {dog: [hound]}\n")
+    pets = load_vocabulary(tmp_path / "pets.yaml")
+    assert pets.class_names == voc_names() and pets.palette == VOC_PALETTE
+    assert pets["dog"].phrases == ("hound",) and pets["cat"].phrases == ("cat",)
 
 
 @pytest.mark.parametrize("name", vocabulary_names())
@@ -116,6 +140,8 @@ def test_a_users_ten_lines_make_a_vocabulary(tmp_path):
         ("classes: {dog: {subclasses: $breeds}}", r"no word list \$breeds; there are .*\$dogs"),
         ("classes: [dog]\ntemplates: [a photo]", "must say {objects} once"),
         ("classes: [dog]\nsize: 3", "no option size"),
+        ("table: voc\nclasses: [dog, dragon]", "class table 'voc' has no class dragon: add it there"),
+        ("table: vco", "no class table 'vco'; there are cityscapes"),
         ("classes: 7", "must be a list or a mapping"),
         ("name: x", "it needs `classes`"),
         ("classes: [dog", "not valid YAML"),

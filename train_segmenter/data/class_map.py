@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from diffusers_attnmask.ground.class_tables import class_table
 from train_segmenter.data.base import IGNORE, Sample, Source
 
 OTHERS = ("error", "background", "ignore")
-# The two groups that DiffuMask (ICCV 2023) judges on Cityscapes, of the benchmark's own categories.
-CITYSCAPES_GROUPS = {
-    "human": ("person", "rider"),
-    "vehicle": ("car", "truck", "bus", "train", "motorcycle", "bicycle"),
-}
+CITYSCAPES_GROUPS = class_table("cityscapes-human-vehicle").groups  # those that DiffuMask (ICCV 2023) judges
 
 
 @dataclass(frozen=True)

@@ -1,45 +1,38 @@
-"""The official class tables of VOC, Cityscapes and COCO, read from `tables.yaml`."""
+"""The official ids of VOC, Cityscapes and COCO, from `diffusers_attnmask/ground/class_tables`."""
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 import numpy as np
-import yaml
 
+from diffusers_attnmask.ground.class_tables import class_table
 from train_segmenter.data.base import IGNORE
-
-
-@cache
-def _tables() -> dict:
-    return yaml.safe_load(Path(__file__).with_name("tables.yaml").read_text(encoding="utf-8"))
 
 
 def voc_names() -> tuple[str, ...]:
     """The 21 VOC names in the order of their ids."""
-    return ("background", *_tables()["voc"])
+    return class_table("voc").class_names
 
 
 def coco_categories() -> dict[int, str]:
     """The 80 COCO instance categories: official category id to name."""
-    return _tables()["coco"]
+    return {own.official_id: own.name for own in class_table("coco").classes}
 
 
 def coco_names() -> tuple[str, ...]:
     """Background and the 80 COCO names: class id `i + 1` is the `i`-th category."""
-    return ("background", *coco_categories().values())
+    return class_table("coco").class_names
 
 
 def cityscapes_labels() -> dict[int, tuple[str, int]]:
     """Cityscapes label id to (name, train id); 255 is ignored."""
-    return {label: (name, train) for label, name, train in _tables()["cityscapes"]}
+    table = class_table("cityscapes")
+    labels = {own.official_id: (own.name, own.id) for own in table.classes}
+    return dict(sorted((labels | {label: (name, IGNORE) for label, name in table.ignored.items()}).items()))
 
 
 def cityscapes_names() -> tuple[str, ...]:
     """The 19 evaluated Cityscapes classes in the order of their train ids; there is no background."""
-    evaluated = {train: name for name, train in cityscapes_labels().values() if train != IGNORE}
-    return tuple(evaluated[train] for train in range(len(evaluated)))
+    return class_table("cityscapes").class_names
 
 
 def lookup(ids: dict[int, int], default: int = IGNORE) -> np.ndarray:

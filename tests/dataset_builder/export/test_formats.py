@@ -1,7 +1,9 @@
 """Each exported format is what its own readers expect, and comes back pixel by pixel."""
 
+import io
 import json
 import runpy
+from hashlib import sha256
 from pathlib import Path
 
 import datasets
@@ -14,7 +16,9 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from dataset_builder.commands.export import export
-from dataset_builder.export.convert import ExportOptions, convert, read_any
+from dataset_builder.export.convert import FORMATS, ExportOptions, convert, read_any
+from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
+from dataset_builder.export.palettes import palette_of
 from dataset_builder.vocabulary import load_vocabulary
 from diffusers_attnmask.ground.palette import VOC_PALETTE
 from tests.dataset_builder.export.small_dataset import make_dataset
@@ -220,3 +224,36 @@ def test_the_command_exports_and_imports(tmp_path):
     with Image.open(next((home / "SegmentationClass").iterdir())) as mask:
         assert tuple(mask.getpalette()[3:6]) == VOC_PALETTE[1]
     assert not (tmp_path / "out.unfinished").exists()
+
+
+def export_digest(vocabulary, to, out):
+    """Of all that an export of every class holds: names, texts, pixels and palettes, no compressed bytes."""
+    names = load_vocabulary(vocabulary).class_names
+    mask = np.arange(len(names), dtype=np.uint8).repeat(2)[None].repeat(2, 0)
+    stream = io.BytesIO()
+    Image.fromarray(mask).save(stream, "png")
+    pairs = PairSet(names, {"train": Pairs(["a"], lambda n: NamedPair("a", stream.getvalue(), mask))})
+    FORMATS[to][1](pairs, out, palette_of(names))
+    whole = sha256()
+    for path in sorted(out.rglob("*.*")):
+        if path.suffix == ".png":
+            with Image.open(path) as picture:
+                content = np.asarray(picture).tobytes() + bytes(picture.getpalette() or [])
+        else:
+            content = path.read_bytes() if path.suffix != ".jpg" else b""
+        whole.update(str(path.relative_to(out)).encode() + content)
+    return whole.hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "to", "digest"),
+    [
+        ("voc", "voc", "027e9c2813c219d0"),
+        ("coco", "coco", "94931aca0a59a83c"),
+        ("cityscapes", "cityscapes", "8bdbcd0a5677eff6"),
+        ("cityscapes-human-vehicle", "coco", "1db4bbd18dfcfea1"),
+        ("cityscapes-human-vehicle", "voc", "55776105f1aad25c"),
+    ],
+)
+def test_ids_and_colours_of_official_classes_are_exported_as_ever(tmp_path, vocabulary, to, digest):
+    assert export_digest(vocabulary, to, tmp_path) == digest
