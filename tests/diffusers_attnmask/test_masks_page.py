@@ -33,8 +33,3 @@ def test_every_option_stands_beside_the_methods_that_have_it():
 def test_the_settings_shown_are_valid():
     (shown,) = re.findall(r"```json\n(.*?)\n```", PAGE, re.DOTALL)
     assert ModelSettings(**json.loads(shown)).method == "daam"
-
-
-def test_the_python_shown_compiles():
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        compile(block, "masks.md", "exec")

@@ -35,7 +35,7 @@ Examples:
     >>> import numpy as np
     >>> metric = evaluate.load("train_segmenter/mean_iou")
     >>> metric.add_batch(predictions=np.array([[[0, 1]]]), references=np.array([[[0, 255]]]))
-    >>> metric.compute(num_labels=2, ignore_index=255)["mean_iou"]
+    >>> float(metric.compute(num_labels=2, ignore_index=255)["mean_iou"])
     1.0
 """
 

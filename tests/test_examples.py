@@ -1,0 +1,67 @@
+"""The examples in docstrings and on the documents' pages do what they show."""
+
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import diffusers_attnmask
+from diffusers_attnmask import DiffuMaskPipeline
+from tests.small_models import picture, sd15
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("diffusers_attnmask", "dataset_builder", "train_segmenter", "tiny_world")
+MODULES = [
+    ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    for package in PACKAGES
+    for file in sorted((ROOT / package).rglob("*.py"))
+    if ">>> " in file.read_text(encoding="utf-8")
+]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SNIPPETS = [
+    pytest.param(
+        code,
+        id=f"{page.name}-{place}",
+        marks=[pytest.mark.slow]
+        if "bundled_model()" in code
+        else [],  # 50 steps of a network that was trained
+    )
+    for page in PAGES
+    for place, code in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S))
+]
+# What a page's reader has and a test has not: a checkpoint, a folder that was built or trained.
+ELSEWHERE = ("stable-diffusion-v1-5", '"RUN"', '"data/')
+
+
+@pytest.fixture
+def of_the_reader():
+    """What the pages take for given, of the smallest size."""
+    maps = torch.rand(2, 128, 128, generator=torch.Generator().manual_seed(0))
+    return {
+        "pipe": DiffuMaskPipeline.from_pipe(sd15()),
+        "repository": str(diffusers_attnmask.bundled_model()),
+        "image": picture(),
+        "mask": np.eye(128, dtype=np.uint8),
+        "probs": maps.softmax(0),
+        "candidates": maps.softmax(0)[None],
+        "features": maps[:, :16, :16],
+        "maps": maps[:, :16, :16],
+    }
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings_give_what_they_show(module, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
+
+
+@pytest.mark.parametrize("code", SNIPPETS)
+def test_snippets_of_the_pages_run(code, of_the_reader, tmp_path, monkeypatch):
+    runnable = compile(code, "snippet", "exec")
+    if not any(name in code for name in ELSEWHERE):
+        monkeypatch.chdir(tmp_path)
+        exec(runnable, of_the_reader)
