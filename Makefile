@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install $(shell [ -t 2 ]
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1
 PYTEST := $(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow lint style types format clean
 .DELETE_ON_ERROR:
 
 demo: .venv/demo.stamp
@@ -18,16 +18,21 @@ test: .venv/test.stamp
 test-slow: .venv/test.stamp
 	$(PYTEST) -m slow --durations 10 $(ARGS)
 
-lint: .venv/test.stamp
+lint: style types
+
+style: .venv/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/test.stamp
+	$(BIN)/mypy
 
 format: .venv/test.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build dist demo *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv build dist demo *.egg-info .pytest_cache .ruff_cache .mypy_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
