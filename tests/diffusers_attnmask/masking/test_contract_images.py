@@ -1,14 +1,12 @@
 """Asking for masks never changes the image: bitwise equality with the plain pipeline, in every setting."""
 
-import itertools
-import random
-
 import accelerate
 import pytest
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
 
 from diffusers_attnmask import DiffuMaskPipeline, trace
+from tests.pairwise import pairwise
 from tests.small_models import (
     FAMILIES,
     SCHEDULERS,
@@ -25,18 +23,19 @@ PROMPTS = ["a dog and a cat", "a cat next to a dog", "a photo of the dog with a 
 EVERY_METHOD_AND_XL = [*(("sd15", method) for method in METHODS), ("sdxl", "dataset-diffusion")]
 CALL = {"num_inference_steps": 2, "guidance_scale": 5.0, "output_type": "pt"}
 
-# Every entry is one departure from the base call: options of the pipeline's construction, then of its call.
-DEPARTURES = {
-    "base": ({}, {}),
-    "batch of 3": ({}, {"prompt": PROMPTS}),
-    "two images per prompt": ({}, {"num_images_per_prompt": 2}),
-    "no guidance": ({}, {"guidance_scale": 1.0}),
-    "portrait 2:3": ({}, {"height": 192, "width": 128}),
-    "size that no level divides": ({}, {"height": 136, "width": 120}),
-    "bfloat16": ({"dtype": torch.bfloat16}, {}),
-    "guidance rescale": ({}, {"guidance_rescale": 0.7}),
-    "negative prompt": ({}, {"negative_prompt": "a blue car"}),
-} | {name: ({"scheduler": name}, {}) for name in SCHEDULERS if name != "ddim"}
+# The switches of a call, each with the values it is tested at. What is switched on a pipeline itself (slices,
+# offload, adapters) has tests of its own below.
+SWITCHES = {
+    "method": METHODS,
+    "family": tuple(FAMILIES),
+    "scheduler": tuple(SCHEDULERS),
+    "dtype": (torch.float32, torch.bfloat16),
+    "prompt": (PROMPTS[0], PROMPTS),
+    "num_images_per_prompt": (1, 2),
+    "size": ((128, 128), (192, 128), (136, 120)),  # the last is divided by no level
+    "guidance": ({}, {"guidance_scale": 1.0}, {"guidance_rescale": 0.7}),
+    "negative_prompt": (None, "a blue car"),
+}
 
 
 def images_of(pipe, prompt=PROMPTS[0], **options):
@@ -73,57 +72,21 @@ def assert_same_processors(pipe, before):
     assert all(after[name] is before[name] for name in before)
 
 
-ELSEWHERE = ("base", "batch of 3", "bfloat16", "portrait 2:3")  # beyond SD 1.x; combinations cover the rest
-
-
-@pytest.mark.parametrize(
-    ("family", "departure"),
-    [(family, name) for family in FAMILIES for name in DEPARTURES if family == "sd15" or name in ELSEWHERE],
-)
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", METHODS)
-def test_image_is_the_plain_pipelines_image(method, family, departure):
-    construction, call = DEPARTURES[departure]
-    assert_same_images_with_masks(FAMILIES[family](**construction), method, **call)
+def test_image_is_the_plain_pipelines_image(method, family):
+    assert_same_images_with_masks(FAMILIES[family](), method)
 
 
-def combinations(count):
-    """A fixed random sample of the full product of the switches."""
-    product = list(
-        itertools.product(
-            METHODS,
-            FAMILIES,
-            SCHEDULERS,
-            (torch.float32, torch.bfloat16),
-            (PROMPTS[0], PROMPTS),
-            (1, 2),
-            (1.0, 5.0),
-            ((128, 128), (192, 128)),
-        )
-    )
-    return random.Random(0).sample(product, count)
-
-
-FEW = 20
-
-
-@pytest.mark.parametrize(
-    ("method", "family", "scheduler", "dtype", "prompt", "per_prompt", "guidance", "size"),
-    [
-        pytest.param(*combination, marks=[pytest.mark.slow] if index >= FEW else [])
-        for index, combination in enumerate(combinations(200))
-    ],
-)
-def test_image_is_the_same_when_switches_combine(
-    method, family, scheduler, dtype, prompt, per_prompt, guidance, size
-):
+@pytest.mark.parametrize("switched", pairwise(SWITCHES), ids=lambda row: f"{row['method']}-{row['family']}")
+def test_image_is_the_same_when_switches_combine(switched):
+    """Every two values of two switches meet: each method with each family, each scheduler with each size."""
+    options = dict(switched)
+    family, scheduler, dtype = (options.pop(name) for name in ("family", "scheduler", "dtype"))
+    height, width = options.pop("size")
+    options |= options.pop("guidance")
     assert_same_images_with_masks(
-        FAMILIES[family](scheduler=scheduler, dtype=dtype),
-        method,
-        prompt=prompt,
-        num_images_per_prompt=per_prompt,
-        guidance_scale=guidance,
-        height=size[0],
-        width=size[1],
+        FAMILIES[family](scheduler=scheduler, dtype=dtype), height=height, width=width, **options
     )
 
 
