@@ -1,6 +1,6 @@
 """What recording costs: plain steps and recorded steps of an SD-1.5-size UNet, taken in turns.
 
-    python benchmarks/attention_cost.py --repeats 5 --json attention_cost.json
+    python -m benchmarks.attention_cost --repeats 5 --json attention_cost.json
 
 The weights are random, since time and memory do not depend on them. Every recorded step stands between two
 plain ones and is compared with their mean, so that a ratio compares neighbours in time; the table gives
@@ -23,10 +23,10 @@ from unittest.mock import patch
 import torch
 import typer
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from report import report
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from benchmarks.report import report
 from diffusers_attnmask import bundled_model, trace
 from diffusers_attnmask.attention.layers import AttentionLayer
 from diffusers_attnmask.attention.recorder import Recorder

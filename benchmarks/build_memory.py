@@ -14,10 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.painted_sampler import PaintedSampler
 from benchmarks.report import report
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.recipe import Recipe, SamplingOptions
-from tests.painted_sampler import PaintedSampler
 
 
 def peak_mebibytes(pairs: int, shard_size: int, side: int) -> float:

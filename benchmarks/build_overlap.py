@@ -15,10 +15,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.painted_sampler import PaintedSampler
 from benchmarks.report import report
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.recipe import Recipe, Refinement, SamplingOptions
-from tests.painted_sampler import PaintedSampler
 
 
 def seconds(recipe: Recipe, workers: int, sampler: PaintedSampler) -> float:

@@ -1,6 +1,6 @@
 """How long a dense CRF takes against pydensecrf, on 512 x 512 photographs, in turns.
 
-    python benchmarks/crf_speed.py --repeats 5 --json crf_speed.json
+    python -m benchmarks.crf_speed --repeats 5 --json crf_speed.json
 
 Two tasks: one two-label CRF; and the threshold search of DiffuMask, 20 candidate label maps of one image. For
 the search, the published way builds one 21-label CRF per candidate; ours carries the present labels of all
@@ -23,9 +23,9 @@ import typer
 from PIL import Image
 from pydensecrf.densecrf import DenseCRF2D
 from pydensecrf.utils import unary_from_labels
-from report import report
 from scipy.ndimage import gaussian_filter
 
+from benchmarks.report import report
 from dataset_builder import dense_crf
 from dataset_builder.refinement.crf import FINAL, crf_labels
 

@@ -1,6 +1,6 @@
 """Does the bundled model paint what the prompt says? Counted by the oracle over held-out prompts.
 
-    python benchmarks/generation_quality.py --prompts 512 --sheet sheet.png --json generation_quality.json
+    python -m benchmarks.generation_quality --prompts 512 --sheet sheet.png --json generation_quality.json
 
 A class counts as found where the oracle gives it at least 2 % of the pixels, and as absent below that.
 """
@@ -15,11 +15,11 @@ import numpy as np
 import torch
 import typer
 from diffusers import StableDiffusionPipeline
-from mask_quality import prompts_with
 from PIL import Image
-from report import report
 from tqdm import tqdm
 
+from benchmarks.mask_quality import prompts_with
+from benchmarks.report import report
 from diffusers_attnmask import bundled_model
 from diffusers_attnmask.ground.drawing import contact_sheet
 from tiny_world import CLASSES

@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.hub.card import write_card
 from dataset_builder.recipe import Recipe, SamplingOptions
-from tests.painted_sampler import PaintedSampler
 
 RECIPE = Recipe("tiny-world", pairs=60, shard_size=5, sampling=SamplingOptions(batch_size=3))
 SAMPLER = PaintedSampler(seconds=0.002, blanked=0.1, empty=0.1)

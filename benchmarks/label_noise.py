@@ -1,6 +1,6 @@
 """How well held-out segmenters find wrong masks: rendered pairs, some of them with a random mask.
 
-    python benchmarks/label_noise.py --pairs 600 --steps 400 --json label_noise.json
+    python -m benchmarks.label_noise --pairs 600 --steps 400 --json label_noise.json
 
 Half of the planted masks belong to another pair, half are random discs of random classes. Every pair is
 judged once by cross-validation; the table then gives, for each rule, the part of the planted pairs that it
@@ -17,10 +17,10 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from report import report
 from tqdm import tqdm
 
 import tiny_world
+from benchmarks.report import report
 from dataset_builder.noise.filtering import judge
 from dataset_builder.noise.prune import DEFAULT_THRESHOLD, Judged, PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer

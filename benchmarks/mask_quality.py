@@ -1,6 +1,6 @@
 """How good masks are before refinement: every method against the oracle, on pictures of the bundled model.
 
-    python benchmarks/mask_quality.py --prompts 512 --json mask_quality.json
+    python -m benchmarks.mask_quality --prompts 512 --json mask_quality.json
 
 Captions are those of unseen scenes, half of them with one object and half with two. All methods read the same
 generations. Numbers are intersection over union with the oracle, summed over pictures and averaged over the
@@ -8,7 +8,7 @@ eight classes; uncertain pixels (255) count as neither. `automatic` are the meth
 those with the one threshold that suits all pictures best. Columns with `seen` leave out the pictures in which
 the oracle misses an object of the prompt. A method takes options as JSON, so that variants compare:
 
-    python benchmarks/mask_quality.py --method diffumask --method 'diffumask={"steps": [0.3, 1.0]}'
+    python -m benchmarks.mask_quality --method diffumask --method 'diffumask={"steps": [0.3, 1.0]}'
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from report import report
 from tqdm import tqdm
 
+from benchmarks.report import report
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model, trace
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.methods import METHODS, MaskMethod

@@ -1,6 +1,6 @@
 """How much faster the streaming mean IoU is than the public one, with equal numbers.
 
-    python benchmarks/mean_iou_speed.py --json mean_iou_speed.json
+    python -m benchmarks.mean_iou_speed --json mean_iou_speed.json
 
 16 random maps of 512 × 512 pixels and 21 classes. `public, through evaluate` keeps every map as a PNG in an
 Arrow file and reads it back, then takes three histograms of each, as the public module does; `public,
@@ -20,9 +20,9 @@ import datasets
 import evaluate
 import numpy as np
 import typer
-from report import report
 
 import train_segmenter.mean_iou as streaming
+from benchmarks.report import report
 
 FOLDER = Path(streaming.__file__).parent
 

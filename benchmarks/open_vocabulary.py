@@ -1,6 +1,6 @@
 """Seg-diffusion on the tiny world: classes it was trained with, and classes it knows by their words alone.
 
-    python benchmarks/open_vocabulary.py --work W --json open_vocabulary.json
+    python -m benchmarks.open_vocabulary --work W --json open_vocabulary.json
 
 Training begins from the bundled text-to-image model and sees only renders without an object of the unseen
 classes, first at half size, then at full size. Held-out renders show all classes. Scores are the mean IoU
@@ -28,9 +28,9 @@ import numpy as np
 import torch
 import typer
 from PIL import Image
-from report import Row, report
 from tqdm import tqdm
 
+from benchmarks.report import Row, report
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 from diffusers_attnmask.seg_diffusion.output import SegDiffusionOutput
 from tiny_world import render

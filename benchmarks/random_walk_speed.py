@@ -1,6 +1,6 @@
 """The sparse random walk against its dense definition, in turns.
 
-    python benchmarks/random_walk_speed.py --grid 64 --json random_walk_speed.json
+    python -m benchmarks.random_walk_speed --grid 64 --json random_walk_speed.json
 
 The dense walk builds the (h*w, h*w) transition matrix from the same affinities and squares it 8 times, as
 public code does. `--clock cpu` counts processor seconds, for a busy machine.
@@ -15,9 +15,9 @@ from typing import Annotated
 
 import torch
 import typer
-from report import report
 from torch import Tensor
 
+from benchmarks.report import report
 from dataset_builder import random_walk
 from dataset_builder.refinement.affinity.neighbourhood import affinity, both_ends, half_disc
 

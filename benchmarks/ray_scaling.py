@@ -18,11 +18,11 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.painted_sampler import PaintedSampler
 from benchmarks.report import report
 from dataset_builder.building.ray_engine import LOOPBACK_ONLY
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.recipe import Recipe, SamplingOptions
-from tests.painted_sampler import PaintedSampler
 
 TINY = Recipe("tiny-world", shard_size=4, sampling=SamplingOptions(steps=10, batch_size=4, threads=1))
 

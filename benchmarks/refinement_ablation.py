@@ -1,7 +1,7 @@
 """What each step of refinement adds on the bundled world: mean IoU of the masks against the oracle.
 
-    python benchmarks/refinement_ablation.py --pairs 512 --cache ablation --json refinement_ablation.json
-    python benchmarks/refinement_ablation.py --maps simulated --cache ablation-simulated
+    python -m benchmarks.refinement_ablation --pairs 512 --cache ablation --json refinement_ablation.json
+    python -m benchmarks.refinement_ablation --maps simulated --cache ablation-simulated
 
 Pairs are sampled once with the bundled model and kept in `--cache`, so that a stopped run goes on. Simulated
 maps tell refinement from the model's quality: they are exact masks of renders, averaged over a 16 x 16 grid,
@@ -27,14 +27,14 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from label_noise import MODEL, RULES, SHAPE
-from mask_quality import Overlap, Prompt, prompts_with, sampled, world_ids
 from PIL import Image
-from report import report
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 from tqdm import tqdm
 
+from benchmarks.label_noise import MODEL, RULES, SHAPE
+from benchmarks.mask_quality import Overlap, Prompt, prompts_with, sampled, world_ids
+from benchmarks.report import report
 from dataset_builder.noise.filtering import judge as judge_pairs
 from dataset_builder.noise.prune import prune
 from dataset_builder.noise.segmenter import SegmenterTrainer

@@ -1,6 +1,6 @@
 """Captions of scenes, by their number of objects: the prompts of segmenter_proof.yaml.
 
-    python benchmarks/scene_captions.py captions
+    python -m benchmarks.scene_captions captions
 
 The scenes are of the training split; they are not rendered. `captions/1.txt` holds those of one object.
 """

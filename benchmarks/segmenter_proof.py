@@ -1,13 +1,13 @@
 r"""How good a segmenter of the tiny world becomes on generated pairs, beside one trained on exact renders.
 
-    python benchmarks/scene_captions.py captions
+    python -m benchmarks.scene_captions captions
     attnmask build --recipe benchmarks/segmenter_proof.yaml --out raw --engine ray --workers 2
     attnmask refine --data raw --out refined --method none --whole-regions --snap --uncertain decide
     attnmask refine --data raw --out regions --method none --whole-regions
     attnmask filter --data regions --out kept --model smp:unet:tu-resnet10t --pretrained none --folds 2 \
         --steps 1500 --scale 0.5 --crop 64 --learning-rate 2e-3 --keep-fraction 0.85
     attnmask refine --data kept --out filtered --method none --snap --uncertain decide
-    python benchmarks/segmenter_proof.py --work arms --raw raw --refined refined --filtered filtered \
+    python -m benchmarks.segmenter_proof --work arms --raw raw --refined refined --filtered filtered \
         --scale 0.5 --json segmenter_proof.json
 
 Every arm trains the same model from random weights for the same number of steps and is judged on renders
@@ -33,8 +33,8 @@ from typing import Annotated
 
 import torch
 import typer
-from report import report
 
+from benchmarks.report import report
 from tiny_world.oracle import CLASS_NAMES, MODEL, SHAPE, Renders
 from tiny_world.scene import SIZE
 from train_segmenter.augmentation.options import AugmentOptions

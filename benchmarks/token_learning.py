@@ -1,6 +1,6 @@
 """What learning a class from one annotated picture gains: OVAM's masks by words and by learned embeddings.
 
-    python benchmarks/token_learning.py --prompts 128 --json token_learning.json
+    python -m benchmarks.token_learning --prompts 128 --json token_learning.json
 
 For each class one generation from the training split, with the oracle's mask as annotation, gives an
 embedding. Words and embeddings are then read from the same unseen generations of one object and compared with
@@ -15,10 +15,10 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from mask_quality import Prompt, Score, prompts_with, world_ids
-from report import report
 from tqdm import tqdm
 
+from benchmarks.mask_quality import Prompt, Score, prompts_with, world_ids
+from benchmarks.report import report
 from diffusers_attnmask import DiffuMaskPipeline, TokenEmbedding, bundled_model, optimize_tokens, trace
 from diffusers_attnmask.methods import Ovam
 from tiny_world import CLASSES, render

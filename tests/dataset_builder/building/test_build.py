@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from datasets import load_dataset
 
+from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building import run, shard
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.dataset_folder import read_pairs, shard_paths
-from tests.painted_sampler import PaintedSampler
 
 SERIAL = EngineOptions(workers=0)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from datasets import GeneratorBasedBuilder, load_dataset
 
+from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder import DiffuMaskBuilder
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.dataset_folder import read_rows
-from tests.painted_sampler import PaintedSampler
 
 SAMPLER = PaintedSampler(blanked=0.1, empty=0.1)
 

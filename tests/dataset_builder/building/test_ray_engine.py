@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.ray_engine import LOOPBACK_ONLY
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.dataset_folder import shard_paths
-from tests.painted_sampler import PaintedSampler
 
 os.environ.setdefault(*LOOPBACK_ONLY)
 os.environ.update(RAY_raylet_start_wait_time_s="300", RAY_agent_register_timeout_ms="300000")  # busy machines

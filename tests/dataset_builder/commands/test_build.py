@@ -9,11 +9,11 @@ import typer
 from datasets import load_dataset
 from typer.testing import CliRunner
 
+from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building import run
 from dataset_builder.commands.build import build
 from dataset_builder.commands.push import push
 from dataset_builder.commands.report import report
-from tests.painted_sampler import PaintedSampler
 
 RECIPE = """
 vocabulary:

@@ -8,11 +8,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.commands import demo
 from dataset_builder.commands.demo import DemoOptions, run, summary
 from dataset_builder.recipe import Recipe
-from tests.painted_sampler import PaintedSampler
 
 OPTIONS = DemoOptions(pairs=24, steps=2, judge_steps=2, held_out=4)
 

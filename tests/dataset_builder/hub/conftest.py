@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.hub.card import write_card
 from dataset_builder.recipe import Recipe, SamplingOptions
 from tests.dataset_builder.hub.hub_server import HubServer
-from tests.painted_sampler import PaintedSampler
 
 RECIPE = Recipe(
     "tiny-world", pairs=12, shard_size=4, sampling=SamplingOptions(batch_size=4), license="cc0-1.0"

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
+from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building import run
 from dataset_builder.commands.build import build
 from dataset_builder.commands.push import push
 from tests.dataset_builder.hub.hub_server import TOKEN
-from tests.painted_sampler import PaintedSampler
 from tests.train_segmenter.shapes import NAMES, small_model
 from train_segmenter.card import Evaluation, write_card
 from train_segmenter.evaluation import Report

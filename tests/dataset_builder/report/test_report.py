@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.dataset_folder import read_pairs
@@ -20,7 +21,6 @@ from dataset_builder.hub.card import write_card
 from dataset_builder.recipe import Recipe, SamplingOptions
 from dataset_builder.report.collect import Extremes, ReportOptions, collect
 from dataset_builder.report.page import rendered, write_report
-from tests.painted_sampler import PaintedSampler
 
 OPTIONS = ReportOptions(gallery=10, extremes=3, progress=False)
 
