@@ -1,0 +1,178 @@
+"""What is wrong with options: pydantic's errors in our own words, with key, value and remedy."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple, get_args, get_origin
+
+from pydantic import ValidationError
+
+from diffusers_attnmask.ground.option_types import below, branch_called, branches, inner
+
+Error = Mapping[str, Any]  # pydantic's: its type, place (loc), input and context (ctx)
+LONGEST = 100  # characters of a value that are shown
+
+
+class Fault(NamedTuple):
+    """What is wrong with the option at a key such as `prompts.captions[0].weight`, "" for all of them.
+
+    says: how a sentence goes on that begins with the key, or after a colon a sentence of its own.
+    """
+
+    key: str
+    says: str
+
+    def __str__(self) -> str:
+        return f"{self.key}{self.says}" if self.key else self.says.lstrip(": ")
+
+    def under(self, key: str) -> Fault:
+        """The same fault, told of what holds the options at that key."""
+        return self._replace(key=f"{key}.{self.key}" if key and self.key else key or self.key)
+
+
+class OptionsError(ValueError, TypeError):
+    """Everything that is wrong with options. A `__post_init__` may raise it, to say whose fault it is."""
+
+    def __init__(self, faults: Sequence[Fault], where: str = "") -> None:
+        self.faults, self.where = tuple(faults), where
+        told = "; ".join(map(str, self.faults))
+        count = f"{len(self.faults)} faults: " if len(self.faults) > 1 else ""
+        super().__init__(f"{where}: {count}{told}" if where else f"{count}{told}")
+
+
+def faults_of(mistake: ValidationError, kind: type[Any]) -> list[Fault]:
+    """Every fault; the branches of a union, none of which takes a value, count as one."""
+    errors: list[Any] = mistake.errors(include_url=False)
+    found = [_Found.at(error, kind) for error in errors]
+    faults: list[Fault] = []
+    for union, group in groupby(found, lambda one: one.union):
+        together = list(group)
+        deeper = [one for one in together if one.key != union]
+        if union is None or deeper:  # what fits a branch but for something within it is at fault there
+            for one in deeper or together:
+                faults += one.faults()
+        else:
+            faults.append(Fault(union, _said([one.error for one in together])))
+    return list(dict.fromkeys(faults))
+
+
+class _Found(NamedTuple):
+    """An error with its key, the key of the first union on the way there, and the type around it."""
+
+    error: Error
+    key: str
+    union: str | None
+    around: Any
+
+    @classmethod
+    def at(cls, error: Error, kind: Any) -> _Found:
+        key, union, around = "", None, kind
+        for part in error["loc"]:
+            possible = branches(kind)
+            if len(possible) > 1:  # the branch that was tried
+                union = key if union is None else union
+                kind = branch_called(possible, part)
+            elif part != "[key]":
+                key, around = below(key, part), possible[0]
+                kind = inner(around, part)
+        return cls(error, key, union, around)
+
+    def faults(self) -> Sequence[Fault]:
+        error, (place, _, name) = self.error, self.key.rpartition(".")
+        told = error.get("ctx", {}).get("error")
+        if isinstance(told, OptionsError):
+            return [own.under(self.key) for own in told.faults]
+        if error["type"] == "unexpected_keyword_argument":
+            return [Fault(place, f"{' has' if place else 'there is'} no option {name}: {self.remedy(name)}")]
+        if error["type"] == "missing" and get_origin(self.around) is tuple:
+            key, count = self.key.rpartition("[")[0], len(get_args(self.around))
+            return [Fault(key, f" must have {count} entries, not {shown(error['input'])}")]
+        if error["loc"][-1:] == ("[key]",):
+            return [Fault(place, f": its keys{_said([error])}")]
+        return [Fault(self.key, _said([error]))]
+
+    def remedy(self, name: str) -> str:
+        known = [field.name for field in dataclasses.fields(self.around)]
+        near = difflib.get_close_matches(name, known, 1)
+        return f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+
+
+def _said(errors: Sequence[Error]) -> str:
+    """What is said of a value that has these errors, one for each type that might have stood there."""
+    for error in errors:
+        if sentence := _sentence(error):
+            return sentence
+    value = errors[0]["input"]
+    wanted = dict.fromkeys(_wanted(error) for error in errors)
+    quote = isinstance(value, bool) and "text" in wanted
+    hint = " (YAML reads yes, no, on and off as true and false: quote them)" if quote else ""
+    return f" must be {' or '.join(wanted)}, not {shown(value)}{hint}"
+
+
+def _sentence(error: Error) -> str | None:
+    """What is said where it is not what the value must be."""
+    said, ctx = error["type"], error.get("ctx", {})
+    if said in ("value_error", "assertion_error"):
+        return f": {ctx['error']}"
+    if said == "missing":
+        return " is missing and has no default"
+    if said == "string_pattern_mismatch":
+        return f" must have the form {ctx['pattern']}, not {shown(error['input'])}"
+    if said in ("too_short", "string_too_short", "too_long", "string_too_long"):
+        least, most = ctx.get("min_length"), ctx.get("max_length")
+        if least == 1:
+            return " must not be empty"
+        what = "characters" if said.startswith("string") else "entries"
+        bound = f"at most {most}" if least is None else f"at least {least}"
+        return f" must have {bound} {what}, not {shown(error['input'])}"
+    return None
+
+
+def _wanted(error: Error) -> str:
+    """What a value must be."""
+    said, ctx = error["type"], error.get("ctx", {})
+    if said in BOUNDS:
+        name, word = BOUNDS[said]
+        return f"{word} {_number(ctx[name])}"
+    if said in ("literal_error", "enum"):
+        return ctx["expected"]
+    if said == "multiple_of":
+        return f"a multiple of {_number(ctx['multiple_of'])}"
+    if said == "is_instance_of" and ctx["class"] not in KINDS_BY_CLASS:
+        return f"a {ctx['class']}"
+    if said == "dataclass_exact_type":
+        return f"a {ctx['class_name']}"
+    return KINDS_BY_CLASS.get(ctx.get("class", ""), "") or KINDS.get(said, "of another kind")
+
+
+BOUNDS: Mapping[str, tuple[str, str]] = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "above"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "below"),
+}
+KINDS: Mapping[str, str] = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    "finite_number": "a finite number",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("string_type", "string_sub_type"), "text"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list"),
+    **dict.fromkeys(("dict_type", "mapping_type", "dataclass_type"), "a mapping of options"),
+    "none_required": "left out",
+    "path_type": "a path",
+    "callable_type": "a function",
+}
+KINDS_BY_CLASS: Mapping[str, str] = {"Sequence": "a list", "Path": "a path"}
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
