@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_builder.building.candidates import Refused, Sampled
+from dataset_builder.building.sampler import Refused, Sampled
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
 

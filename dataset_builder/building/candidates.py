@@ -4,44 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from dataset_builder.building.layout import image_seed
+from dataset_builder.building.sampler import Refused, Sampled, Sampler
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """An image uint8 (H, W, 3), its class maps float32 (C, H, W), and the method's mask uint8 (H, W).
-
-    The mask says i + 1 for the prompt's i-th class. blanked: by the safety checker. broken: the image held
-    NaN, as half precision can give.
-    """
-
-    image: np.ndarray
-    heatmaps: np.ndarray
-    mask: np.ndarray
-    blanked: bool = False
-    broken: bool = False
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A prompt that the model cannot take."""
-
-    why: str
-
-
-class Sampler(Protocol):
-    """Draws one image per prompt and seed. `model` and `method` are the names for the dataset's columns."""
-
-    model: str
-    method: str
-
-    def __call__(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled | Refused]: ...
 
 
 @dataclass(frozen=True)

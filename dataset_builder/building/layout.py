@@ -1,4 +1,4 @@
-"""Which pairs a shard holds, what they are called, and the seed of every image."""
+"""Which pairs a shard holds, from which prompts, what they are called, and the seed of every image."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dataset_builder.prompts import PromptItem, PromptPlan
 from dataset_builder.recipe import Recipe
 
 SPLIT = "train"
@@ -18,6 +19,11 @@ def shard_count(recipe: Recipe) -> int:
 def shard_indices(recipe: Recipe, shard: int) -> range:
     """The pairs of a shard."""
     return range(shard * recipe.shard_size, min((shard + 1) * recipe.shard_size, recipe.pairs))
+
+
+def shard_prompts(plan: PromptPlan, recipe: Recipe, shard: int) -> dict[int, PromptItem]:
+    """The prompts of a shard by the index of their pair."""
+    return {index: plan[index] for index in shard_indices(recipe, shard)}
 
 
 def shard_file(recipe: Recipe, shard: int, folder: Path) -> Path:

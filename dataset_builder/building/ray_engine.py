@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from dataset_builder.building.candidates import Sampler, candidates
-from dataset_builder.building.engine import Job, ShardItems, Watcher
+from dataset_builder.building.job import Job, Watcher
+from dataset_builder.building.layout import shard_prompts
+from dataset_builder.building.sampler import Sampler
 from dataset_builder.building.shard import Shard
-from dataset_builder.prompts import PromptItem
+from dataset_builder.prompts import PromptItem, PromptPlan
 
 TRIES = 4  # how often a shard may lose its actor
 LOCAL = "local"
@@ -33,16 +34,14 @@ class ShardActor:
         """Loaded within a task, whose errors arrive as they are; those of a constructor kill the actor."""
         return self.job.make_sampler(self.job.recipe)
 
-    def build(self, number: int, items: Mapping[int, PromptItem]) -> Shard:
-        finish = self.job.finisher(self.sampler)
-        drawn = candidates(self.sampler, items, self.job.recipe)
-        return self.job.encode(number, [finish(candidate) for candidate in drawn])
+    def build(self, number: int, prompts: Mapping[int, PromptItem]) -> Shard:
+        return self.job.shard(number, prompts, self.sampler)
 
 
 def ray_shards(
     job: Job,
-    numbers: Iterable[int],
-    items: ShardItems,
+    numbers: Sequence[int],
+    plan: PromptPlan,
     workers: int,
     address: str,
     watcher: Watcher,
@@ -62,7 +61,7 @@ def ray_shards(
     if started:
         connect(ray, workers, address)
     try:
-        yield from Dispatcher(ray, job, items, watcher).shards(deque(numbers), workers)
+        yield from Dispatcher(ray, job, plan, watcher).shards(deque(numbers), workers)
     finally:
         if started:
             ray.shutdown()
@@ -81,10 +80,10 @@ def connect(ray: Any, workers: int, address: str) -> None:
 class Dispatcher:
     """Hands shards to actors and takes them back."""
 
-    def __init__(self, ray: Any, job: Job, items: ShardItems, watcher: Watcher) -> None:
+    def __init__(self, ray: Any, job: Job, plan: PromptPlan, watcher: Watcher) -> None:
         import torch
 
-        self.ray, self.items, self.watcher = ray, items, watcher
+        self.ray, self.recipe, self.plan, self.watcher = ray, job.recipe, plan, watcher
         gpus = 1 if ray.cluster_resources().get("GPU") else 0
         self.actor_class = ray.remote(ShardActor).options(num_cpus=1, num_gpus=gpus)
         self.job, self.threads = ray.put(job), torch.get_num_threads()
@@ -117,7 +116,8 @@ class Dispatcher:
     def give(self, actor: Any, numbers: deque[int]) -> None:
         if numbers:
             number = numbers.popleft()
-            self.running[actor.build.remote(number, self.items(number))] = (actor, number)
+            prompts = shard_prompts(self.plan, self.recipe, number)
+            self.running[actor.build.remote(number, prompts)] = (actor, number)
 
     def bury(self, dead: Any, number: int, numbers: deque[int]) -> None:
         """Give a dead actor's shards to a new one."""

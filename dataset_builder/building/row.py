@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dataset_builder.building.candidates import Candidate, Sampled, Skipped
+from dataset_builder.building.candidates import Candidate, Skipped
 from dataset_builder.building.layout import pair_id
+from dataset_builder.building.sampler import Sampled
 from dataset_builder.recipe import Recipe, Refinement
 from dataset_builder.vocabulary import Vocabulary
 from diffusers_attnmask.ground.columns import MAPS

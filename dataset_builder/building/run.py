@@ -11,11 +11,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from dataset_builder.building.candidates import Sampler
-from dataset_builder.building.engine import Job, MakeSampler, Watcher, local_shards, shard_items
+from dataset_builder.building.job import Job, Watcher, diffumask_sampler
 from dataset_builder.building.layout import shard_count, shard_file
+from dataset_builder.building.local_engine import local_shards
 from dataset_builder.building.manifest import Manifest, begin, inputs_of
 from dataset_builder.building.progress import LOG_NAME, BuildProgress
+from dataset_builder.building.sampler import MakeSampler
 from dataset_builder.building.shard import Shard, read_tally, write_shard
 from dataset_builder.building.tally import Tally
 from dataset_builder.prompts import PromptOptions, prompt_plan
@@ -86,7 +87,7 @@ class _Build:
         inputs = inputs_of(recipe, _model_folder(recipe, make_sampler), self.vocabulary)
         inputs["prompts"] = self.plan.fingerprint
         self.manifest = begin(folder, recipe, inputs)
-        self.job = Job(recipe, self.vocabulary, self.manifest.identity, make_sampler or pipeline_sampler)
+        self.job = Job(recipe, self.vocabulary, self.manifest.identity, make_sampler or diffumask_sampler)
 
     def run(self, on_shard: Callable[[Path], None]) -> Manifest:
         remove_partial(self.folder)
@@ -115,15 +116,11 @@ class _Build:
     def shards(self, missing: list[int], watcher: Watcher) -> Iterator[Shard]:
         if not missing:
             return iter(())
-
-        def items(number: int) -> dict:
-            return shard_items(self.plan, self.recipe, number)
-
         if self.engine.engine == "ray":
             from dataset_builder.building.ray_engine import ray_shards
 
-            return ray_shards(self.job, missing, items, self.engine.workers, self.engine.address, watcher)
-        return local_shards(self.job, missing, items, self.engine.workers, watcher)
+            return ray_shards(self.job, missing, self.plan, self.engine.workers, self.engine.address, watcher)
+        return local_shards(self.job, missing, self.plan, self.engine.workers, watcher)
 
     def written(self, shard: Shard, path: Path) -> None:
         """Write a shard; a full disk may have room again in a moment."""
@@ -176,13 +173,6 @@ def nothing_kept(shard: Shard) -> str:
         f"none of the pairs of shard {shard.number} could be kept ({reasons}); the first, "
         f"{example['prompt']!r}: {example['detail']}"
     )
-
-
-def pipeline_sampler(recipe: Recipe) -> Sampler:
-    """The recipe's own model, which takes its time to import."""
-    from dataset_builder.building.sampler import DiffuMaskSampler
-
-    return DiffuMaskSampler(recipe)
 
 
 def _model_folder(recipe: Recipe, make_sampler: MakeSampler | None) -> Path | None:

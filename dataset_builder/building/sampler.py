@@ -1,102 +1,46 @@
-"""Images and class maps from `DiffuMaskPipeline`, one generator per image."""
+"""What draws the images of a build: a prompt and a seed in, an image with its class maps out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-import torch
 
-from dataset_builder.building.candidates import Refused, Sampled
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
 
-BUNDLED = "bundled"
+
+@dataclass(frozen=True)
+class Sampled:
+    """An image uint8 (H, W, 3), its class maps float32 (C, H, W), and the method's mask uint8 (H, W).
+
+    The mask says i + 1 for the prompt's i-th class. blanked: by the safety checker. broken: the image held
+    NaN, as half precision can give.
+    """
+
+    image: np.ndarray
+    heatmaps: np.ndarray
+    mask: np.ndarray
+    blanked: bool = False
+    broken: bool = False
 
 
-class DiffuMaskSampler:
-    """A loaded pipeline with a recipe's settings."""
+@dataclass(frozen=True)
+class Refused:
+    """A prompt that the model cannot take."""
 
-    def __init__(self, recipe: Recipe, device: str | None = None) -> None:
-        if recipe.sampling.threads:
-            torch.set_num_threads(recipe.sampling.threads)
-        self.settings = recipe.sampling
-        self.pipe = load_pipeline(recipe)
-        self.pipe.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.pipe.set_progress_bar_config(disable=True)
-        self.asked_method = recipe.method
-        self.method = recipe.method or self.pipe.mask_settings.method
-        self.model = model_name(recipe)
-        own = recipe.open_vocabulary().method_options(self.method)
-        self.method_options = {**own, **recipe.method_options}
-
-    def __call__(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled | Refused]:
-        """An image per prompt and seed. A prompt that the method refuses does not take the others along."""
-        try:
-            return self.drawn(items, seeds)
-        except ValueError as refusal:
-            if len(items) == 1:
-                return [Refused(str(refusal))]
-            return [self([item], [seed])[0] for item, seed in zip(items, seeds, strict=True)]
-
-    def drawn(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled]:
-        arguments: dict[str, Any] = {}
-        if self.settings.size is not None:
-            arguments["height"], arguments["width"] = self.settings.size
-        if any(item.negative for item in items):
-            arguments["negative_prompt"] = [item.negative for item in items]
-        output = self.pipe(
-            [item.text for item in items],
-            classes=[list(item.classes) for item in items],
-            mask_method=self.asked_method,
-            mask_options=self.method_options,
-            num_inference_steps=self.settings.steps,
-            guidance_scale=self.settings.guidance,
-            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-            output_type="np",
-            **arguments,
-        )
-        blanked = output.get("nsfw_content_detected") or [False] * len(items)
-        return [
-            Sampled(
-                (np.nan_to_num(image).clip(0, 1) * 255).round().astype(np.uint8),
-                heatmaps.float().cpu().numpy(),
-                np.asarray(mask, np.uint8),
-                bool(flag),
-                not np.isfinite(image).all(),
-            )
-            for image, heatmaps, mask, flag in zip(
-                output.images, output.heatmaps, output.masks, blanked, strict=True
-            )
-        ]
+    why: str
 
 
-def load_pipeline(recipe: Recipe) -> Any:
-    import diffusers
+class Sampler(Protocol):
+    """Draws one image per prompt and seed. `model` and `method` are the names for the dataset's columns."""
 
-    from diffusers_attnmask import DiffuMaskPipeline, bundled_model
+    model: str
+    method: str
 
-    arguments: dict[str, Any] = {"dtype": getattr(torch, recipe.sampling.dtype)}
-    if recipe.revision:
-        arguments["revision"] = recipe.revision
-    pipe = DiffuMaskPipeline.from_pretrained(
-        bundled_model() if recipe.model == BUNDLED else recipe.model, **arguments
-    )
-    if not recipe.sampling.safety_checker and getattr(pipe, "safety_checker", None) is not None:
-        pipe.safety_checker = None
-    if recipe.sampling.scheduler:
-        scheduler = getattr(diffusers, recipe.sampling.scheduler, None)
-        if scheduler is None:
-            raise ValueError(
-                f"diffusers has no scheduler {recipe.sampling.scheduler!r}: name one such as DDIMScheduler"
-            )
-        pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
-    return pipe
+    def __call__(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled | Refused]: ...
 
 
-def model_name(recipe: Recipe) -> str:
-    """What the `model` column says: a folder's own name, without the way to it."""
-    name = "tiny-world" if recipe.model == BUNDLED else recipe.model
-    return Path(name).resolve().name if Path(name).is_dir() else name
+MakeSampler = Callable[[Recipe], Sampler]

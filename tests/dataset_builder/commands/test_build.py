@@ -30,7 +30,7 @@ shard_size: 4
 
 @pytest.fixture
 def invoke(monkeypatch):
-    monkeypatch.setattr(run, "pipeline_sampler", lambda recipe: PaintedSampler())
+    monkeypatch.setattr(run, "diffumask_sampler", lambda recipe: PaintedSampler())
     app = typer.Typer()
     for command in (build, push, report):
         app.command()(command)
@@ -80,7 +80,7 @@ def test_an_interrupted_build_says_how_to_go_on(invoke, recipe, tmp_path, monkey
     def interrupted(recipe):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "pipeline_sampler", interrupted)
+    monkeypatch.setattr(run, "diffumask_sampler", interrupted)
     result = invoke("build", "--recipe", recipe, "--out", tmp_path / "data", "--workers", 0)
     assert result.exit_code == 130
     assert "the same command goes on" in result.output

@@ -99,7 +99,7 @@ def test_a_folder_that_is_not_there_is_named(hub, tmp_path):
 def test_build_pushes_what_it_builds(hub, tmp_path, monkeypatch, capsys):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("vocabulary: tiny-world\nmodel: someone/model\npairs: 6\nshard_size: 3\n")
-    monkeypatch.setattr(run, "pipeline_sampler", lambda recipe: PaintedSampler())
+    monkeypatch.setattr(run, "diffumask_sampler", lambda recipe: PaintedSampler())
     build(str(recipe), out=tmp_path / "data", workers=0, push_to=REPO, private=True)
     assert hub.repos[REPO]["private"]
     assert {"README.md", "id2label.json", "manifest.json"} < set(hub.files(REPO))

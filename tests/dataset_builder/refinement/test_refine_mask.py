@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dataset_builder.building.candidates import Sampled
 from dataset_builder.building.row import refined
+from dataset_builder.building.sampler import Sampled
 from dataset_builder.recipe import Refinement
 from dataset_builder.refinement.affinity.augment import ViewOptions, normalised
 from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from dataset_builder.building.candidates import Refused
+from dataset_builder.building.diffumask_sampler import DiffuMaskSampler
 from dataset_builder.building.run import EngineOptions, build
-from dataset_builder.building.sampler import DiffuMaskSampler
+from dataset_builder.building.sampler import Refused
 from dataset_builder.dataset_folder import read_pairs
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe, SamplingOptions

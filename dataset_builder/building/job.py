@@ -1,0 +1,51 @@
+"""What every engine does for a shard: images with class maps, rows of them, the rows in a Parquet file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dataset_builder.building.candidates import Skipped, candidates
+from dataset_builder.building.row import BuiltRow, RowMaker
+from dataset_builder.building.sampler import MakeSampler, Sampler
+from dataset_builder.building.shard import Shard, encode_shard
+from dataset_builder.building.tally import Tally
+from dataset_builder.prompts import PromptItem
+from dataset_builder.recipe import Recipe
+from dataset_builder.vocabulary import Vocabulary
+
+
+def diffumask_sampler(recipe: Recipe) -> Sampler:
+    """The recipe's own model, which takes its time to import."""
+    from dataset_builder.building.diffumask_sampler import DiffuMaskSampler
+
+    return DiffuMaskSampler(recipe)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a shard is built from. `identity` says whose shard it is."""
+
+    recipe: Recipe
+    vocabulary: Vocabulary
+    identity: str
+    make_sampler: MakeSampler = diffumask_sampler
+
+    def shard(self, number: int, prompts: Mapping[int, PromptItem], sampler: Sampler) -> Shard:
+        """A shard in this process from its prompts by index, one step after the other."""
+        drawn = candidates(sampler, prompts, self.recipe)
+        return self.encode(number, list(map(self.row_maker(sampler), drawn)))
+
+    def row_maker(self, sampler: Sampler) -> RowMaker:
+        return RowMaker(self.recipe, self.vocabulary, sampler.model, sampler.method)
+
+    def encode(self, number: int, results: Sequence[BuiltRow | Skipped]) -> Shard:
+        return encode_shard(number, results, self.vocabulary.class_names, self.recipe.maps, self.identity)
+
+
+@dataclass
+class Watcher:
+    """What an engine tells while it works."""
+
+    settled: Callable[[Tally], None] = lambda tally: None
+    incident: Callable[[str], None] = lambda what: None
