@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NamedPhrases = tuple[str, tuple[str, ...]]  # a class and the phrases of the prompt that stand for it
+DrawnPrompt = tuple[str, tuple[NamedPhrases, ...]]  # a text and its classes
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,14 @@ from hashlib import sha256
 from random import Random
 from typing import Protocol
 
-from dataset_builder.prompts.caption_source import CaptionSource, caption_source
+from dataset_builder.prompts.caption_source import CaptionSource
+from dataset_builder.prompts.captions import read_captions
 from dataset_builder.prompts.draws import generator, shuffled, weighted
-from dataset_builder.prompts.item import PromptItem
-from dataset_builder.prompts.options import PromptOptions
-from dataset_builder.prompts.templates import DrawnPrompt, TemplateSource
+from dataset_builder.prompts.item import DrawnPrompt, PromptItem
+from dataset_builder.prompts.options import CaptionOptions, PromptOptions
+from dataset_builder.prompts.retrieval import nearest_captions
+from dataset_builder.prompts.sort_captions import sorted_captions
+from dataset_builder.prompts.templates import TemplateSource
 from dataset_builder.vocabulary import Vocabulary
 
 
@@ -85,6 +88,13 @@ def prompt_plan(options: PromptOptions, vocabulary: Vocabulary, seed: int) -> Pr
         )
     digest = fingerprint(options, vocabulary, seed, sources)
     return PromptPlan(tuple(sources), names, seed, options.negative, report, digest)
+
+
+def caption_source(options: CaptionOptions, vocabulary: Vocabulary) -> CaptionSource:
+    """Read and sort the captions that the options name; with retrieval, keep the nearest of each class."""
+    texts = read_captions(options.path, options.column, options.split)
+    source = sorted_captions(texts, options, vocabulary)
+    return nearest_captions(source, options.retrieval, vocabulary) if options.retrieval else source
 
 
 def report_of(per_class: Mapping[str, int], sources: Sequence[CaptionSource]) -> PromptReport:

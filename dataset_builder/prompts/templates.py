@@ -9,12 +9,10 @@ from functools import cached_property
 from random import Random
 
 from dataset_builder.prompts.draws import shuffled, weighted
-from dataset_builder.prompts.item import NamedPhrases
+from dataset_builder.prompts.item import DrawnPrompt, NamedPhrases
 from dataset_builder.prompts.matching import Matcher, ambiguous, clean, named_classes, split_words
 from dataset_builder.prompts.options import TemplateOptions
 from dataset_builder.vocabulary import Vocabulary, VocabularyClass
-
-DrawnPrompt = tuple[str, tuple[NamedPhrases, ...]]
 
 
 @dataclass(frozen=True)
