@@ -105,8 +105,6 @@ class TextEmbedder:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
         self.model: Any = AutoModel.from_pretrained(model).eval()
         self.model.to("cuda" if torch.cuda.is_available() else "cpu")
-        # SigLIP has only ever seen texts padded to their full length
-        self.padding = "max_length" if self.model.config.model_type.startswith("siglip") else True
         if not hasattr(self.model, "get_text_features"):
             raise ValueError(
                 f"{model!r} is a {type(self.model).__name__}, which embeds no texts: name a CLIP model"
@@ -114,9 +112,18 @@ class TextEmbedder:
 
     @cached_property
     def identity(self) -> str:
-        """Of the weights: a model trained on at the same path does not read its old embeddings."""
+        """Of weights and padding: a model trained on at the same path does not read its old embeddings."""
         state = self.model.state_dict()
-        return digest(*(f"{name}{state[name].double().sum().item()!r}" for name in sorted(state)))
+        sums = (f"{name}{state[name].double().sum().item()!r}" for name in sorted(state))
+        return digest(*sums, repr(self.tokenizing))
+
+    @cached_property
+    def tokenizing(self) -> dict[str, Any]:
+        """How texts become tokens: SigLIP learnt from texts padded to its length, and reads the padding."""
+        if not self.model.config.model_type.startswith("siglip"):
+            return {"padding": True}
+        length = self.model.config.text_config.max_position_embeddings
+        return {"padding": "max_length", "max_length": length, "return_attention_mask": False}
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors float32 (N, D)."""
@@ -124,12 +131,8 @@ class TextEmbedder:
 
         batches = []
         for start in range(0, len(texts), self.batch_size):
-            tokens = self.tokenizer(
-                list(texts[start : start + self.batch_size]),
-                padding=True,
-                truncation=True,
-                return_tensors="pt",
-            )
+            batch = list(texts[start : start + self.batch_size])
+            tokens = self.tokenizer(batch, truncation=True, return_tensors="pt", **self.tokenizing)
             with torch.inference_mode():
                 features = self.model.get_text_features(**tokens.to(self.model.device))
             features = getattr(features, "pooler_output", features)  # a plain tensor before transformers 5

@@ -7,7 +7,8 @@ from collections import Counter
 import datasets
 import numpy as np
 import pytest
-from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig
+import torch
+from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, SiglipConfig, SiglipModel
 
 from dataset_builder.prompts import PromptOptions, prompt_plan, retrieval
 from dataset_builder.prompts.captions import read_captions
@@ -201,6 +202,42 @@ def test_embeddings_are_computed_once(tmp_path, clip, monkeypatch):
     again = np.concatenate(list(cached_embeddings([*texts[:8], "new"], embedder, tmp_path)))
     np.testing.assert_array_equal(again[:8], first[:8])
     assert calls == [["new"]]
+
+
+@pytest.fixture
+def siglip(tmp_path):
+    """A small random SigLIP in a folder, with a tokenizer."""
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    names = tokenizer()
+    text = small | {
+        "vocab_size": len(names),
+        "max_position_embeddings": 12,
+        "projection_size": 16,
+        "bos_token_id": None,
+        "eos_token_id": names.eos_token_id,
+        "pad_token_id": names.pad_token_id,
+    }
+    with seeded("siglip"):
+        SiglipModel(
+            SiglipConfig(text_config=text, vision_config=small | {"image_size": 32, "patch_size": 16})
+        ).save_pretrained(tmp_path)
+    names.save_pretrained(tmp_path)
+    return str(tmp_path)
+
+
+def test_siglip_reads_texts_padded_to_its_full_length(siglip):
+    texts = ["a dog", "a photo of a cat riding a train"]
+    names = tokenizer()
+    padded = [
+        ids + [names.pad_token_id] * (12 - len(ids)) for ids in (names(text)["input_ids"] for text in texts)
+    ]
+    model = SiglipModel.from_pretrained(siglip).eval()
+    with torch.no_grad():
+        expected = model.get_text_features(input_ids=torch.tensor(padded)).pooler_output.numpy()
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    embedder = TextEmbedder(siglip, batch_size=2)
+    np.testing.assert_allclose(embedder(texts), expected, atol=1e-6)
+    np.testing.assert_allclose(embedder(texts[:1]), expected[:1], atol=1e-6)  # whatever its company
 
 
 def test_faiss_finds_what_the_exact_search_finds():
