@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from PIL import Image
 
-from diffusers_attnmask.commands.sample import parsed_class
+from diffusers_attnmask.ground.typed import parsed_class
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput
 
 

@@ -20,7 +20,7 @@ def app(
     """Sample pictures with masks, and find the masks of pictures, in a browser."""
     from diffusers_attnmask.app.page import gradio, page
     from diffusers_attnmask.app.studio import Studio
-    from diffusers_attnmask.commands.sample import loaded_pipeline
+    from diffusers_attnmask.sampling.loading import loaded_pipeline
 
     gradio()  # before a model is loaded in vain
     page(Studio(loaded_pipeline(model, half))).launch(server_name=host, server_port=port)

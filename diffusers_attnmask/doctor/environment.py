@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,6 +54,11 @@ def install_command(packages: list[Package]) -> str:
     return shlex.join(
         [sys.executable, "-m", "pip", "install", "--upgrade", *(each.required for each in packages)]
     )
+
+
+def lacks_compiler(command: str) -> bool:
+    """Whether an install command would compile something that nothing here can compile."""
+    return "pydensecrf2" in command and not shutil.which("g++")
 
 
 def _resolved(extra: str) -> Iterator[Requirement]:

@@ -8,7 +8,9 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from diffusers_attnmask.commands.sample import parsed_class, parsed_option, sample
+from diffusers_attnmask.commands.sample import sample
+from diffusers_attnmask.ground.typed import parsed_class, parsed_option
+from diffusers_attnmask.sampling.run import SampleRun, sample_pictures
 from tests.small_models import sd15
 
 
@@ -41,6 +43,23 @@ def test_it_writes_what_it_says(model, tmp_path):
     with Image.open(tmp_path / "contact-sheet.png") as sheet:  # image, overlay, two class maps; two seeds
         assert sheet.width > 4 * 128 and sheet.height > 2 * 128
     assert not list(tmp_path.glob(".*")), "no temporary file stays"
+
+
+def test_the_same_from_python(model, tmp_path):
+    options = {"threshold": "otsu"}
+    asked = SampleRun(model=str(model), method="diffumask", method_options=options, steps=2, seed=1)
+    classes = ["dog", ("aeroplane", ["plane", "jet"])]
+    (written,) = sample_pictures("a dog and a plane", classes, tmp_path / "own", asked)
+    run(
+        "a dog and a plane", "-c", "dog", "-c", "aeroplane=plane,jet", "--model", model, "--out", tmp_path,
+        "--steps", 2, "--method", "diffumask", "--option", "threshold=otsu", "--seed", 1,
+    )  # fmt: skip
+    assert written.class_names == ("background", "dog", "aeroplane")
+    assert len(written.files) == 3
+    for file in written.files.values():
+        assert file.read_bytes() == (tmp_path / file.name).read_bytes()
+    with pytest.raises(ValueError, match="number must be at least 1, not 0"):
+        SampleRun(number=0)
 
 
 def test_a_class_that_is_not_in_the_prompt_stops_it(model, tmp_path):

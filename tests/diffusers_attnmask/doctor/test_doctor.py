@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shlex
+import sys
 
 import pytest
 import typer
@@ -13,6 +14,7 @@ from packaging.requirements import Requirement
 from diffusers_attnmask import bundled
 from diffusers_attnmask.commands import doctor
 from diffusers_attnmask.doctor import environment
+from diffusers_attnmask.doctor.examine import devices, examine_extra
 
 
 @pytest.fixture
@@ -68,10 +70,15 @@ def test_the_install_command_names_exactly_what_is_missing(monkeypatch):
         return real(name)
 
     monkeypatch.setattr(environment, "version", without_timm)
-    extra = doctor.examine_extra("train")
+    extra = examine_extra("train")
     assert not extra["works"]
     timm = next(str(each).split(";")[0] for each in environment.requirements("train") if each.name == "timm")
     assert shlex.split(extra["install"])[1:] == ["-m", "pip", "install", "--upgrade", timm]
+
+
+def test_without_torch_there_are_no_devices_and_no_crash(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert devices() == []
 
 
 def test_json_is_one_document_that_a_program_can_read(intact_files, capsys):

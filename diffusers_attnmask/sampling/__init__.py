@@ -1,0 +1,1 @@
+"""Pictures of one prompt with their masks, as files."""

@@ -1,0 +1,89 @@
+"""A few pictures of one prompt, each with its mask and overlay, and one sheet of all class maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from diffusers_attnmask.ground.atomic_files import replacing
+from diffusers_attnmask.ground.drawing import contact_sheet
+from diffusers_attnmask.ground.options import Count, Seed, options
+from diffusers_attnmask.sampling.loading import loaded_pipeline
+from diffusers_attnmask.words.classes import ClassLike
+
+SHEET = "contact-sheet.png"
+
+
+@options(kw_only=True)
+class SampleRun:
+    """model: a folder or repository, by default the bundled model. method: a mask method's name, by default
+    the model's own, with its options. seed: of the first of `number` pictures; the next ones count up."""
+
+    model: str | None = None
+    method: str | None = None
+    method_options: Mapping[str, Any] = field(default_factory=dict)
+    number: Count = 1
+    steps: Count = 30
+    guidance: float = 7.5
+    seed: Seed = 0
+    half: bool = False  # float16
+
+
+@dataclass(frozen=True)
+class SampledFiles:
+    """What was written of one picture: "image", "mask" and "overlay"."""
+
+    seed: int
+    class_names: tuple[str, ...]
+    files: Mapping[str, Path]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON takes them."""
+        paths = {kind: str(file) for kind, file in self.files.items()}
+        return {"seed": self.seed, "classes": list(self.class_names), **paths}
+
+
+def sample_pictures(
+    prompt: str, classes: Sequence[ClassLike], out: str | Path, run: SampleRun | None = None
+) -> list[SampledFiles]:
+    """Write `SEED-image.png`, `SEED-mask.png` and `SEED-overlay.png` of each seed, and the sheet."""
+    run, out = run or SampleRun(), Path(out)
+    pipe = loaded_pipeline(run.model, run.half)
+    out.mkdir(parents=True, exist_ok=True)
+    written: list[SampledFiles] = []
+    shown: list[Image.Image] = []
+    captions: list[str] = []
+    for seed in range(run.seed, run.seed + run.number):
+        pipe.set_progress_bar_config(desc=f"seed {seed}")
+        sampled = pipe(
+            prompt,
+            classes=list(classes),
+            mask_method=run.method,
+            mask_options=dict(run.method_options),
+            num_inference_steps=run.steps,
+            guidance_scale=run.guidance,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        pictures = {"image": sampled.images[0], "mask": sampled.masks[0], "overlay": sampled.overlay(0)}
+        files = {kind: out / f"{seed:06d}-{kind}.png" for kind in pictures}
+        for kind, file in files.items():
+            write_picture(pictures[kind], file)
+        written.append(SampledFiles(seed, tuple(sampled.class_names), files))
+        names = sampled.class_names[1:]
+        shown += [pictures["image"], pictures["overlay"]]
+        shown += [sampled.heatmap_picture(0, name) for name in names]
+        captions += [f"seed {seed}", "masks", *names]
+    sheet = contact_sheet(shown, columns=len(shown) // run.number, captions=captions)
+    write_picture(sheet, out / SHEET)
+    return written
+
+
+def write_picture(picture: Image.Image, file: Path) -> None:
+    """Write a PNG in one piece."""
+    with replacing(file) as partial:
+        picture.save(partial, "PNG")
