@@ -37,6 +37,11 @@ def parsed_option(text: str, flag: str = "--option") -> tuple[str, Any]:
     return name, yaml.safe_load(value)
 
 
+def choice(word: str | None) -> Any:
+    """One of a few words: the options that take it know them, and refuse others."""
+    return word
+
+
 def named(text: str, flag: str, form: str) -> tuple[str, str]:
     """The two sides of `name=…`; `form` says what stands on the right one."""
     name, given, value = text.partition("=")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from train_segmenter.commands import shared_options as command_options
+from diffusers_attnmask.ground.typed import choice, parsed_names
 from train_segmenter.commands.shared_options import (
     DATA_HELP,
     CpuOption,
@@ -22,6 +22,8 @@ from train_segmenter.commands.shared_options import (
     StepsOption,
     StrideOption,
     WindowOption,
+    parsed_groups,
+    parsed_inference,
 )
 
 
@@ -52,36 +54,21 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Judge a segmenter on real pairs; a seg-diffusion model is asked for the data's own classes."""
-    from train_segmenter.card import Evaluation
-    from train_segmenter.evaluation import evaluate as judge
-    from train_segmenter.evaluation.open_vocabulary import VOC_UNSEEN
-    from train_segmenter.evaluation.pictures import class_chart, worst_pictures
+    from train_segmenter.evaluation.run import EvaluateRun, evaluate_model
 
-    inference = command_options.inference(window, stride, scales, flip)
-    segmenter = command_options.loaded(
-        model,
-        cpu,
+    run = EvaluateRun(
+        inference=parsed_inference(window, stride, scales, flip),
         denoising_steps=denoising_steps,
         ensemble_size=ensemble_size,
         seen_penalty=seen_penalty,
-    )
-    source = command_options.judged_source(data)
-    if segmenter.open_vocabulary and not group and others == "error":
-        segmenter = segmenter.for_classes(source.class_names)
-    source = command_options.in_vocabulary(source, segmenter.class_names, others, group)
-    hidden = command_options.names(unseen) if unseen else VOC_UNSEEN if open_vocabulary else None
-    report = judge(
-        segmenter,
-        source,
-        inference,
-        batch_size=batch_size,
         boundary=boundary,
-        worst=worst if out else 0,
-        unseen=hidden,
-        progress=not as_json,
+        open_vocabulary=open_vocabulary,
+        unseen=parsed_names(unseen or ""),
+        others=choice(others),
+        groups=parsed_groups(group),
+        worst=worst,
+        batch_size=batch_size,
+        cpu=cpu,
     )
-    if out is not None:
-        Evaluation(report, data).write(out)
-        class_chart(report, out / "iou.png")
-        worst_pictures(report, segmenter, source, inference, out / "worst")
+    report = evaluate_model(model, data, run, out, progress=not as_json)
     typer.echo(json.dumps({"data": data, **report.to_dict()}) if as_json else report.table())

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from train_segmenter.commands import shared_options as command_options
+from diffusers_attnmask.ground.typed import parsed_names
 from train_segmenter.commands.shared_options import (
     CpuOption,
     EnsembleOption,
@@ -20,6 +19,7 @@ from train_segmenter.commands.shared_options import (
     StepsOption,
     StrideOption,
     WindowOption,
+    parsed_inference,
 )
 
 
@@ -61,14 +61,11 @@ def segment(
     as_json: JsonOption = False,
 ) -> None:
     """Write masks and overlays of your own pictures; seg-diffusion finds any words and shows its doubts."""
-    from tqdm import tqdm
+    from train_segmenter.segmenting.run import SegmentRun, segment_pictures
 
-    from train_segmenter.models.registry import is_seg_diffusion, model_folder
-    from train_segmenter.segmenting.with_segmenter import find_images
-
-    found = find_images(images)
-    diffusion = command_options.given(
-        classes=classes,
+    run = SegmentRun(
+        inference=parsed_inference(window, stride, scales, flip),
+        classes=None if classes is None else parsed_names(classes),
         denoising_steps=denoising_steps,
         ensemble_size=ensemble_size,
         processing_res=processing_res,
@@ -77,46 +74,10 @@ def segment(
         seen_penalty=seen_penalty,
         seed=seed,
         precision=precision,
+        cpu=cpu,
     )
-    if is_seg_diffusion(str(model_folder(model))):
-        if window or stride or flip or scales != "1":
-            raise ValueError(
-                "seg-diffusion takes no windows, scales or mirrored copies: see --ensemble-size."
-            )
-        written = _with_diffusion(model, found, out, command_options.device(cpu), diffusion)
+    written = segment_pictures(images, model, out, run, progress=not as_json)
+    if as_json:
+        typer.echo(json.dumps([{kind: str(path) for kind, path in paths.items()} for paths in written]))
     else:
-        if diffusion:
-            typed = ", ".join(f"--{name.replace('_', '-')}" for name in diffusion)
-            raise ValueError(f"{model} is no seg-diffusion model: leave {typed} out.")
-        inference = command_options.inference(window, stride, scales, flip)
-        written = _with_segmenter(model, found, out, inference, cpu)
-    rows = [
-        {"image": str(image), **{kind: str(path) for kind, path in paths.items()}}
-        for image, paths in zip(
-            found, tqdm(written, total=len(found), desc="segmenting", disable=as_json), strict=True
-        )
-    ]
-    typer.echo(json.dumps(rows) if as_json else f"{len(rows)} masks and overlays in {out}")
-
-
-def _with_segmenter(
-    model: str, images: Sequence[Path], out: Path, inference: Any, cpu: bool
-) -> Iterator[dict[str, Path]]:
-    from train_segmenter.segmenting.with_segmenter import segment as run
-
-    segmenter = command_options.loaded(model, cpu)
-    for mask, overlay in run(segmenter, images, out, inference):
-        yield {"mask": mask, "overlay": overlay}
-
-
-def _with_diffusion(
-    model: str, images: Sequence[Path], out: Path, device: str, typed: dict[str, Any]
-) -> Iterator[dict[str, Path]]:
-    from diffusers_attnmask.seg_diffusion.sampling import MaskSampling
-    from train_segmenter.segmenting.with_diffusion import load_pipeline
-    from train_segmenter.segmenting.with_diffusion import segment as run
-
-    words = command_options.names(typed.pop("classes", ""))
-    pipe = load_pipeline(model, typed.pop("precision", "fp32"), device)
-    seed = typed.pop("seed", 0)
-    return run(pipe, images, out, words, MaskSampling(**typed), seed)
+        typer.echo(f"{len(written)} masks and overlays in {out}")

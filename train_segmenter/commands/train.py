@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from diffusers_attnmask.ground.typed import choice, given, parsed_names, parsed_option
 from train_segmenter.commands.shared_options import (
     DATA_HELP,
     CpuOption,
     GroupOption,
     JsonOption,
     OthersOption,
-    given,
-    in_vocabulary,
-    judged_source,
-    names,
+    parsed_groups,
 )
-
-if TYPE_CHECKING:
-    from train_segmenter.data import Source
-    from train_segmenter.models import Segmenter
-    from train_segmenter.training.options import TrainingRecipe
 
 
 def train(
@@ -104,132 +95,48 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train a segmenter on generated or real pairs."""
-    from train_segmenter.augmentation.options import AugmentOptions
-    from train_segmenter.card import Evaluation, write_card
-    from train_segmenter.data import check_source
-    from train_segmenter.export import export as write_export
-    from train_segmenter.models.registry import is_seg_diffusion
-    from train_segmenter.models.seg_diffusion.options import whole_images
-    from train_segmenter.training.loop import train as run
-    from train_segmenter.training.self_training import self_train
+    from train_segmenter.training.run import TrainRun, train_model
 
-    settings = _settings(recipe, model, model_option)
-    diffusion = is_seg_diffusion(settings.model)
-    if diffusion and (loss or export):
-        raise ValueError(
-            "seg-diffusion learns by its own loss and has no export: leave --loss and --export out."
-        )
-    source = _training_source(data, weight, classes, others, group)
-    typed = given(
-        steps=steps,
-        batch_size=batch_size,
-        accumulate=accumulate,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        loss=loss,
-        precision=precision,
-        ema=ema,
-        augment=settings.training.augment or (AugmentOptions() if augment else None),
-        seed=seed,
-        workers=workers,
-        evaluate_every=evaluate_every,
-        save_every=save_every,
-        log_every=log_every,
-        trackers=tuple(tracker) if tracker else None,
+    run = TrainRun(
+        recipe=recipe,
+        model=model,
+        model_options=dict(parsed_option(word, "--model-option") for word in model_option or ()),
+        changes=given(
+            steps=steps,
+            batch_size=batch_size,
+            accumulate=accumulate,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            loss=loss,
+            precision=precision,
+            ema=ema,
+            seed=seed,
+            workers=workers,
+            evaluate_every=evaluate_every,
+            save_every=save_every,
+            log_every=log_every,
+            trackers=tuple(tracker) if tracker else None,
+        ),
+        crop=crop,
+        augment=augment,
+        validation=validation,
+        weights=tuple(weight or ()),
+        classes=parsed_names(classes or ""),
+        others=choice(others),
+        groups=parsed_groups(group),
+        pretrained=choice(pretrained),
+        self_training=self_training,
+        confidence=confidence,
+        resume=resume,
+        check=check,
+        export=choice(export),
+        cpu=cpu,
     )
-    options = replace(settings.training, **typed)
-    if crop or not recipe:
-        crop = crop or min(512, *source[0].mask.shape)
-        options = replace(options, augmentation=replace(options.augmentation, crop=crop))
-        if diffusion and not recipe:
-            options = replace(options, augmentation=whole_images(crop, *source[0].mask.shape))
-    judged = None
-    if validation:
-        judged = in_vocabulary(judged_source(validation), source.class_names, others, group)
-    if check and not resume:
-        for part in (source, judged):
-            if part is not None:
-                check_source(part, progress=not as_json)
-
-    def new_model() -> Segmenter:
-        return _model(settings, source.class_names, pretrained, options.seed)
-
-    common = {"validation": judged, "resume": resume, "cpu": cpu, "progress": not as_json}
-    if self_training:
-        trained = self_train(new_model, source, options, out, confidence=confidence, **common)
-    else:
-        trained = run(new_model(), source, options, out, **common)
-    if not _main_process():
+    trained = train_model(data, out, run, progress=not as_json)
+    if trained is None:  # another process tells
         return
-    if trained.report is not None:
-        Evaluation(trained.report, validation).write(out)
-    write_card(out, data=", ".join(data))
-    if export:
-        side = options.augmentation.crop or 512
-        write_export(trained.model, out / f"model.{export}", side, side)
     score = trained.report.mean_iou if trained.report else None
-    result = {"model": str(out), "steps": options.steps, "mean_iou": score}
-    typer.echo(
-        json.dumps(result) if as_json else f"trained {out}" + (f": mean IoU {score:.4f}" if score else "")
-    )
-
-
-def _settings(recipe: str | None, model: str | None, model_options: list[str] | None) -> TrainingRecipe:
-    """The recipe, or the defaults, under what was typed."""
-    from train_segmenter.training.options import TrainingRecipe, TrainOptions
-
-    settings = TrainingRecipe(model or "smp:unet:resnet18", {}, TrainOptions())
-    if recipe is not None:
-        from recipes import find
-
-        settings = TrainingRecipe.read(find(recipe))
-    if model_options and Path(model or settings.model).exists():
-        raise ValueError(
-            f"{model or settings.model} keeps the options that it has: leave --model-option out."
-        )
-    options = {**settings.model_options, **dict(_model_option(word) for word in model_options or ())}
-    return replace(settings, model=model or settings.model, model_options=options)
-
-
-def _model_option(word: str) -> tuple[str, Any]:
-    """A name and its value, which is read as YAML."""
-    import yaml
-
-    name, equals, value = word.partition("=")
-    if not equals:
-        raise ValueError(f"A model option is written as name=value, not {word!r}.")
-    return name, yaml.safe_load(value)
-
-
-def _training_source(
-    data: list[str],
-    weights: list[float] | None,
-    classes: str | None,
-    others: str,
-    group: list[str] | None,
-) -> Source:
-    from train_segmenter.data import Mixture, open_source
-
-    sources = [open_source(word) for word in data]
-    class_names = names(classes) if classes else tuple(sources[0].class_names)
-    sources = [in_vocabulary(source, class_names, others, group) for source in sources]
-    if len(sources) == 1 and not weights:
-        return sources[0]
-    return Mixture(tuple(sources), tuple(weights or [1.0] * len(sources)))
-
-
-def _model(settings: TrainingRecipe, classes: Sequence[str], pretrained: str, seed: int) -> Segmenter:
-    import torch
-
-    from train_segmenter.models import create, load
-
-    torch.manual_seed(seed)
-    if Path(settings.model).exists():
-        return load(settings.model).for_classes(classes)
-    return create(settings.model, tuple(classes), pretrained, **settings.model_options)
-
-
-def _main_process() -> bool:
-    from accelerate import PartialState
-
-    return PartialState().is_main_process
+    if as_json:
+        typer.echo(json.dumps({"model": str(out), "steps": trained.options.steps, "mean_iou": score}))
+    else:
+        typer.echo(f"trained {out}" + (f": mean IoU {score:.4f}" if score else ""))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import numpy as np
 
 from diffusers_attnmask.ground.class_tables import class_table
 from train_segmenter.data.base import IGNORE, Sample, Source
 
-OTHERS = ("error", "background", "ignore")
+Others = Literal["error", "background", "ignore"]
 CITYSCAPES_GROUPS = class_table("cityscapes-human-vehicle").groups  # those that DiffuMask (ICCV 2023) judges
 
 
@@ -24,11 +25,11 @@ class ClassMap:
 
     class_names: tuple[str, ...]
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    others: str = "error"
+    others: Others = "error"
 
     def __post_init__(self) -> None:
-        if self.others not in OTHERS:
-            raise ValueError(f"others is one of {', '.join(OTHERS)}, not {self.others!r}.")
+        if self.others not in get_args(Others):
+            raise ValueError(f"others is one of {', '.join(get_args(Others))}, not {self.others!r}.")
         if len(set(self.class_names)) != len(self.class_names):
             raise ValueError(f"A class is named twice: {', '.join(self.class_names)}.")
         if unknown := set(self.groups) - set(self.class_names):

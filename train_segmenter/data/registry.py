@@ -19,6 +19,8 @@ FORMATS: dict[str, Callable[..., Source]] = {
     "folder": lambda path, **split: folder(Path(path), **split),
     "hub": hub,
 }
+# What is judged where a word names no split.
+JUDGED_SPLIT = {"voc": "val", "cityscapes": "val", "coco": "val2017"}
 
 
 def open_source(spec: str, split: str | None = None) -> Source:
@@ -36,3 +38,8 @@ def open_source(spec: str, split: str | None = None) -> Source:
     if reader is hub and (Path(path) / "images").is_dir() and (Path(path) / "masks").is_dir():
         reader = FORMATS["folder"]
     return reader(path, **({"split": split} if split else {}))
+
+
+def open_judged(spec: str) -> Source:
+    """Opens a source for judging: where the word names no split, the one that its format keeps for that."""
+    return open_source(spec, JUDGED_SPLIT.get(spec.partition(":")[0].lower()))

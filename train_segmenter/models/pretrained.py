@@ -7,13 +7,13 @@ import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from huggingface_hub import constants
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-POLICIES = ("auto", "require", "none")
+Pretrained = Literal["auto", "require", "none"]
 PATIENCE = 5.0  # seconds for the Hub to take a connection
 UNREACHABLE = (
     LocalEntryNotFoundError,
@@ -29,8 +29,8 @@ Built = TypeVar("Built")
 
 def build(policy: str, pretrained: Callable[[], Built], random: Callable[[], Built], what: str) -> Built:
     """The pretrained model, or the random one as the policy allows."""
-    if policy not in POLICIES:
-        raise ValueError(f"pretrained is one of {', '.join(POLICIES)}, not {policy!r}.")
+    if policy not in get_args(Pretrained):
+        raise ValueError(f"pretrained is one of {', '.join(get_args(Pretrained))}, not {policy!r}.")
     if policy == "none":
         return random()
     try:

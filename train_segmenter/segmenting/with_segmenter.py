@@ -36,7 +36,7 @@ def find_images(words: Sequence[str]) -> list[Path]:
 
 def segment(
     model: Segmenter, images: Sequence[Path], out: Path, inference: Inference | None = None
-) -> Iterator[tuple[Path, Path]]:
+) -> Iterator[dict[str, Path]]:
     """Writes `NAME_mask.png` (palette, class ids) and `NAME_overlay.png`; yields both paths as it goes."""
     for path in images:
         pixels = read_image(path)
@@ -49,7 +49,7 @@ def segment(
         for kind, picture in pictures.items():
             with replacing(written[kind]) as temporary:
                 picture.save(temporary)
-        yield written["mask"], written["overlay"]
+        yield written
 
 
 def _distinct(images: list[Path]) -> None:

@@ -1,0 +1,89 @@
+"""A whole evaluation: a model by its folder or name, data by their word, and the report with its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+
+from diffusers_attnmask.ground.device import best_device
+from diffusers_attnmask.ground.options import Count, Share, options
+from diffusers_attnmask.ground.typed import given
+from train_segmenter.card import Evaluation
+from train_segmenter.data import ClassMap, mapped
+from train_segmenter.data.class_map import Others
+from train_segmenter.data.registry import open_judged
+from train_segmenter.evaluation.inference import Inference
+from train_segmenter.evaluation.judge import evaluate
+from train_segmenter.evaluation.open_vocabulary import VOC_UNSEEN
+from train_segmenter.evaluation.pictures import class_chart, worst_pictures
+from train_segmenter.evaluation.scores import Report
+from train_segmenter.models import Segmenter, load
+
+CHART, WORST = "iou.png", "worst"
+
+
+@options(kw_only=True)
+class EvaluateRun:
+    """What an evaluation is asked beside its model and its data.
+
+    denoising_steps, ensemble_size, seen_penalty: of seg-diffusion, by default those of its training. unseen:
+    the classes that training has not seen; with open_vocabulary, by default VOC's. others and groups: as in
+    `ClassMap`. worst: how many of the worst pictures are written.
+    """
+
+    inference: Inference = field(default_factory=Inference)
+    denoising_steps: Count | None = None
+    ensemble_size: Count | None = None
+    seen_penalty: Share | None = None
+    boundary: bool = False
+    open_vocabulary: bool = False
+    unseen: tuple[str, ...] = ()
+    others: Others = "error"
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    worst: int = 8
+    batch_size: Count = 8
+    cpu: bool = False
+
+
+def evaluate_model(
+    model: str | Path,
+    data: str,
+    run: EvaluateRun | None = None,
+    out: str | Path | None = None,
+    *,
+    progress: bool = True,
+) -> Report:
+    """Judge a model on the pairs of a word (`open_source`); `out` gets JSON, a chart and the worst pictures.
+
+    A model that takes any words is asked for the data's own classes, unless these are to be mapped.
+    """
+    run = run or EvaluateRun()
+    segmenter = _loaded(str(model), run)
+    source = open_judged(data)
+    if segmenter.open_vocabulary and not run.groups and run.others == "error":
+        segmenter = segmenter.for_classes(source.class_names)
+    source = mapped(source, ClassMap(tuple(segmenter.class_names), run.groups, run.others))
+    report = evaluate(
+        segmenter,
+        source,
+        run.inference,
+        batch_size=run.batch_size,
+        boundary=run.boundary,
+        worst=run.worst if out else 0,
+        unseen=run.unseen or (VOC_UNSEEN if run.open_vocabulary else None),
+        progress=progress,
+    )
+    if out is not None:
+        Evaluation(report, data).write(Path(out))
+        class_chart(report, Path(out) / CHART)
+        worst_pictures(report, segmenter, source, run.inference, Path(out) / WORST)
+    return report
+
+
+def _loaded(model: str, run: EvaluateRun) -> Segmenter:
+    segmenter = load(model).to(best_device(run.cpu))
+    sampling = given(
+        denoising_steps=run.denoising_steps, ensemble_size=run.ensemble_size, seen_penalty=run.seen_penalty
+    )
+    return segmenter.sampled(**sampling) if sampling else segmenter

@@ -1,0 +1,174 @@
+"""A whole training: data by their words, a recipe and what changes it, one stage or two, card and export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from accelerate import PartialState
+
+import recipes
+from diffusers_attnmask.ground.options import Count, options
+from train_segmenter.augmentation.options import AugmentOptions
+from train_segmenter.card import Evaluation, write_card
+from train_segmenter.data import ClassMap, Mixture, Source, check_source, mapped, open_source
+from train_segmenter.data.class_map import Others
+from train_segmenter.data.registry import open_judged
+from train_segmenter.evaluation.scores import Report
+from train_segmenter.export import export
+from train_segmenter.models import Segmenter, create, load
+from train_segmenter.models.pretrained import Pretrained
+from train_segmenter.models.registry import is_seg_diffusion
+from train_segmenter.models.seg_diffusion.options import whole_images
+from train_segmenter.training.loop import train
+from train_segmenter.training.options import TrainingRecipe, TrainOptions
+from train_segmenter.training.self_training import self_train
+
+DEFAULT_MODEL = "smp:unet:resnet18"
+DEFAULT_CROP = 512  # pixels; less where the images are smaller
+
+
+@options(kw_only=True)
+class TrainRun:
+    """What a training is asked beside its data and its folder.
+
+    recipe: an object, a YAML file or a bundled recipe's name; by default small settings. model (a name, or
+    the folder of a trained one to go on from), model_options and changes (of `TrainOptions`) come over it.
+    crop: side of the training crops. augment: splice, warp, occlude and blur whole pairs, as the recipe says
+    or by default. validation: data whose best mean IoU decides what is kept. weights: of each data in their
+    mixture. classes: names by id, by default those of the first data; others and groups as in `ClassMap`.
+    confidence: of the labels of self-training. check: read all pairs first. export: the kind of a file for
+    other runtimes.
+    """
+
+    recipe: TrainingRecipe | Path | str | None = None
+    model: str | None = None
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    crop: Count | None = None
+    augment: bool = False
+    validation: str | None = None
+    weights: tuple[float, ...] = ()
+    classes: tuple[str, ...] = ()
+    others: Others = "error"
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    pretrained: Pretrained = "auto"
+    self_training: bool = False
+    confidence: float = 0.0
+    resume: bool = False
+    check: bool = True
+    export: Literal["pt2", "onnx"] | None = None
+    cpu: bool = False
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """The kept model, what it was trained with, and its validation report, if there was one."""
+
+    model: Segmenter
+    options: TrainOptions
+    report: Report | None
+
+
+def train_model(
+    data: Sequence[str], out: str | Path, run: TrainRun | None = None, *, progress: bool = True
+) -> TrainedRun | None:
+    """Train on the pairs of words (`open_source`), and leave model, curves, card and evaluation in `out`.
+
+    Of several processes only the main one has a result; the others get None.
+    """
+    run, out = run or TrainRun(), Path(out)
+    recipe = _recipe(run)
+    source = _source(data, run)
+    options = _options(recipe, source, run)
+    judged = _mapped(open_judged(run.validation), source.class_names, run) if run.validation else None
+    if run.check and not run.resume:
+        for part in (source, judged):
+            if part is not None:
+                check_source(part, progress=progress)
+
+    def new_model() -> Segmenter:
+        return _model(recipe, source.class_names, run.pretrained, options.seed)
+
+    common: dict[str, Any] = {
+        "validation": judged, "resume": run.resume, "cpu": run.cpu, "progress": progress,
+    }  # fmt: skip
+    if run.self_training:
+        trained = self_train(new_model, source, options, out, confidence=run.confidence, **common)
+    else:
+        trained = train(new_model(), source, options, out, **common)
+    if not PartialState().is_main_process:
+        return None
+    if trained.report is not None and run.validation:
+        Evaluation(trained.report, run.validation).write(out)
+    write_card(out, data=", ".join(data))
+    if run.export:
+        side = options.augmentation.crop or DEFAULT_CROP
+        export(trained.model, out / f"model.{run.export}", side, side)
+    return TrainedRun(trained.model, options, trained.report)
+
+
+def adjusted_recipe(
+    recipe: TrainingRecipe | Path | str | None,
+    otherwise: TrainingRecipe,
+    model: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> TrainingRecipe:
+    """A recipe, read where it is only named, or the other one; with a model and changes of its training."""
+    if recipe is None:
+        recipe = otherwise
+    elif not isinstance(recipe, TrainingRecipe):
+        recipe = TrainingRecipe.read(recipes.find(recipe))
+    training = replace(recipe.training, **(changes or {}))
+    return replace(recipe, model=model or recipe.model, training=training)
+
+
+def _recipe(run: TrainRun) -> TrainingRecipe:
+    """The recipe under what the run says."""
+    default = TrainingRecipe(DEFAULT_MODEL, {}, TrainOptions())
+    recipe = adjusted_recipe(run.recipe, default, run.model, run.changes)
+    if is_seg_diffusion(recipe.model) and ("loss" in run.changes or run.export):
+        raise ValueError(
+            "seg-diffusion learns by its own loss and has no export: leave --loss and --export out."
+        )
+    if run.model_options and Path(recipe.model).exists():
+        raise ValueError(f"{recipe.model} keeps the options that it has: leave --model-option out.")
+    return replace(recipe, model_options={**recipe.model_options, **run.model_options})
+
+
+def _source(data: Sequence[str], run: TrainRun) -> Source:
+    """The data in the classes to train, mixed where there are several."""
+    sources = [open_source(word) for word in data]
+    class_names = run.classes or tuple(sources[0].class_names)
+    sources = [_mapped(source, class_names, run) for source in sources]
+    if len(sources) == 1 and not run.weights:
+        return sources[0]
+    return Mixture(tuple(sources), run.weights or (1.0,) * len(sources))
+
+
+def _mapped(source: Source, class_names: Sequence[str], run: TrainRun) -> Source:
+    return mapped(source, ClassMap(tuple(class_names), run.groups, run.others))
+
+
+def _options(recipe: TrainingRecipe, source: Source, run: TrainRun) -> TrainOptions:
+    """The recipe's settings; what no recipe says depends on the size of the images."""
+    options = recipe.training
+    if run.augment and options.augment is None:
+        options = replace(options, augment=AugmentOptions())
+    if run.crop is None and run.recipe is not None:
+        return options
+    height, width = source[0].mask.shape
+    crop = run.crop or min(DEFAULT_CROP, height, width)
+    if is_seg_diffusion(recipe.model) and run.recipe is None:
+        return replace(options, augmentation=whole_images(crop, height, width))
+    return replace(options, augmentation=replace(options.augmentation, crop=crop))
+
+
+def _model(recipe: TrainingRecipe, classes: Sequence[str], pretrained: Pretrained, seed: int) -> Segmenter:
+    torch.manual_seed(seed)
+    if Path(recipe.model).exists():
+        return load(recipe.model).for_classes(classes)
+    return create(recipe.model, tuple(classes), pretrained, **recipe.model_options)
