@@ -17,6 +17,7 @@ from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.columns import MAPS
 
 LABELS = "id2label.json"
+FILTER_TABLE = "filter.csv"  # of a filtered dataset: all pairs before, kept or not, and why
 BATCH = 32  # rows in memory
 
 

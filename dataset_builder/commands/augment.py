@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from diffusers_attnmask.ground.typed import choice
+
 
 def augment(
     data: Annotated[str, typer.Option(help="Dataset folder or Hub name; it stays as it is.")],
@@ -31,35 +33,29 @@ def augment(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Make a dataset of augmented pairs: splicing, blur, occlusion, perspective, turns."""
-    from tqdm import tqdm
-
-    from dataset_builder.augmentation.rows import AugmentedRows
-    from dataset_builder.building.layout import SPLIT
-    from dataset_builder.dataset_copies import new_folder, write_rows
-    from dataset_builder.hub.card import CARD, write_derived_card
+    from dataset_builder.augmentation.run import AugmentRun, augment_dataset
     from train_segmenter.augmentation.options import PUBLISHED_GRIDS, AugmentOptions
-    from train_segmenter.data.hub import hub
 
-    options = AugmentOptions(
-        splice=splice,
-        grids=tuple(map(parsed_grid, grid)) if grid else PUBLISHED_GRIDS,
-        blur=blur,
-        occlude=occlude,
-        occluded=occluded,
-        perspective=perspective,
-        turn=turn,
+    run = AugmentRun(
+        augment=AugmentOptions(
+            splice=splice,
+            grids=tuple(map(parsed_grid, grid)) if grid else PUBLISHED_GRIDS,
+            blur=blur,
+            occlude=occlude,
+            occluded=choice(occluded),
+            perspective=perspective,
+            turn=turn,
+        ),
+        copies=copies,
+        originals=originals,
+        seed=seed,
+        split=split,
     )
-    source = hub(data, split)
-    rows = AugmentedRows(source, options, copies, seed, originals)
-    with new_folder(out) as work:
-        shown = tqdm(rows, "augmenting", total=len(rows), unit="pair")
-        write_rows({split: (shown, len(rows))}, rows.features, source.class_names, work)
-        if split == SPLIT and (Path(data) / CARD).is_file():
-            write_derived_card(work, out.resolve().name, Path(data))
+    made = augment_dataset(data, out, run)
     if as_json:
-        typer.echo(json.dumps({"out": str(out), "pairs": len(rows), "of": len(source)}))
+        typer.echo(json.dumps({"out": str(out), "pairs": made.pairs, "of": made.of}))
     else:
-        typer.echo(f"{len(rows)} pairs of {len(source)} are in {out.resolve()}")
+        typer.echo(f"{made.pairs} pairs of {made.of} are in {out.resolve()}")
 
 
 def parsed_grid(text: str) -> tuple[int, int]:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from diffusers_attnmask.ground.typed import choice
+
 
 def build(
     recipe: Annotated[str, typer.Option(help="YAML file, or the name of a bundled recipe such as tiny.")],
@@ -27,32 +29,21 @@ def build(
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Build a dataset of images and masks that `load_dataset` reads."""
+    from dataset_builder.building.dataset import build_dataset
     from dataset_builder.building.run import EngineOptions
-    from dataset_builder.building.run import build as run
-    from dataset_builder.hub.card import write_card
     from dataset_builder.recipe import Recipe
 
     asked = Recipe.read(recipe).with_changes(pairs=num_pairs, shard_size=shard_size, seed=seed)
-    options = EngineOptions(engine, workers, address)
+    options = EngineOptions(choice(engine), workers, address)
     try:
-        if push_to is None:
-            manifest = run(asked, out, options)
-            write_card(out)
-        else:
-            from dataset_builder.hub.push import Push
-
-            push = Push(push_to, private)
-            manifest = run(asked, out, options, on_shard=lambda path: push.stage(path, out))
-            write_card(out, repo=push_to)
-            push.commit(out)
+        built = build_dataset(asked, out, options, push_to=push_to, private=private)
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from here", err=True)
         raise typer.Exit(130) from None
+    tally = built.tally
     if as_json:
-        typer.echo(json.dumps({"out": str(out), **manifest.tally.to_dict(), "incidents": manifest.incidents}))
+        typer.echo(json.dumps({"out": str(out), **tally.to_dict(), "incidents": built.incidents}))
         return
-    typer.echo(
-        f"{manifest.tally.pairs} pairs are in {out.resolve()}; read them with load_dataset({str(out)!r})"
-    )
-    if push_to is not None:
-        typer.echo(f"pushed to {push.address}")
+    typer.echo(f"{tally.pairs} pairs are in {out.resolve()}; read them with load_dataset({str(out)!r})")
+    if built.address is not None:
+        typer.echo(f"pushed to {built.address}")

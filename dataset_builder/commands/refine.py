@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from diffusers_attnmask.ground.typed import choice
 
 
 def refine(
@@ -47,50 +48,31 @@ def refine(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Make every mask anew: affinity, random walk, thresholds by match, CRF, whole regions, edges."""
-    import torch
-
-    from dataset_builder.building.layout import SPLIT
-    from dataset_builder.dataset_copies import mask_names, new_folder, open_dataset, write_rows
-    from dataset_builder.hub.card import write_derived_card
-    from dataset_builder.recipe import Refinement
     from dataset_builder.refinement.affinity.augment import ViewOptions
-    from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
-    from dataset_builder.refinement.affinity.training import AffinityTraining, train_affinity_net
-    from dataset_builder.refinement.dataset import ConfidentExamples, MappedPairs, refined_rows
-    from dataset_builder.refinement.refine_mask import refine_options
+    from dataset_builder.refinement.affinity.network import AffinityNetOptions
+    from dataset_builder.refinement.affinity.training import AffinityTraining
+    from dataset_builder.refinement.run import RefineRun, refine_dataset
 
-    training = AffinityTraining(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        view=ViewOptions(crop=crop),
-        seed=seed,
+    run = RefineRun(
+        method=choice(method),
+        whole_regions=whole_regions,
+        snap=snap,
+        fill=fill,
+        uncertain=choice(uncertain),
+        crf=choice(crf),
+        scale_crf=scale_crf,
+        net=AffinityNetOptions(backbone, stride=stride, pretrained=pretrained),
+        training=AffinityTraining(
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            view=ViewOptions(crop=crop),
+            seed=seed,
+        ),
+        thresholds=thresholds,
     )
-    torch.manual_seed(seed)
-    with new_folder(out) as work:
-        pairs = MappedPairs(open_dataset(data))
-        net, network = None, str(work / "affinity") if method == "affinity" else None
-        refinement = Refinement(
-            method,
-            network,
-            crf,
-            scale_crf,
-            fill=fill,
-            uncertain=uncertain,
-            whole_regions=whole_regions,
-            snap=snap,
-        )
-        if network is not None:
-            net = AffinityNet(AffinityNetOptions(backbone, stride=stride, pretrained=pretrained))
-            options = replace(refine_options(refinement), thresholds=thresholds)
-            examples = ConfidentExamples(pairs, options)
-            train_affinity_net(net, examples, training, Path(network), resume=True)
-        rows, features = refined_rows(pairs, refinement, net), pairs.dataset.features
-        write_rows({SPLIT: (rows, len(pairs))}, features, mask_names(features), work)
-        write_derived_card(work, out.resolve().name, data)
+    pairs = refine_dataset(data, out, run)
     if as_json:
-        typer.echo(json.dumps({"out": str(out), "pairs": len(pairs)}))
+        typer.echo(json.dumps({"out": str(out), "pairs": pairs}))
     else:
-        typer.echo(
-            f"{len(pairs)} refined pairs are in {out.resolve()}; read them with load_dataset({str(out)!r})"
-        )
+        typer.echo(f"{pairs} refined pairs are in {out.resolve()}; read them with load_dataset({str(out)!r})")

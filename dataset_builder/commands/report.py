@@ -17,11 +17,8 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print the page's path as JSON.")] = False,
 ) -> None:
     """Write a page with counts, histograms, a gallery with masks, and what was left out and why."""
-    from dataset_builder.hub.fetch import local_folder
     from dataset_builder.report.collect import ReportOptions
-    from dataset_builder.report.page import write_report
+    from dataset_builder.report.run import report_dataset
 
-    folder = local_folder(dataset)
-    page = out or (folder if Path(dataset).is_dir() else Path()) / "report.html"
-    write_report(folder, page, ReportOptions(gallery, extremes), title=Path(dataset).resolve().name)
+    page = report_dataset(dataset, out, ReportOptions(gallery, extremes))
     typer.echo(json.dumps({"report": str(page)}) if as_json else f"open {page.resolve()} in a browser")

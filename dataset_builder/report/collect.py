@@ -18,14 +18,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from dataset_builder.building.manifest import Manifest
-from dataset_builder.dataset_folder import StoredPair, read_pairs, shard_paths
+from dataset_builder.dataset_folder import FILTER_TABLE, StoredPair, read_pairs, shard_paths
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
 from diffusers_attnmask.ground.palette import Colour
 
 IGNORE = 255
 COVERAGE_BINS = 10
 THUMBNAIL = 224  # pixels, the longer side
-FILTER_TABLE = "filter.csv"
 OVERLAY_ALPHA = 150
 
 

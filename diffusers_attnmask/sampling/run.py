@@ -53,7 +53,7 @@ def sample_pictures(
 ) -> list[SampledFiles]:
     """Write `SEED-image.png`, `SEED-mask.png` and `SEED-overlay.png` of each seed, and the sheet."""
     run, out = run or SampleRun(), Path(out)
-    pipe = loaded_pipeline(run.model, run.half)
+    pipe: Any = loaded_pipeline(run.model, run.half)  # of its family's own class, too, which nothing declares
     out.mkdir(parents=True, exist_ok=True)
     written: list[SampledFiles] = []
     shown: list[Image.Image] = []

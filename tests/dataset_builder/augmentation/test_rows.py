@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import tiny_world
 from dataset_builder.augmentation.rows import AugmentedRows
+from dataset_builder.augmentation.run import AugmentRun, augment_dataset
 from dataset_builder.commands.augment import augment
 from dataset_builder.hub.card import write_card
 from train_segmenter.augmentation.options import AugmentOptions
@@ -86,3 +87,14 @@ def test_a_folder_that_exists_is_not_touched(folder, tmp_path):
         run("--data", folder, "--out", tmp_path)
     with pytest.raises(ValueError, match="--grid '2': write rows and columns as 2x2"):
         run("--data", folder, "--out", tmp_path / "x", "--grid", "2")
+
+
+def test_the_same_from_python(folder, tmp_path):
+    run("--data", folder, "--out", tmp_path / "typed", "--seed", 3, "--grid", "2x2", "--turn", 0.5)
+    asked = AugmentRun(augment=AugmentOptions(grids=((2, 2),), turn=0.5), seed=3)
+    made = augment_dataset(folder, tmp_path / "python", asked, progress=False)
+    assert (made.pairs, made.of) == (12, 6)
+    file = "data/train-00000-of-00001.parquet"
+    assert (tmp_path / "python" / file).read_bytes() == (tmp_path / "typed" / file).read_bytes()
+    with pytest.raises(ValueError, match="copies must be at least 1, not 0"):
+        AugmentRun(copies=0)

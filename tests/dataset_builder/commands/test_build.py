@@ -11,9 +11,13 @@ from typer.testing import CliRunner
 
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building import run
+from dataset_builder.building.dataset import build_dataset
+from dataset_builder.building.run import EngineOptions
 from dataset_builder.commands.build import build
 from dataset_builder.commands.push import push
 from dataset_builder.commands.report import report
+from dataset_builder.recipe import Recipe
+from dataset_builder.report.run import report_dataset
 
 RECIPE = """
 vocabulary:
@@ -91,6 +95,21 @@ def test_the_report_lies_in_the_folder(invoke, recipe, tmp_path):
     result = invoke("report", tmp_path / "data", "--json")
     assert json.loads(result.stdout) == {"report": str(tmp_path / "data" / "report.html")}
     assert "<h1>data</h1>" in (tmp_path / "data" / "report.html").read_text()
+
+
+def test_the_same_from_python(invoke, recipe, tmp_path):
+    asked = Recipe.read(recipe).with_changes(pairs=6)
+    built = build_dataset(asked, tmp_path / "python" / "data", EngineOptions(workers=0), progress=False)
+    assert (built.tally.pairs, dict(built.incidents), built.address) == (6, {}, None)
+    page = report_dataset(str(tmp_path / "python" / "data"))
+    typed = tmp_path / "typed" / "data"
+    invoke("build", "--recipe", recipe, "--out", typed, "--num-pairs", 6, "--workers", 0)
+    invoke("report", typed)
+    assert page == tmp_path / "python" / "data" / "report.html"
+    files = [file for file in (tmp_path / "python").rglob("*") if file.is_file() and file.suffix != ".log"]
+    assert {"README.md", "manifest.json", "report.html", "samples.png"} < {file.name for file in files}
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "typed" / file.relative_to(tmp_path / "python")).read_bytes()
 
 
 def test_a_report_of_nothing_is_refused(invoke, tmp_path):

@@ -10,8 +10,11 @@ from typer.testing import CliRunner
 
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.run import EngineOptions, build
-from dataset_builder.commands import demo
-from dataset_builder.commands.demo import DemoOptions, run, summary
+from dataset_builder.commands.demo import demo
+from dataset_builder.demo import stages
+from dataset_builder.demo.options import DemoOptions
+from dataset_builder.demo.run import run_demo
+from dataset_builder.demo.summary import summary
 from dataset_builder.recipe import Recipe
 
 OPTIONS = DemoOptions(pairs=24, steps=2, judge_steps=2, held_out=4)
@@ -21,18 +24,20 @@ OPTIONS = DemoOptions(pairs=24, steps=2, judge_steps=2, held_out=4)
 def painted(monkeypatch):
     """Pairs without a model, since there is one demo for all of them."""
 
-    def sample(options, folder):
+    def sample_pairs(options, folder):
         recipe = Recipe.read("tiny").with_changes(pairs=options.pairs, seed=options.seed)
         engine = EngineOptions(workers=0)
         build(recipe, folder, engine, make_sampler=PaintedSampler(side=128), show_progress=False)
 
-    monkeypatch.setattr(demo, "sample", sample)
+    monkeypatch.setattr(stages, "sample_pairs", sample_pairs)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_stage_leaves_its_result_and_none_is_done_twice(painted, tmp_path, monkeypatch):
-    scores = run(OPTIONS, tmp_path)
+    announced = []
+    scores = run_demo(tmp_path, OPTIONS, announce=announced.append)
+    assert announced[0] == "[1/6] sample 24 pairs, refine and write them" and len(announced) == 6
     assert scores["sampled"] == 24
     assert 0 < scores["kept"] <= 24
     assert set(scores["mean_iou"]) == {"generated", "exact"}
@@ -43,16 +48,18 @@ def test_every_stage_leaves_its_result_and_none_is_done_twice(painted, tmp_path,
     assert (tmp_path / "filtered" / "README.md").is_file()
 
     monkeypatch.setattr("train_segmenter.training.loop.train", None)
-    monkeypatch.setattr("dataset_builder.commands.filter.filter", None)
-    again = run(OPTIONS, tmp_path)
+    monkeypatch.setattr("dataset_builder.demo.stages.filter_dataset", None)
+    again = run_demo(tmp_path, OPTIONS)
     assert again["mean_iou"] == scores["mean_iou"]
 
 
 def test_the_command_hands_its_options_on(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(demo, "run", lambda options, out: asked.append((options, out)) or {})
+    monkeypatch.setattr(
+        "dataset_builder.demo.run.run_demo", lambda out, options, announce: asked.append((options, out)) or {}
+    )
     app = typer.Typer()
-    app.command()(demo.demo)
+    app.command()(demo)
     command = ["--pairs", "9", "--steps", "5", "--seed", "3", "--workers", "0", "--json"]
     result = CliRunner().invoke(app, [*command, "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output

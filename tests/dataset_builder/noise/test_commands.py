@@ -217,3 +217,57 @@ def test_mask_ids_follow_the_dataset_with_and_without_a_background_name():
     for names, own, expected in ((with_background, [2, 1], [0, 2, 1]), (without, [1, 0], [255, 1, 0])):
         table = mask_ids(pair_features(names), own)
         assert table[:3].tolist() == expected and table[255] == 255
+
+
+def folder_bytes(folder):
+    """All files but the card, which has the name of its folder, and a state whose head has no order."""
+    different = ("README.md", "training.safetensors")
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file() and file.name not in different)
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def test_refining_from_python_is_the_command(data, tmp_path):
+    from dataset_builder.commands.refine import refine
+    from dataset_builder.refinement.affinity.augment import ViewOptions
+    from dataset_builder.refinement.affinity.network import AffinityNetOptions
+    from dataset_builder.refinement.affinity.training import AffinityTraining
+    from dataset_builder.refinement.run import RefineRun, refine_dataset
+
+    asked = RefineRun(
+        net=AffinityNetOptions(stride=4),
+        training=AffinityTraining(epochs=1, view=ViewOptions(crop=64), seed=7),
+        snap=True,
+    )
+    assert refine_dataset(data, tmp_path / "python", asked, progress=False) == PAIRS
+    _, error = run(
+        refine, "--data", data, "--out", tmp_path / "typed", "--epochs", 1, "--crop", 64, "--stride", 4,
+        "--seed", 7, "--snap", "--no-pretrained",
+    )  # fmt: skip
+    assert error is None, error
+    assert folder_bytes(tmp_path / "python") == folder_bytes(tmp_path / "typed")
+    with pytest.raises(ValueError, match="decide needs a method that decides"):
+        RefineRun(method="none", uncertain="decide")
+
+
+def test_filtering_from_python_is_the_command(data, tmp_path):
+    from dataset_builder.commands.filter import filter
+    from dataset_builder.noise.prune import PruneOptions
+    from dataset_builder.noise.run import FilterRun, filter_dataset
+
+    asked = FilterRun(
+        model="smp:unet:tu-resnet10t",
+        pretrained="none",
+        folds=2,
+        changes={"steps": 2, "batch_size": 2},
+        crop=32,
+        prune=PruneOptions(keep_fraction=0.5),
+    )
+    found = filter_dataset(data, tmp_path / "python", asked, progress=False)
+    assert found.kept and found.kept + found.dropped == PAIRS
+    _, error = run(
+        filter, "--data", data, "--out", tmp_path / "typed", "--model", "smp:unet:tu-resnet10t",
+        "--pretrained", "none", "--folds", 2, "--steps", 2, "--batch-size", 2, "--crop", 32,
+        "--keep-fraction", 0.5,
+    )  # fmt: skip
+    assert error is None, error
+    assert folder_bytes(tmp_path / "python") == folder_bytes(tmp_path / "typed")

@@ -1,0 +1,51 @@
+"""A whole augmentation: a new dataset of pairs and their changed copies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from dataset_builder.augmentation.rows import AugmentedRows
+from dataset_builder.building.layout import SPLIT
+from dataset_builder.dataset_copies import new_folder, write_rows
+from dataset_builder.hub.card import CARD, write_derived_card
+from diffusers_attnmask.ground.options import Count, Seed, options
+from train_segmenter.augmentation.options import AugmentOptions
+from train_segmenter.data.hub import hub
+
+
+@options(kw_only=True)
+class AugmentRun:
+    """augment: what happens to a pair, and how often. copies: of each pair. originals: whether the pairs
+    themselves stay, before their copies. split: the one that is read and written."""
+
+    augment: AugmentOptions = field(default_factory=AugmentOptions)
+    copies: Count = 1
+    originals: bool = True
+    seed: Seed = 0
+    split: str = SPLIT
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """How many pairs there are now, and of how many they were made."""
+
+    pairs: int
+    of: int
+
+
+def augment_dataset(
+    data: str | Path, out: str | Path, run: AugmentRun | None = None, *, progress: bool = True
+) -> Augmented:
+    """Write a dataset with augmented pairs as a new folder; one that has a card passes it on."""
+    run, out = run or AugmentRun(), Path(out)
+    source = hub(str(data), run.split)
+    rows = AugmentedRows(source, run.augment, run.copies, run.seed, run.originals)
+    with new_folder(out) as work:
+        shown = tqdm(rows, "augmenting", total=len(rows), unit="pair", disable=not progress)
+        write_rows({run.split: (shown, len(rows))}, rows.features, source.class_names, work)
+        if run.split == SPLIT and (Path(data) / CARD).is_file():
+            write_derived_card(work, out.resolve().name, Path(data))
+    return Augmented(len(rows), len(source))

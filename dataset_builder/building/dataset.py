@@ -1,0 +1,49 @@
+"""From a recipe to a dataset with its card and, where asked for, on the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.tally import Tally
+from dataset_builder.hub.card import write_card
+from dataset_builder.hub.push import Push
+from dataset_builder.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class BuiltDataset:
+    """What the build counted, what went wrong on its way, and the address of the repository that has it."""
+
+    tally: Tally
+    incidents: Mapping[str, int]
+    address: str | None = None
+
+
+def build_dataset(
+    recipe: Recipe,
+    out: str | Path,
+    engine: EngineOptions | None = None,
+    *,
+    push_to: str | None = None,
+    private: bool = False,
+    progress: bool = True,
+) -> BuiltDataset:
+    """Build what is missing of a dataset folder, and write its card.
+
+    push_to: a dataset repository, which gets every file as soon as it is built, and shows them at the end.
+    """
+    folder = Path(out)
+    push = Push(push_to, private) if push_to else None
+
+    def finished(shard: Path) -> None:
+        if push is not None:
+            push.stage(shard, folder)
+
+    manifest = build(recipe, folder, engine, show_progress=progress, on_shard=finished)
+    write_card(folder, push_to)
+    if push is not None:
+        push.commit(folder)
+    return BuiltDataset(manifest.tally or Tally(), manifest.incidents, push.address if push else None)

@@ -1,0 +1,97 @@
+"""Pictures, masks, a dataset, a segmenter and its scores: the stages one after the other."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from datasets import load_dataset
+from datasets.utils.logging import disable_progress_bar
+
+from dataset_builder.demo import stages
+from dataset_builder.demo.options import DemoOptions
+from dataset_builder.report.page import write_report
+from diffusers_attnmask.ground.atomic_files import write_text
+from tiny_world.oracle import Renders
+from train_segmenter.data.hub import from_dataset
+
+Result = TypeVar("Result")
+
+STAGES = 6
+REAL_START = 700_000_000  # renders far from those that the bundled model and the oracle have seen
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+@dataclass
+class Stopwatch:
+    """Runs stages one after the other, announces each, and keeps their times."""
+
+    announce: Callable[[str], None]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self, name: str, step: Callable[[], Result]) -> Result:
+        self.announce(f"[{len(self.seconds) + 1}/{STAGES}] {name}")
+        started = time.monotonic()
+        result = step()
+        self.seconds[name] = round(time.monotonic() - started, 1)
+        return result
+
+
+def run_demo(
+    out: str | Path, options: DemoOptions | None = None, *, announce: Callable[[str], None] = say
+) -> dict[str, Any]:
+    """All stages; those whose result is in the folder already cost nothing. Returns the scores."""
+    options, out = options or DemoOptions(), Path(out)
+    clock = Stopwatch(announce)
+    disable_progress_bar()  # of caching, which is over in a blink
+    clock.run(
+        f"sample {options.pairs} pairs, refine and write them",
+        lambda: stages.sample_pairs(options, out / "data"),
+    )
+    filtered = out / "filtered"
+    clock.run(
+        "filter: judges that did not see a pair must agree with it",
+        lambda: stages.filter_pairs(out / "data", options, filtered),
+    )
+    dataset = load_dataset(str(filtered), split="train", cache_dir=str(out / "cache"))
+    generated = clock.run(
+        f"train a segmenter on the {len(dataset)} generated pairs",
+        lambda: stages.trained(from_dataset(dataset), options, out / "segmenter-generated"),
+    )
+    exact = clock.run(
+        f"train the same on {len(dataset)} exact pairs, for comparison",
+        lambda: stages.trained(
+            Renders.draw(len(dataset), start=REAL_START), options, out / "segmenter-exact"
+        ),
+    )
+    held_out = Renders.draw(options.held_out, "test")
+    reports = clock.run(
+        f"evaluate both on {options.held_out} held-out renders",
+        lambda: {
+            "generated": stages.judged(generated, held_out),
+            "exact": stages.judged(exact, held_out),
+        },
+    )
+    clock.run(
+        "write the report page", lambda: write_report(filtered, out / "report.html", title="tiny world")
+    )
+    scores = {
+        "sampled": options.pairs,
+        "kept": len(dataset),
+        "steps": options.steps,
+        "held_out": options.held_out,
+        "mean_iou": {name: round(report.mean_iou, 4) for name, report in reports.items()},
+        "iou": {name: [round(float(own), 4) for own in report.iou] for name, report in reports.items()},
+        "class_names": list(held_out.class_names),
+        "seconds": clock.seconds,
+    }
+    write_text(out / "scores.json", json.dumps(scores, indent=2) + "\n")
+    return scores

@@ -1,0 +1,120 @@
+"""A whole filtering: judges trained on folds, pairs left out, and a new dataset that says why."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from datasets import Features, Value
+from tqdm import tqdm
+
+from dataset_builder.building.layout import SPLIT
+from dataset_builder.dataset_copies import encoded, mask_names, new_folder, open_dataset, write_rows
+from dataset_builder.dataset_folder import FILTER_TABLE
+from dataset_builder.hub.card import write_derived_card
+from dataset_builder.noise.clip_score import ClipScore
+from dataset_builder.noise.filtering import judge, table
+from dataset_builder.noise.prune import PruneOptions, prune
+from dataset_builder.noise.segmenter import SegmenterTrainer
+from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.options import Count, Seed, options
+from train_segmenter.data.hub import from_dataset
+from train_segmenter.models.pretrained import Pretrained
+from train_segmenter.training.options import TrainingRecipe, TrainOptions
+from train_segmenter.training.run import DEFAULT_MODEL, adjusted_recipe
+
+JUDGES = TrainingRecipe(DEFAULT_MODEL, {}, TrainOptions(steps=2000))
+WORK = "segmenters"  # folder of the judges while they are needed
+
+
+@options(kw_only=True)
+class FilterRun:
+    """How the judges of a dataset are made, and which pairs go by what they say.
+
+    recipe: of the judges, an object, a YAML file or a bundled recipe's name, by default `JUDGES`; model and
+    changes (of `TrainOptions`) come over it. crop: side of training crops in scaled pixels. scale: of the
+    images when judges train and judge; 0.5 costs a quarter. folds: judges, each of the part that it has not
+    seen. clip: a CLIP that scores prompts, in transformers' format.
+    """
+
+    recipe: TrainingRecipe | Path | str | None = None
+    model: str | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    pretrained: Pretrained = "auto"
+    folds: int = 3
+    crop: Count | None = None
+    scale: float = 1.0
+    prune: PruneOptions = field(default_factory=PruneOptions)
+    clip: str | None = None
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        if self.scale <= 0:
+            raise ValueError(f"--scale {self.scale}: give a positive factor, as 0.5")
+        if self.prune.least_clip is not None and self.clip is None:
+            raise ValueError("--least-clip needs a model: name one with --clip")
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """How many pairs stayed, and how many went."""
+
+    kept: int
+    dropped: int
+
+
+def filter_dataset(
+    data: str | Path, out: str | Path, run: FilterRun | None = None, *, progress: bool = True
+) -> Filtered:
+    """Write the pairs whose masks agree with segmenters that have not seen them as a new dataset folder.
+
+    It has their quality as a column, a card, and a table of all pairs, kept or not. A run that was stopped
+    goes on where it was.
+    """
+    run, data, out = run or FilterRun(), Path(data), Path(out)
+    judges = _judges(run)
+    with new_folder(out) as work:
+        dataset = open_dataset(data)
+        source = from_dataset(dataset, tuple(mask_names(dataset.features)), str(data))
+        similarity = _clip_scores(run.clip, source.dataset, progress) if run.clip else None
+        trainer = SegmenterTrainer(
+            judges.model,
+            judges.training,
+            work / WORK,
+            run.pretrained,
+            judges.model_options,
+            run.scale,
+            progress,
+        )
+        judged = judge(source, run.folds, run.seed, trainer, similarity)
+        reasons = prune(judged, run.prune)
+        kept = [index for index, reason in enumerate(reasons) if not reason]
+        if not kept:
+            raise ValueError(
+                "no pair would be left: lower --threshold, or train the segmenters for more --steps"
+            )
+        stored = encoded(source.dataset)
+        rows = ({**stored[index], "quality": judged[index].quality} for index in kept)
+        features = Features({**source.dataset.features, "quality": Value("float32")})
+        write_rows({SPLIT: (rows, len(kept))}, features, mask_names(features), work)
+        write_text(work / FILTER_TABLE, table(judged, reasons))
+        write_derived_card(work, out.resolve().name, data)
+        shutil.rmtree(work / WORK)
+    return Filtered(len(kept), len(judged) - len(kept))
+
+
+def _judges(run: FilterRun) -> TrainingRecipe:
+    """How the segmenters are made and trained: views of scaled images, under what the run says."""
+    judges = adjusted_recipe(run.recipe, JUDGES, run.model, {"seed": run.seed, **run.changes})
+    views = judges.training.augmentation.resized(run.scale)
+    views = replace(views, crop=run.crop or views.crop)
+    return replace(judges, training=replace(judges.training, augmentation=views))
+
+
+def _clip_scores(model: str, dataset: Sequence[Mapping[str, Any]], progress: bool) -> list[float]:
+    pairs = ((row["image"].convert("RGB"), row["prompt"]) for row in dataset)
+    scores = ClipScore(model).over(pairs)
+    return list(tqdm(scores, "CLIP scores", total=len(dataset), disable=not progress))

@@ -1,0 +1,93 @@
+"""A whole refinement: an AffinityNet where the method has one, and a dataset with every mask made anew."""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from dataset_builder.building.layout import SPLIT
+from dataset_builder.dataset_copies import mask_names, new_folder, open_dataset, write_rows
+from dataset_builder.hub.card import write_derived_card
+from dataset_builder.recipe import Refinement
+from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
+from dataset_builder.refinement.affinity.training import AffinityTraining, train_affinity_net
+from dataset_builder.refinement.dataset import ConfidentExamples, MappedPairs, refined_rows
+from dataset_builder.refinement.refine_mask import refine_options
+from diffusers_attnmask.ground.options import options
+
+NETWORK = "affinity"  # folder of the AffinityNet beside the dataset's own
+
+
+def pretrained_network() -> AffinityNetOptions:
+    return AffinityNetOptions(pretrained=True)
+
+
+@options(kw_only=True)
+class RefineRun:
+    """How the masks of a dataset are made anew.
+
+    method, whole_regions, snap, fill, uncertain, crf (its backend) and scale_crf: as in `Refinement`. net,
+    training and thresholds (YAML by class, in place of the published ones): of the method "affinity", which
+    trains a network on the dataset's own class maps.
+    """
+
+    method: Literal["affinity", "match", "crf", "none"] = "affinity"
+    whole_regions: bool = False
+    snap: bool = False
+    fill: bool = True
+    uncertain: Literal["keep", "decide"] = "keep"
+    crf: Literal["torch", "pydensecrf"] = "torch"
+    scale_crf: bool = True
+    net: AffinityNetOptions = field(default_factory=pretrained_network)
+    training: AffinityTraining = field(default_factory=AffinityTraining)
+    thresholds: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.refinement(Path(NETWORK))  # refuses what does not go together
+
+    def refinement(self, network: Path) -> Refinement:
+        """What is done to each mask; `network` is the folder of the AffinityNet, where there is one."""
+        return Refinement(
+            self.method,
+            str(network) if self.method == "affinity" else None,
+            self.crf,
+            self.scale_crf,
+            fill=self.fill,
+            uncertain=self.uncertain,
+            whole_regions=self.whole_regions,
+            snap=self.snap,
+        )
+
+
+def refine_dataset(
+    data: str | Path, out: str | Path, run: RefineRun | None = None, *, progress: bool = True
+) -> int:
+    """Write a dataset that has class maps as a new folder with refined masks. Returns the number of pairs.
+
+    A run that was stopped goes on where it was.
+    """
+    run, data, out = run or RefineRun(), Path(data), Path(out)
+    torch.manual_seed(run.training.seed)
+    with new_folder(out) as work:
+        pairs = MappedPairs(open_dataset(data))
+        refinement = run.refinement(work / NETWORK)
+        net = _trained_network(pairs, run, refinement, work / NETWORK, progress)
+        rows, features = refined_rows(pairs, refinement, net, progress), pairs.dataset.features
+        write_rows({SPLIT: (rows, len(pairs))}, features, mask_names(features), work)
+        write_derived_card(work, out.resolve().name, data)
+    return len(pairs)
+
+
+def _trained_network(
+    pairs: MappedPairs, run: RefineRun, refinement: Refinement, folder: Path, progress: bool
+) -> AffinityNet | None:
+    if run.method != "affinity":
+        return None
+    net = AffinityNet(run.net)
+    options = replace(refine_options(refinement), thresholds=run.thresholds)
+    examples = ConfidentExamples(pairs, options, progress)
+    train_affinity_net(net, examples, run.training, folder, resume=True, progress=progress)
+    return net
