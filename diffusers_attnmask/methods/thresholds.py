@@ -37,22 +37,21 @@ def adaptive_threshold(
 ) -> float:
     """DiffuMask's threshold of a map (H, W) in [0, 1]: the fullest bin within the bounds (Wu et al. 2023).
 
-    It is then moved until foreground and background both hold `min_share` of the image, or it leaves [0, 1].
+    It is moved towards the side that holds less than `min_share` of the image, as long as it stays within
+    (0, 1) and does not turn back. What lies above it is foreground, as the publication has it in text and
+    code (the scores are means above and below): a pixel that equals the threshold is not.
     """
     low, high = bounds
     edges = torch.arange(low, high + bin_width / 2, bin_width, dtype=torch.float64)
     values = heatmap.detach().flatten().double().cpu()
-    counts = torch.histogram(values, edges).hist
-    threshold = edges[counts.argmax()].item()
-    direction = 0.0
-    while 0 < threshold < 1:
-        share = (values >= threshold).double().mean().item()
-        step = -move if share < min_share else move if 1 - share < min_share else 0.0
-        if step == 0.0 or step == -direction:  # settled, or one step from one side to the other
-            break
-        direction = step
-        threshold += step
-    return min(max(threshold, 0.0), 1.0)
+    threshold = edges[torch.histogram(values, edges).hist.argmax()].item()
+    moved = 0.0
+    while True:
+        above = (values > threshold).double().mean().item()
+        step = -move if above < min_share else move if 1 - above < min_share else 0.0
+        if step == 0.0 or step == -moved or not 0 < threshold + step < 1:
+            return threshold
+        threshold, moved = threshold + step, step
 
 
 def label_above(heatmaps: Tensor, thresholds: Sequence[float]) -> Tensor:

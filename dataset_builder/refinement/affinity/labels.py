@@ -9,9 +9,7 @@ from torch import Tensor
 from dataset_builder.refinement.affinity.loss import IGNORED
 from dataset_builder.refinement.class_thresholds import ClassThresholds
 from dataset_builder.refinement.crf import AFFINITY_LABELS, CRFOptions, crf_labels
-
-BIN = 0.01
-STRIDE = 0.03  # by which a threshold moves towards the side that lacks pixels
+from diffusers_attnmask.methods.thresholds import adaptive_threshold
 
 
 def affinity_labels(
@@ -42,35 +40,14 @@ def confident_scores(map: Tensor, constants: ClassThresholds) -> tuple[float, fl
 
     Where no value lies on a side of the threshold, that side has no sure pixel: an infinite score.
     """
-    threshold = _commonest(map, *constants.threshold)
-    moved = 0.0
-    while step := _towards_more(map, threshold, constants.least_share):
-        if moved * step < 0 or not 0 < threshold + step < 1:  # no threshold gives both sides their share
-            break
-        threshold, moved = threshold + step, step
+    threshold = adaptive_threshold(map, constants.threshold, min_share=constants.least_share)
     above, below = map[map > threshold], map[map <= threshold]
     high = above.mean().item() + constants.foreground if len(above) else float("inf")
     low = below.mean().item() + constants.background if len(below) else float("-inf")
     return high, low
 
 
-def _towards_more(map: Tensor, threshold: float, least_share: float) -> float:
-    """The step of a threshold towards the side that holds too few pixels, or 0."""
-    above = (map > threshold).float().mean().item()
-    if above < least_share:
-        return -STRIDE
-    return STRIDE if 1 - above < least_share else 0.0
-
-
 def label_map(maps: Tensor, background: Tensor | float) -> Tensor:
     """Labels (H, W) from maps (C, H, W): i+1 where class i exceeds the background most, 0 where none does."""
     margin, index = (maps - background).max(0)
     return torch.where(margin > 0, index + 1, 0)
-
-
-def _commonest(map: Tensor, low: float, high: float) -> float:
-    """The lower end of the bin with most pixels between two values."""
-    bins = round((high - low) / BIN)
-    inside = map[(map >= low) & (map < high)]
-    counts = torch.histc(inside.float(), bins=bins, min=low, max=high)
-    return low + BIN * int(counts.argmax())

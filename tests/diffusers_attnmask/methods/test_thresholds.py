@@ -34,9 +34,9 @@ def spelt_out(values, low, high, min_share):
     bins = np.arange(low, high + 0.005, 0.01)
     counts = [((values >= a) & (values < a + 0.01)).sum() for a in bins[:-1]]
     threshold = bins[int(np.argmax(counts))]
-    while (values >= threshold).mean() < min_share and threshold > 0:
+    while (values > threshold).mean() < min_share and threshold > 0.03:
         threshold -= 0.03
-    while (values < threshold).mean() < min_share and threshold < 1:
+    while (values <= threshold).mean() < min_share and threshold < 0.97:
         threshold += 0.03
     return threshold
 
@@ -48,6 +48,19 @@ def test_adaptive_is_the_published_search(seed, bounds, scale):
     heatmap = blob(seed) * scale
     expected = spelt_out(heatmap.double().numpy(), *bounds, 0.06)
     assert adaptive_threshold(heatmap, bounds) == pytest.approx(expected, abs=1e-9)
+
+
+def test_foreground_lies_above_the_adaptive_threshold_and_not_on_it():
+    """Four pixels lie below 0.45, less than 6 %, and two on it: were these foreground, it would rise."""
+    heatmap = torch.cat([torch.full((4,), 0.1), torch.full((2,), 0.45), torch.full((90,), 0.9)])
+    assert adaptive_threshold(heatmap.double().round(decimals=2)) == pytest.approx(0.45)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_the_adaptive_threshold_of_a_flat_map_stays_inside_the_open_range(value):
+    threshold = adaptive_threshold(torch.full((4, 4), value))
+    assert 0 < threshold < 1
+    assert label_above(torch.full((1, 4, 4), value), [threshold]).unique().tolist() == [int(value)]
 
 
 def test_the_strongest_class_above_its_own_threshold_wins():
