@@ -13,17 +13,13 @@ from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.publishing import PIPELINE_INDEX, push_model_files, push_pipeline
 from train_segmenter.evaluation.scores import Report
 from train_segmenter.models.base import SPEC_FILE, SegmenterSpec
+from train_segmenter.models.registry import kind_of
 from train_segmenter.training.loop import SUMMARY_FILE
 
 EVALUATION_FILE = "evaluation.json"
 NOT_SETTINGS = ("model", "classes", "pairs", "best_mean_iou", "data")
 UPLOADED = ("*.json", "*.safetensors", "README.md")  # of the folder itself, not of its checkpoints
 LICENSE = "apache-2.0"
-LIBRARY_NAMES = {
-    "smp": "segmentation-models-pytorch",
-    "mask2former": "transformers",
-    "seg-diffusion": "diffusers",
-}
 
 
 @dataclass(frozen=True)
@@ -52,11 +48,12 @@ def write_card(folder: Path, data: str = "", repo: str | None = None, license: s
     if summary and data:
         write_text(folder / SUMMARY_FILE, json.dumps({**summary, "data": data}, indent=2) + "\n")
     evaluation = _read(folder / EVALUATION_FILE)
+    kind = kind_of(spec.model)
     library, _, start = spec.model.partition(":")
     name = (repo or folder.resolve().name).rpartition("/")[2]
     metadata = ModelCardData(
         license=license or LICENSE,
-        library_name=LIBRARY_NAMES[library],
+        library_name=kind.library,
         base_model=start if "/" in start else None,
         pipeline_tag="image-segmentation",
         tags=["semantic-segmentation", "diffusers-attnmask"],
@@ -65,7 +62,7 @@ def write_card(folder: Path, data: str = "", repo: str | None = None, license: s
     )
     card = ModelCard.from_template(
         metadata,
-        template_str=_template("pipeline_card.md" if library == "seg-diffusion" else "model_card.md"),
+        template_str=_template(kind.card),
         title=name,
         model=spec.model,
         library=library,

@@ -71,7 +71,12 @@ class FilePairs:
 def read_image(path: Path) -> np.ndarray:
     """RGB image uint8 (H, W, 3)."""
     with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+        return rgb_pixels(image)
+
+
+def rgb_pixels(image: Image.Image) -> np.ndarray:
+    """RGB image uint8 (H, W, 3) of an opened picture."""
+    return np.asarray(image.convert("RGB"))
 
 
 def read_mask(path: Path) -> np.ndarray:

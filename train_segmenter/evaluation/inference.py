@@ -34,6 +34,11 @@ class Inference:
         if not self.scales or min(self.scales) <= 0:
             raise ValueError(f"scales are positive factors, not {self.scales}.")
 
+    @property
+    def plain(self) -> bool:
+        """Whether an image is looked at once, as it is."""
+        return self.window is None and tuple(self.scales) == (1.0,) and not self.flip
+
     def mask(self, model: Segmenter, image: np.ndarray, confidence: float = 0.0) -> np.ndarray:
         """Class ids uint8 (H, W) of an image uint8 (H, W, 3), 255 where less probable than `confidence`."""
         probabilities = self.probabilities(model, to_tensor(image)[None].to(model.mean.device))[0]

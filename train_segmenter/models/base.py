@@ -7,16 +7,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
 from diffusers_attnmask.ground.atomic_files import write_text
-
-if TYPE_CHECKING:
-    from train_segmenter.training.options import TrainOptions
+from diffusers_attnmask.ground.drawing import mask_picture, overlay
+from train_segmenter.augmentation.transforms import Augmentation
+from train_segmenter.data.base import rgb_pixels
 
 SPEC_FILE = "segmenter.json"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -49,11 +51,43 @@ class SegmenterSpec:
         )
 
 
-class Segmenter(nn.Module, ABC):
-    """A library's network behind one interface. Images are RGB float (B, 3, H, W) in [0, 1], of any size."""
+class Looking(Protocol):
+    """How an image is looked at: what models ask of `Inference`, which builds on them."""
 
-    stride = 32  # sides are padded to multiples of it for the network, and the logits cut back
-    open_vocabulary = False  # whether `for_classes` takes any words
+    @property
+    def plain(self) -> bool:
+        """Whether an image is looked at once, as it is."""
+
+    def mask(self, model: Segmenter, image: np.ndarray) -> np.ndarray:
+        """Class ids uint8 (H, W) of an image uint8 (H, W, 3)."""
+
+
+class Segmenter(nn.Module, ABC):
+    """A library's network behind one interface. Images are RGB float (B, 3, H, W) in [0, 1], of any size.
+
+    A new kind of model is a subclass, in a file of its own, and a line in the registry's KINDS.
+    """
+
+    own_loss: ClassVar[bool] = False  # whether it learns by a loss of its own in place of the options'
+    exportable: ClassVar[bool] = True  # whether `export` can write it as one file
+    stride: int = 32  # sides are padded to multiples of it for the network, and the logits cut back
+
+    @classmethod
+    @abstractmethod
+    def create(
+        cls, name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options: Any
+    ) -> Segmenter:
+        """A new model for the given classes by the name that follows its kind's, with the kind's options."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, spec: SegmenterSpec | None) -> Segmenter:
+        """The model of a folder; without a spec it was saved by its library alone."""
+
+    @staticmethod
+    def usual_augmentation(crop: int, height: int, width: int) -> Augmentation:
+        """How pairs of about that size are best seen in training, where no recipe says it."""
+        return Augmentation(crop=crop)
 
     def __init__(self, network: nn.Module, spec: SegmenterSpec) -> None:
         super().__init__()
@@ -65,6 +99,11 @@ class Segmenter(nn.Module, ABC):
     @property
     def class_names(self) -> tuple[str, ...]:
         return self.spec.class_names
+
+    @property
+    def open_vocabulary(self) -> bool:
+        """Whether `for_classes` takes any words."""
+        return False
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -84,8 +123,27 @@ class Segmenter(nn.Module, ABC):
         """The model with other options of sampling, where it samples."""
         raise ValueError(f"{self.spec.model} samples nothing: leave {', '.join(options)} out.")
 
-    def begin_training(self, options: TrainOptions) -> None:
-        """Called once before the first step, for what depends on how the training goes."""
+    def for_pictures(self, **options: Any) -> Segmenter:
+        """The model for a user's own pictures, with words and options of sampling where it takes any."""
+        if options:
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in options)
+            raise ValueError(f"{self.spec.model} knows its own classes alone: leave {flags} out.")
+        return self
+
+    def pictures(self, image: Image.Image, inference: Looking) -> dict[str, Image.Image]:
+        """What is shown of a user's picture: the "mask" (palette, class ids), the "overlay", and more."""
+        pixels = rgb_pixels(image)
+        ids = inference.mask(self, pixels)
+        return {
+            "mask": mask_picture(ids),
+            "overlay": overlay(Image.fromarray(pixels), ids, self.class_names),
+        }
+
+    def begin_training(self, crop: int | None, repeats: bool) -> None:
+        """Called once before the first step, with the side of the training images where they share one.
+
+        repeats: whether an image is seen in a few variants, again and again.
+        """
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, K, H, W)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import timm
 import torch
@@ -44,6 +45,58 @@ FLOOR = 1e-6  # of a class score, before its logarithm
 
 class Mask2FormerSegmenter(Segmenter):
     """Mask2Former for semantic segmentation; a class's logit is the logarithm of its score."""
+
+    own_loss: ClassVar[bool] = True
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"loss": "matched sets of masks, as published"}
+
+    @classmethod
+    def create(
+        cls, name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options: Any
+    ) -> Mask2FormerSegmenter:
+        """`name` is swin-tiny, -small, -base or -large, a timm model (resnet50), a JSON config or a Hub name.
+
+        Options override entries of the Mask2Former configuration.
+        """
+        ids = {label: number for number, label in enumerate(class_names)}
+        entries = {"id2label": dict(enumerate(class_names)), "label2id": ids, **options}
+        is_file = Path(name).is_file()
+        if not (is_file or name in SWIN or "/" in name or timm.is_model(name)):
+            raise ValueError(
+                f"mask2former has no backbone {name!r}. Known: {', '.join(SWIN)}, timm models (resnet50), "
+                "a JSON config file, and Hub names."
+            )
+
+        def random() -> nn.Module:
+            return Mask2FormerForUniversalSegmentation(_config(name, entries))
+
+        def with_weights() -> nn.Module:
+            if is_file:
+                raise FileNotFoundError(f"{name} is a configuration without weights")
+            if name in PUBLISHED or "/" in name:
+                return Mask2FormerForUniversalSegmentation.from_pretrained(
+                    PUBLISHED.get(name, name), ignore_mismatched_sizes=True, **entries
+                )
+            backbone = timm.create_model(name, pretrained=True, features_only=True, out_indices=TIMM_STAGES)
+            network = random()
+            network.model.pixel_level_module.encoder._backbone.load_state_dict(backbone.state_dict())
+            return network
+
+        network = build(pretrained, with_weights, random, f"mask2former:{name}")
+        return cls(network, SegmenterSpec(f"mask2former:{name}", class_names))
+
+    @classmethod
+    def load(cls, folder: Path, spec: SegmenterSpec | None) -> Mask2FormerSegmenter:
+        network = Mask2FormerForUniversalSegmentation.from_pretrained(folder)
+        if spec is None:
+            names = network.config.id2label
+            mean, std = _normalisation(folder)
+            spec = SegmenterSpec(
+                f"mask2former:{folder.name}", tuple(names[i] for i in range(len(names))), mean, std
+            )
+        return cls(network, spec)
 
     def logits(self, prepared: Tensor) -> Tensor:
         outputs = self.network(pixel_values=prepared)
@@ -104,52 +157,6 @@ class Mask2FormerSegmenter(Segmenter):
         )
         processor.save_pretrained(folder)
         self.spec.write(folder)
-
-
-def create(
-    name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options
-) -> Mask2FormerSegmenter:
-    """`name` is swin-tiny, -small, -base or -large, a timm model (resnet50), a JSON config or a Hub name.
-
-    Options override entries of the Mask2Former configuration.
-    """
-    ids = {label: number for number, label in enumerate(class_names)}
-    entries = {"id2label": dict(enumerate(class_names)), "label2id": ids, **options}
-    is_file = Path(name).is_file()
-    if not (is_file or name in SWIN or "/" in name or timm.is_model(name)):
-        raise ValueError(
-            f"mask2former has no backbone {name!r}. Known: {', '.join(SWIN)}, timm models (resnet50), "
-            "a JSON config file, and Hub names."
-        )
-
-    def random() -> nn.Module:
-        return Mask2FormerForUniversalSegmentation(_config(name, entries))
-
-    def with_weights() -> nn.Module:
-        if is_file:
-            raise FileNotFoundError(f"{name} is a configuration without weights")
-        if name in PUBLISHED or "/" in name:
-            return Mask2FormerForUniversalSegmentation.from_pretrained(
-                PUBLISHED.get(name, name), ignore_mismatched_sizes=True, **entries
-            )
-        backbone = timm.create_model(name, pretrained=True, features_only=True, out_indices=TIMM_STAGES)
-        network = random()
-        network.model.pixel_level_module.encoder._backbone.load_state_dict(backbone.state_dict())
-        return network
-
-    network = build(pretrained, with_weights, random, f"mask2former:{name}")
-    return Mask2FormerSegmenter(network, SegmenterSpec(f"mask2former:{name}", class_names))
-
-
-def load(folder: Path, spec: SegmenterSpec | None) -> Mask2FormerSegmenter:
-    network = Mask2FormerForUniversalSegmentation.from_pretrained(folder)
-    if spec is None:
-        names = network.config.id2label
-        mean, std = _normalisation(folder)
-        spec = SegmenterSpec(
-            f"mask2former:{folder.name}", tuple(names[i] for i in range(len(names))), mean, std
-        )
-    return Mask2FormerSegmenter(network, spec)
 
 
 def _config(name: str, entries: dict) -> Mask2FormerConfig:

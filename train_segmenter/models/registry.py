@@ -3,76 +3,114 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from huggingface_hub import snapshot_download
 
 from diffusers_attnmask.ground.hub_errors import within_reach
 from train_segmenter.models.base import Segmenter, SegmenterSpec
 
-LIBRARIES = ("smp", "mask2former", "seg-diffusion")
+CONFIG_FILE = "config.json"  # of a model of smp or transformers
 PIPELINE_FILE = "model_index.json"  # of a pipeline of diffusers
+FILES = ("*.json", "*.safetensors", "*.txt")  # of a repository; code is not among them
 
 
-def create(name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options) -> Segmenter:
+@dataclass(frozen=True)
+class Kind:
+    """A kind of model, of which a name begins with the kind's own."""
+
+    segmenter: str  # module and class; imported when a model is wanted, since each needs its own library
+    form: str  # how its models are named
+    saved: Callable[[Path], bool]  # whether a folder holds one
+    library: str  # which loads it, as the Hub calls it
+    card: str = "model_card.md"  # of hub_cards
+
+    def segmenter_class(self) -> type[Segmenter]:
+        module, _, name = self.segmenter.partition(":")
+        return getattr(import_module(module), name)
+
+
+KINDS: dict[str, Kind] = {
+    "smp": Kind(
+        "train_segmenter.models.smp:SmpSegmenter",
+        "smp:ARCHITECTURE:ENCODER (smp:unet:resnet18)",
+        lambda folder: "_model_class" in _config(folder),
+        "segmentation-models-pytorch",
+    ),
+    "mask2former": Kind(
+        "train_segmenter.models.mask2former:Mask2FormerSegmenter",
+        "mask2former:BACKBONE (mask2former:swin-tiny, mask2former:resnet50, or a Hub name)",
+        lambda folder: _config(folder).get("model_type") == "mask2former",
+        "transformers",
+    ),
+    "seg-diffusion": Kind(
+        "train_segmenter.models.seg_diffusion.segmenter:SegDiffusionSegmenter",
+        "seg-diffusion:CHECKPOINT (a text-to-image model; seg-diffusion alone begins from the bundled one)",
+        lambda folder: (folder / PIPELINE_FILE).is_file(),
+        "diffusers",
+        card="pipeline_card.md",
+    ),
+}
+
+
+def create(name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options: Any) -> Segmenter:
     """A new model for the given classes; `pretrained` is "auto", "require" or "none".
 
     >>> create("smp:unet:resnet18", ("background", "dog"), pretrained="none").class_names
     ('background', 'dog')
     """
-    library, _, rest = name.partition(":")
-    if library not in LIBRARIES or not (rest or library == "seg-diffusion"):
-        raise ValueError(
-            f"Unknown model {name!r}. Models are smp:ARCHITECTURE:ENCODER (smp:unet:resnet18), "
-            "mask2former:BACKBONE (mask2former:swin-tiny, mask2former:resnet50, or a Hub name) or "
-            "seg-diffusion:CHECKPOINT (a text-to-image model; seg-diffusion alone begins from the bundled "
-            "one)."
-        )
-    return _module(library).create(rest, tuple(class_names), pretrained, **options)
+    kind = kind_of(name)
+    return kind.segmenter_class().create(name.partition(":")[2], tuple(class_names), pretrained, **options)
 
 
 def load(path: str | Path) -> Segmenter:
     """A saved model: a folder of ours or of its library, or a Hub name."""
     folder = model_folder(str(path))
-    if (folder / PIPELINE_FILE).is_file():
-        return _module("seg-diffusion").load(folder, SegmenterSpec.read(folder)).eval()
-    config_file = folder / "config.json"
-    if not config_file.is_file():
-        raise FileNotFoundError(f"There is no model in {folder}: it has no config.json.")
-    config = json.loads(config_file.read_text(encoding="utf-8"))
-    library = "mask2former" if config.get("model_type") == "mask2former" else "smp"
-    if library == "smp" and "_model_class" not in config:
-        kind = config.get("model_type", "unknown")
-        raise ValueError(
-            f"{folder} holds a model of the kind {kind!r}; known kinds are {', '.join(LIBRARIES)}."
-        )
-    return _module(library).load(folder, SegmenterSpec.read(folder)).eval()
+    return kind_saved(folder).segmenter_class().load(folder, SegmenterSpec.read(folder)).eval()
 
 
-def is_seg_diffusion(name: str) -> bool:
-    """Whether a model's name, or the folder of a trained one, means seg-diffusion."""
-    return name.partition(":")[0] == "seg-diffusion" or (Path(name) / PIPELINE_FILE).is_file()
+def kind_of(name: str) -> Kind:
+    """The kind that a model's name begins with, or of the trained model in a folder of that name."""
+    kind = KINDS.get(name.partition(":")[0])
+    if kind is None and Path(name).is_dir():
+        return kind_saved(Path(name))
+    if kind is None:
+        *forms, last = (known.form for known in KINDS.values())
+        raise ValueError(f"Unknown model {name!r}. Models are {', '.join(forms)} or {last}.")
+    return kind
 
 
-def _module(library: str):
-    if library == "smp":
-        from train_segmenter.models import smp as module
-    elif library == "seg-diffusion":  # the only one that needs the diffusion pipelines
-        from train_segmenter.models.seg_diffusion import segmenter as module
-    else:
-        from train_segmenter.models import mask2former as module
-    return module
+def kind_saved(folder: Path) -> Kind:
+    """The kind of the model that a folder holds."""
+    for kind in KINDS.values():
+        if kind.saved(folder):
+            return kind
+    if not (folder / CONFIG_FILE).is_file():
+        raise FileNotFoundError(f"There is no model in {folder}: it has no {CONFIG_FILE}.")
+    what = _config(folder).get("model_type", "unknown")
+    raise ValueError(f"{folder} holds a model of the kind {what!r}; known kinds are {', '.join(KINDS)}.")
 
 
 def model_folder(path: str) -> Path:
-    """The folder of a trained model: itself, or where it is after its download from the Hub."""
-    path = path.removeprefix("seg-diffusion:")
+    """The folder of a trained model: itself, or its download's; its kind may stand first."""
+    kind, _, rest = path.partition(":")
     if Path(path).exists():
         return Path(path)
-    if path == "seg-diffusion":
-        raise FileNotFoundError(
-            "seg-diffusion is a kind of model, not a trained one: train it (attnmask train --model "
-            "seg-diffusion) and name its folder, or a Hub name."
-        )
-    from huggingface_hub import snapshot_download
-
+    if kind in KINDS:
+        if not rest:
+            raise FileNotFoundError(
+                f"{kind} is a kind of model, not a trained one: train it (attnmask train --model {path}) and "
+                "name its folder, or a Hub name."
+            )
+        return model_folder(rest)
     with within_reach(path, "model"):
-        return Path(snapshot_download(path, allow_patterns=["*.json", "*.safetensors", "*.txt"]))
+        return Path(snapshot_download(path, allow_patterns=list(FILES)))
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    file = folder / CONFIG_FILE
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

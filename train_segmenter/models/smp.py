@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
@@ -24,6 +25,38 @@ class SmpSegmenter(Segmenter):
         if isinstance(network, smp.PAN):  # pools its features, already at stride 16, three times more
             self.stride = 128
 
+    @classmethod
+    def create(
+        cls, name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options: Any
+    ) -> SmpSegmenter:
+        """`name` is `ARCHITECTURE:ENCODER`; options are the architecture's own arguments."""
+        architecture, _, encoder = name.partition(":")
+        encoder = encoder or "resnet34"
+        _check(architecture, encoder, options)
+
+        def with_weights(weights) -> nn.Module:
+            return smp.create_model(architecture, encoder, weights, classes=len(class_names), **options)
+
+        network = build(
+            pretrained,
+            lambda: with_weights(_weights_of(encoder)),
+            lambda: with_weights(None),
+            f"the encoder {encoder}",
+        )
+        return cls(network, SegmenterSpec(f"smp:{architecture.lower()}:{encoder}", class_names))
+
+    @classmethod
+    def load(cls, folder: Path, spec: SegmenterSpec | None) -> SmpSegmenter:
+        with redirect_stdout(io.StringIO()):  # it prints where a program may expect JSON alone
+            network = smp.from_pretrained(str(folder))
+        if spec is None:
+            classes = network.config["classes"]
+            spec = SegmenterSpec(
+                f"smp:{type(network).__name__.lower()}:{network.config['encoder_name']}",
+                tuple(f"class {number}" for number in range(classes)),
+            )
+        return cls(network, spec)
+
     def logits(self, prepared: Tensor) -> Tensor:
         return self.network(prepared)
 
@@ -34,36 +67,6 @@ class SmpSegmenter(Segmenter):
         self.network.save_pretrained(folder)
         share(folder / "model.safetensors")
         self.spec.write(folder)
-
-
-def create(name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options) -> SmpSegmenter:
-    """`name` is `ARCHITECTURE:ENCODER`; options are the architecture's own arguments."""
-    architecture, _, encoder = name.partition(":")
-    encoder = encoder or "resnet34"
-    _check(architecture, encoder, options)
-
-    def with_weights(weights) -> nn.Module:
-        return smp.create_model(architecture, encoder, weights, classes=len(class_names), **options)
-
-    network = build(
-        pretrained,
-        lambda: with_weights(_weights_of(encoder)),
-        lambda: with_weights(None),
-        f"the encoder {encoder}",
-    )
-    return SmpSegmenter(network, SegmenterSpec(f"smp:{architecture.lower()}:{encoder}", class_names))
-
-
-def load(folder: Path, spec: SegmenterSpec | None) -> SmpSegmenter:
-    with redirect_stdout(io.StringIO()):  # it prints where a program may expect JSON alone
-        network = smp.from_pretrained(str(folder))
-    if spec is None:
-        classes = network.config["classes"]
-        spec = SegmenterSpec(
-            f"smp:{type(network).__name__.lower()}:{network.config['encoder_name']}",
-            tuple(f"class {number}" for number in range(classes)),
-        )
-    return SmpSegmenter(network, spec)
 
 
 def _check(architecture: str, encoder: str, options: dict) -> None:

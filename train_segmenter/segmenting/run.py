@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any
 
+from PIL import Image
 from tqdm import tqdm
 
+from diffusers_attnmask.ground.atomic_files import replacing
 from diffusers_attnmask.ground.device import best_device
 from diffusers_attnmask.ground.options import Count, Share, options
 from diffusers_attnmask.ground.typed import given
 from train_segmenter.evaluation.inference import Inference
-from train_segmenter.models import load
-from train_segmenter.models.registry import is_seg_diffusion, model_folder
-from train_segmenter.segmenting import with_segmenter
+from train_segmenter.models import Segmenter, load
+from train_segmenter.segmenting.find_images import find_images
 
-DIFFUSION = (
+WORDS_AND_SAMPLING = (
     *("classes", "denoising_steps", "ensemble_size", "processing_res", "batch_size", "background"),
     *("seen_penalty", "seed", "precision"),
 )
@@ -54,31 +54,24 @@ def segment_pictures(
     One entry per picture says where its files are: "image" (the picture itself), "mask", "overlay", and
     "uncertainty" of an ensemble of seg-diffusion's samples.
     """
-    run, model, out = run or SegmentRun(), str(model), Path(out)
-    found = with_segmenter.find_images(pictures)
-    diffusion = given(**{name: getattr(run, name) for name in DIFFUSION})
-    if is_seg_diffusion(str(model_folder(model))):
-        if run.inference != Inference():
-            raise ValueError(
-                "seg-diffusion takes no windows, scales or mirrored copies: see --ensemble-size."
-            )
-        written = _with_diffusion(model, found, out, best_device(run.cpu), diffusion)
-    else:
-        if diffusion:
-            flags = ", ".join(f"--{name.replace('_', '-')}" for name in diffusion)
-            raise ValueError(f"{model} is no seg-diffusion model: leave {flags} out.")
-        segmenter = load(model).to(best_device(run.cpu))
-        written = with_segmenter.segment(segmenter, found, out, run.inference)
+    run = run or SegmentRun()
+    found = find_images(pictures)
+    segmenter = load(model).to(best_device(run.cpu))
+    segmenter = segmenter.for_pictures(**given(**{name: getattr(run, name) for name in WORDS_AND_SAMPLING}))
+    written = segment(segmenter, found, Path(out), run.inference)
     shown = tqdm(written, total=len(found), desc="segmenting", disable=not progress)
     return [{"image": image, **paths} for image, paths in zip(found, shown, strict=True)]
 
 
-def _with_diffusion(
-    model: str, images: Sequence[Path], out: Path, device: str, asked: dict[str, Any]
+def segment(
+    model: Segmenter, images: Sequence[Path], out: Path, inference: Inference | None = None
 ) -> Iterator[dict[str, Path]]:
-    from diffusers_attnmask.seg_diffusion.sampling import MaskSampling
-    from train_segmenter.segmenting.with_diffusion import load_pipeline, segment
-
-    classes, seed = asked.pop("classes", ()), asked.pop("seed", 0)
-    pipe = load_pipeline(model, asked.pop("precision", "fp32"), device)
-    return segment(pipe, images, out, classes, MaskSampling(**asked), seed)
+    """Writes `NAME_mask.png`, `NAME_overlay.png` and what else the model shows; yields paths as it goes."""
+    for path in images:
+        with Image.open(path) as image:
+            pictures = model.pictures(image, inference or Inference())
+        written = {kind: out / f"{path.stem}_{kind}.png" for kind in pictures}
+        for kind, picture in pictures.items():
+            with replacing(written[kind]) as temporary:
+                picture.save(temporary)
+        yield written

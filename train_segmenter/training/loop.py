@@ -108,7 +108,7 @@ class _Run:
         self.main = self.accelerator.is_main_process
         self.progress = progress and self.main
         self.optimizer = _optimizer(model, options)
-        model.begin_training(options)
+        model.begin_training(options.augmentation.crop, options.repeats)
         # channels last: faster convolutions on most devices, the same numbers
         model.to(self.accelerator.device, memory_format=torch.channels_last).train()
         self.average = WeightAverage(model, options.ema) if options.ema else None

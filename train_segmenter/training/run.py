@@ -21,8 +21,7 @@ from train_segmenter.evaluation.scores import Report
 from train_segmenter.export import export
 from train_segmenter.models import Segmenter, create, load
 from train_segmenter.models.pretrained import Pretrained
-from train_segmenter.models.registry import is_seg_diffusion
-from train_segmenter.models.seg_diffusion.options import whole_images
+from train_segmenter.models.registry import kind_of
 from train_segmenter.training.loop import train
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
 from train_segmenter.training.self_training import self_train
@@ -130,10 +129,11 @@ def _recipe(run: TrainRun) -> TrainingRecipe:
     """The recipe under what the run says."""
     default = TrainingRecipe(DEFAULT_MODEL, {}, TrainOptions())
     recipe = adjusted_recipe(run.recipe, default, run.model, run.changes)
-    if is_seg_diffusion(recipe.model) and ("loss" in run.changes or run.export):
-        raise ValueError(
-            "seg-diffusion learns by its own loss and has no export: leave --loss and --export out."
-        )
+    kind = kind_of(recipe.model).segmenter_class()
+    if kind.own_loss and "loss" in run.changes:
+        raise ValueError(f"{recipe.model} learns by its own loss: leave --loss out.")
+    if run.export and not kind.exportable:
+        raise ValueError(f"{recipe.model} has no export: leave --export out.")
     if run.model_options and Path(recipe.model).exists():
         raise ValueError(f"{recipe.model} keeps the options that it has: leave --model-option out.")
     return replace(recipe, model_options={**recipe.model_options, **run.model_options})
@@ -162,8 +162,9 @@ def _options(recipe: TrainingRecipe, source: Source, run: TrainRun) -> TrainOpti
         return options
     height, width = source[0].mask.shape
     crop = run.crop or min(DEFAULT_CROP, height, width)
-    if is_seg_diffusion(recipe.model) and run.recipe is None:
-        return replace(options, augmentation=whole_images(crop, height, width))
+    if run.recipe is None and "augmentation" not in run.changes:
+        usual = kind_of(recipe.model).segmenter_class().usual_augmentation(crop, height, width)
+        return replace(options, augmentation=usual)
     return replace(options, augmentation=replace(options.augmentation, crop=crop))
 
 

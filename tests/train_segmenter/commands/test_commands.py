@@ -99,6 +99,18 @@ def test_segment_takes_files_folders_and_patterns(trained, data, tmp_path):
     assert not list(tmp_path.glob(".*")), "no temporary file stays"
 
 
+def test_what_a_model_does_not_take_is_named(trained, data, tmp_path):
+    out, _ = trained
+    train = ["train", "--data", f"folder:{data}", "--out", tmp_path / "m", "--model"]
+    for words, message in [
+        (["segment", data / "images", "--model", out, "--classes", "dog", "--seed", 3], "--classes, --seed"),
+        (["eval", "--model", out, "--data", f"folder:{data}", "--ensemble-size", 2], "samples nothing"),
+        ([*train, "mask2former:resnet10t", "--loss", "dice"], "learns by its own loss"),
+    ]:
+        result = attnmask(*words)
+        assert isinstance(result.exception, ValueError) and message in str(result.exception)
+
+
 def test_fine_tuning_a_trained_model_on_a_mixture(trained, data, tmp_path):
     out, _ = trained
     words = [

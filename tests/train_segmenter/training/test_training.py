@@ -18,7 +18,7 @@ from tests.train_segmenter.shapes import Squares, small_model
 from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.evaluation import evaluate
 from train_segmenter.models import load
-from train_segmenter.models.registry import LIBRARIES
+from train_segmenter.models.registry import KINDS
 from train_segmenter.training.batches import training_batches
 from train_segmenter.training.ema import WeightAverage
 from train_segmenter.training.loop import Interrupted, train, trained_model
@@ -284,7 +284,7 @@ def test_published_recipes_are_read(tmp_path):
     assert len(names) >= 5
     for name in names:
         recipe = TrainingRecipe.read(recipes.find(name))
-        assert recipe.training.augmentation.crop and recipe.model.split(":")[0] in LIBRARIES
+        assert recipe.training.augmentation.crop and recipe.model.split(":")[0] in KINDS
     deeplab = TrainingRecipe.read(recipes.find("train-deeplabv3-r50-voc"))
     assert deeplab.model == "smp:deeplabv3:resnet50"
     assert (deeplab.training.steps, deeplab.training.learning_rate, deeplab.training.backbone_factor) == (

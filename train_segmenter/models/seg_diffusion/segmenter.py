@@ -4,80 +4,135 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from diffusers_attnmask.bundled import bundled_model
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.hub_errors import within_reach
-from diffusers_attnmask.seg_diffusion.encoding import binary_pictures, level_pictures
 from diffusers_attnmask.seg_diffusion.latents import encode
 from diffusers_attnmask.seg_diffusion.noise import draw_noise
 from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline
-from diffusers_attnmask.words.classes import BACKGROUND, class_specs
-from train_segmenter.models.base import Segmenter, SegmenterSpec
+from diffusers_attnmask.seg_diffusion.sampling import MaskSampling
+from diffusers_attnmask.words.classes import BACKGROUND
+from train_segmenter.augmentation.transforms import Augmentation
+from train_segmenter.models.base import Looking, Segmenter, SegmenterSpec
 from train_segmenter.models.seg_diffusion.latent_cache import LatentCache
 from train_segmenter.models.seg_diffusion.objective import (
-    asked_classes,
     counted_places,
     drawn_timesteps,
     noisy_and_target,
     padded_pair,
     squared_error,
 )
-from train_segmenter.models.seg_diffusion.options import SegDiffusionOptions
-from train_segmenter.training.options import TrainOptions
+from train_segmenter.models.seg_diffusion.options import SegDiffusionOptions, whole_images
+from train_segmenter.models.seg_diffusion.questions import Questions
 
 NAME = "seg-diffusion"
 OPTIONS_FILE = "seg_diffusion.json"
 HALF = (0.5, 0.5, 0.5)  # images go from [0, 1] to [-1, 1], as autoencoders take them
 LEAST = 1e-6  # probability, before its logarithm
+PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class SegDiffusionSegmenter(Segmenter):
     """Trains the UNet and the content attention of a pipeline, whose other parts stay as they are.
 
     Its logits are logarithms of the pipeline's probabilities. Autoencoder and text encoder are no part of the
-    module's weights: they are neither averaged nor kept in checkpoints.
+    module's weights: they are neither averaged nor kept in checkpoints. sampling: how masks are sampled, by
+    default as the options say; seed: of every image's noise.
     """
+
+    own_loss: ClassVar[bool] = True
+    exportable: ClassVar[bool] = False
 
     def __init__(
         self,
         pipe: SegDiffusionPipeline,
         spec: SegmenterSpec,
         options: SegDiffusionOptions | None = None,
-        background: float = 0.5,
+        sampling: MaskSampling | None = None,
+        seed: int = 0,
     ) -> None:
         parts = {"unet": pipe.unet, "content_attention": pipe.content_attention}
         super().__init__(
             nn.ModuleDict({name: part for name, part in parts.items() if part is not None}), spec
         )
-        self.pipe, self.background = pipe, background
+        self.pipe, self.seed = pipe, seed
         self.options = options or SegDiffusionOptions(encoding=pipe.config.encoding)
-        for frozen in (pipe.vae, pipe.text_encoder):
-            frozen.requires_grad_(False).eval()
+        self.sampling = sampling or MaskSampling(
+            denoising_steps=self.options.denoising_steps,
+            ensemble_size=self.options.ensemble_size,
+            seen_penalty=self.options.seen_penalty,
+        )
         pipe.set_progress_bar_config(disable=True)
         self.latents: Callable[[Tensor], Tensor] = self._encode
-        self._texts: dict[int, Tensor] = {}
+        self.questions = Questions(pipe, spec.class_names, self.options.absent)
+
+    @classmethod
+    def create(
+        cls, name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options: Any
+    ) -> SegDiffusionSegmenter:
+        """`name` is a text-to-image checkpoint: a folder, a Hub name, or "" for the bundled one."""
+        if pretrained == "none":
+            raise ValueError(
+                "seg-diffusion begins from the weights of a text-to-image model: leave pretrained='none' out "
+                "and name one as seg-diffusion:CHECKPOINT where it is not the bundled one."
+            )
+        chosen = SegDiffusionOptions.from_dict(options)
+        checkpoint = name or bundled_model()
+        with within_reach(checkpoint, "model"):
+            pipe = SegDiffusionPipeline.from_text_to_image(
+                checkpoint,
+                content_attention=chosen.content_attention,
+                prediction=chosen.prediction,
+                encoding=chosen.encoding,
+                noise=chosen.noise,
+                phrases={label: list(words) for label, words in chosen.phrases.items()},
+            )
+        origin = Path(name).name if name and Path(name).exists() else name or "bundled"
+        return cls(pipe, _spec(f"{NAME}:{origin}", class_names), chosen)
+
+    @classmethod
+    def load(cls, folder: Path, spec: SegmenterSpec | None) -> SegDiffusionSegmenter:
+        """The model of a folder that `save_pretrained` wrote, or of a pipeline that was saved alone."""
+        pipe = SegDiffusionPipeline.from_pretrained(folder)
+        known = tuple((pipe.config.id2label or {}).values())
+        saved = folder / OPTIONS_FILE
+        options = (
+            SegDiffusionOptions.from_dict(json.loads(saved.read_text(encoding="utf-8")))
+            if saved.is_file()
+            else _options_of(pipe)
+        )
+        return cls(pipe, spec or _spec(NAME, known), options)
+
+    @staticmethod
+    def usual_augmentation(crop: int, height: int, width: int) -> Augmentation:
+        """Whole images, since it is asked about whole images."""
+        return whole_images(crop, height, width)
 
     def __deepcopy__(self, memo: dict) -> SegDiffusionSegmenter:
         """A copy with networks of its own and the same frozen parts."""
         networks = {name: copy.deepcopy(part, memo) for name, part in self.network.items()}
-        return SegDiffusionSegmenter(
-            _rebuilt(self.pipe, **networks), self.spec, self.options, self.background
-        ).to(self.mean.device)
+        return self._over(pipe=_rebuilt(self.pipe, **networks))
+
+    def _over(self, **changes: Any) -> SegDiffusionSegmenter:
+        """Another segmenter over the same pipeline, but for what is given."""
+        own = {name: getattr(self, name) for name in ("pipe", "spec", "options", "sampling", "seed")}
+        return SegDiffusionSegmenter(**{**own, **changes}).to(self.mean.device)
 
     def _apply(self, function: Callable, recurse: bool = True) -> SegDiffusionSegmenter:
         """Moves and casts the frozen parts together with the trained ones."""
         super()._apply(function, recurse)
         self.pipe.vae._apply(function)
         self.pipe.text_encoder._apply(function)
-        self._texts = {}
+        self.questions.texts.clear()
         return self
 
     @property
@@ -86,31 +141,65 @@ class SegDiffusionSegmenter(Segmenter):
 
     @property
     def foreground(self) -> tuple[int, ...]:
-        """The ids that are classes; a background is one only by its name."""
-        return tuple(number for number, name in enumerate(self.class_names) if name != BACKGROUND)
+        """The ids that are classes."""
+        return self.questions.foreground
 
     @property
     def settings(self) -> dict[str, Any]:
         loss = f"squared error of the {self.pipe.scheduler.config.prediction_type}"
         return {**self.options.to_dict(), "loss": loss}
 
-    def for_classes(self, class_names: tuple[str, ...]) -> SegDiffusionSegmenter:
+    def for_classes(self, class_names: Sequence[str]) -> SegDiffusionSegmenter:
         """The same weights, asked for other classes."""
-        spec = replace(self.spec, class_names=tuple(class_names))
-        return SegDiffusionSegmenter(self.pipe, spec, self.options, self.background)
+        return self._over(spec=replace(self.spec, class_names=tuple(class_names)))
 
     def sampled(self, **options: float) -> SegDiffusionSegmenter:
-        """The same model, judged with other options: denoising_steps, ensemble_size, seen_penalty."""
-        chosen = replace(self.options, **options)
-        return SegDiffusionSegmenter(self.pipe, self.spec, chosen, self.background)
+        """The same model with other options of `MaskSampling` when it is judged."""
+        return self._over(sampling=replace(self.sampling, **options))
 
-    def begin_training(self, options: TrainOptions) -> None:
+    def for_pictures(
+        self, *, classes: Sequence[str] = (), precision: str = "fp32", seed: int = 0, **sampling: Any
+    ) -> SegDiffusionSegmenter:
+        """The model sampled as the pipeline does by itself, but for what is given.
+
+        classes: any words, by default those of training. precision: "fp32", "fp16" or "bf16", from here on.
+        """
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}.")
+        words = tuple(classes) or tuple(self.pipe.trained_classes)
+        if not words:
+            raise ValueError(
+                "The model does not say which classes it was trained with: name some (--classes)."
+            )
+        spec = replace(self.spec, class_names=(BACKGROUND, *words))
+        other = self._over(spec=spec, sampling=MaskSampling(**sampling), seed=seed)
+        self.pipe.set_progress_bar_config(desc="denoising", leave=False)
+        return other.to(PRECISIONS[precision])
+
+    def pictures(self, image: Image.Image, inference: Looking) -> dict[str, Image.Image]:
+        """The pipeline's mask and overlay, and of an ensemble its "uncertainty"."""
+        if not inference.plain:
+            raise ValueError(
+                "seg-diffusion takes no windows, scales or mirrored copies: see --ensemble-size."
+            )
+        out = self.pipe(
+            image,
+            [self.class_names[number] for number in self.foreground],
+            generator=torch.Generator().manual_seed(self.seed),
+            **asdict(self.sampling),
+        )
+        pictures = {"mask": out.masks[0], "overlay": out.overlay()}
+        return pictures if out.uncertainty is None else {**pictures, "uncertainty": out.uncertainty_picture()}
+
+    def begin_training(self, crop: int | None, repeats: bool) -> None:
         """Takes over the size of the training images, and caches latents of images that will come again."""
+        for frozen in (self.pipe.vae, self.pipe.text_encoder):
+            frozen.requires_grad_(False).eval()
         self.pipe.register_to_config(
-            processing_res=options.augmentation.crop or 0,
+            processing_res=crop or 0,
             id2label={str(number): name for number, name in enumerate(self.class_names)},
         )
-        if self.options.latent_cache and options.repeats:
+        if self.options.latent_cache and repeats:
             self.latents = LatentCache(self._encode, self.options.latent_cache)
         if self.options.gradient_checkpointing:
             self.pipe.unet.enable_gradient_checkpointing()
@@ -120,7 +209,7 @@ class SegDiffusionSegmenter(Segmenter):
         factor = 2 ** (len(self.pipe.vae.config.block_out_channels) - 1)
         depth = 2 ** (len(self.pipe.unet.config.block_out_channels) - 1)
         images, masks = padded_pair(images, masks, factor * depth)
-        pictures, text = self._asked(masks)
+        pictures, text = self.questions.about(masks)
         seen, latents = self.latents((images - self.mean) / self.std), self.latents(pictures)
         scheduler = self.pipe.scheduler
         timesteps = drawn_timesteps(
@@ -144,19 +233,17 @@ class SegDiffusionSegmenter(Segmenter):
         out = self.pipe(
             list(prepared.clamp(0, 1)),
             names,
-            denoising_steps=self.options.denoising_steps,
-            ensemble_size=self.options.ensemble_size,
-            background=self.background,
-            seen_penalty=self.options.seen_penalty,
-            generator=[torch.Generator().manual_seed(0) for _ in prepared],
+            generator=[torch.Generator().manual_seed(self.seed) for _ in prepared],
             output_type="pt",
+            **asdict(self.sampling),
         )
-        penalty = self.pipe.penalties(names, self.options.seen_penalty)[1:].to(prepared.device)
+        penalty = self.pipe.penalties(names, self.sampling.seen_penalty)[1:].to(prepared.device)
         found = torch.stack(out.probabilities).to(prepared.device) - penalty  # (B, C, H, W)
         maps = found.new_empty(len(found), len(self.class_names), *found.shape[-2:])
         maps[:, list(self.foreground)] = found
         if len(names) < len(self.class_names):
-            rest = 1 - found.sum(dim=1) if self.options.encoding == "levels" else self.background
+            levels = self.options.encoding == "levels"
+            rest = 1 - found.sum(dim=1) if levels else self.sampling.background
             maps[:, self.class_names.index(BACKGROUND)] = rest
         return maps.clamp(min=LEAST).log()
 
@@ -169,69 +256,9 @@ class SegDiffusionSegmenter(Segmenter):
         self.spec.write(folder)
         write_text(folder / OPTIONS_FILE, json.dumps(self.options.to_dict(), indent=2) + "\n")
 
-    def _asked(self, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (B, 3, H, W) of what each mask is asked for, and the text (B, T, D) that asks for it."""
-        if self.options.encoding == "levels":
-            ranks = torch.zeros(
-                256, dtype=torch.long, device=masks.device
-            )  # background and ignored are black
-            ranks[list(self.foreground)] = torch.arange(1, len(self.foreground) + 1, device=masks.device)
-            text = torch.stack([self._text(number) for number in self.foreground])
-            text = self.pipe.encoding.conditions(text).expand(len(masks), -1, -1)
-            return level_pictures(ranks[masks], len(self.foreground)), text
-        asked = asked_classes(masks, self.foreground, self.options.absent)
-        inside = masks == torch.tensor(asked, device=masks.device)[:, None, None]
-        return binary_pictures(inside), torch.stack([self._text(number) for number in asked])
-
-    @torch.no_grad()
-    def _text(self, number: int) -> Tensor:
-        """The text (T, D) of a class, encoded once."""
-        if number not in self._texts:
-            spec = self.pipe.as_trained(class_specs([self.class_names[number]]))
-            with torch.autocast(self.mean.device.type, enabled=False):
-                self._texts[number] = self.pipe.sentences.of_classes(spec)[0]
-        return self._texts[number]
-
     @torch.no_grad()
     def _encode(self, pictures: Tensor) -> Tensor:
         return encode(self.pipe.vae, pictures).float()
-
-
-def create(
-    start: str, class_names: tuple[str, ...], pretrained: str = "auto", **options: Any
-) -> SegDiffusionSegmenter:
-    """A new model from a text-to-image checkpoint: a folder, a Hub name, or "" for the bundled one."""
-    if pretrained == "none":
-        raise ValueError(
-            "seg-diffusion begins from the weights of a text-to-image model: leave pretrained='none' out and "
-            "name one as seg-diffusion:CHECKPOINT where it is not the bundled one."
-        )
-    chosen = SegDiffusionOptions.from_dict(options)
-    checkpoint = start or bundled_model()
-    with within_reach(checkpoint, "model"):
-        pipe = SegDiffusionPipeline.from_text_to_image(
-            checkpoint,
-            content_attention=chosen.content_attention,
-            prediction=chosen.prediction,
-            encoding=chosen.encoding,
-            noise=chosen.noise,
-            phrases={name: list(words) for name, words in chosen.phrases.items()},
-        )
-    origin = Path(start).name if start and Path(start).exists() else start or "bundled"
-    return SegDiffusionSegmenter(pipe, _spec(f"{NAME}:{origin}", class_names), chosen)
-
-
-def load(folder: Path, spec: SegmenterSpec | None) -> SegDiffusionSegmenter:
-    """The model of a folder that `save_pretrained` wrote, or of a pipeline that was saved alone."""
-    pipe = SegDiffusionPipeline.from_pretrained(folder)
-    known = tuple((pipe.config.id2label or {}).values())
-    saved = folder / OPTIONS_FILE
-    options = (
-        SegDiffusionOptions.from_dict(json.loads(saved.read_text(encoding="utf-8")))
-        if saved.is_file()
-        else _options_of(pipe)
-    )
-    return SegDiffusionSegmenter(pipe, spec or _spec(NAME, known), options)
 
 
 def _spec(model: str, class_names: tuple[str, ...]) -> SegmenterSpec:

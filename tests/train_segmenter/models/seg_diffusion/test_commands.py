@@ -105,6 +105,7 @@ def test_mistakes_are_one_clear_line(trained, data, tmp_path):
         (["segment", image, "--model", out, "--window", 8], "no windows"),
         (["segment", image, "--model", out, "--precision", "int8"], "fp32, fp16, bf16"),
         ([*train, "--model", "seg-diffusion", "--loss", "dice"], "its own loss"),
+        ([*train, "--model", "seg-diffusion", "--export", "pt2"], "no export"),
         ([*train, "--model", "seg-diffusion", "--model-option", "encoding"], "name=value, not 'encoding'"),
         ([*train, "--model", "seg-diffusion", "--pretrained", "none"], "begins from the weights"),
         ([*train, "--model", "seg-diffusion:nowhere"], "no model at 'nowhere'"),

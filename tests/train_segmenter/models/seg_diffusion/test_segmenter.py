@@ -104,7 +104,7 @@ def test_gradient_checkpointing_gives_the_same_loss():
     losses = []
     for checkpointing in (False, True):
         model = small_segmenter(gradient_checkpointing=checkpointing).train()
-        model.begin_training(OPTIONS)
+        model.begin_training(SIZE, repeats=True)
         torch.manual_seed(1)
         loss = model.training_loss(images, masks, None)
         loss.backward()
@@ -125,7 +125,7 @@ def test_its_masks_are_those_of_the_pipeline():
 
 def test_it_is_judged_with_the_penalty_of_the_pipeline():
     model = small_segmenter().eval()
-    model.begin_training(OPTIONS)
+    model.begin_training(SIZE, repeats=True)
     wider = model.for_classes((*model.class_names, "green")).sampled(seen_penalty=0.1)
     generator = torch.Generator().manual_seed(0)
     out = model.pipe(
@@ -142,11 +142,13 @@ def test_it_is_judged_with_the_penalty_of_the_pipeline():
 
 def test_latents_are_cached_where_images_come_again():
     model = small_segmenter()
-    model.begin_training(OPTIONS)
+    model.begin_training(SIZE, repeats=True)
     assert isinstance(model.latents, LatentCache)
     model = small_segmenter()
-    model.begin_training(replace(OPTIONS, augmentation=replace(OPTIONS.augmentation, scale=(0.5, 2.0))))
+    model.begin_training(SIZE, repeats=False)
     assert not isinstance(model.latents, LatentCache)
+    assert OPTIONS.repeats
+    assert not replace(OPTIONS, augmentation=replace(OPTIONS.augmentation, scale=(0.5, 2.0))).repeats
 
 
 def test_other_classes_are_asked_of_the_same_weights(tmp_path):
