@@ -31,6 +31,15 @@ class Job:
     identity: str
     make_sampler: MakeSampler = diffumask_sampler
 
+    def sampler(self) -> Sampler:
+        """Loaded, with AffinityNet beside it where the refinement needs that and there is a GPU."""
+        sampler, network = self.make_sampler(self.recipe), self.recipe.refinement.network
+        if network is None:
+            return sampler
+        from dataset_builder.building.featured_sampler import featured
+
+        return featured(sampler, network)
+
     def shard(self, number: int, prompts: Mapping[int, PromptItem], sampler: Sampler) -> Shard:
         """A shard in this process from its prompts by index, one step after the other."""
         drawn = candidates(sampler, prompts, self.recipe)

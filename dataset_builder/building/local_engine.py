@@ -32,7 +32,7 @@ def local_results(
     The images of the next shard are drawn while the last ones of a shard are still refined: the pool gives
     one result for each prompt, in their order, and knows nothing of shards.
     """
-    sampler = job.make_sampler(job.recipe)
+    sampler = job.sampler()
     drawn = (
         candidate
         for number in numbers

@@ -32,7 +32,7 @@ class ShardActor:
     @cached_property
     def sampler(self) -> Sampler:
         """Loaded within a task, whose errors arrive as they are; those of a constructor kill the actor."""
-        return self.job.make_sampler(self.job.recipe)
+        return self.job.sampler()
 
     def build(self, number: int, prompts: Mapping[int, PromptItem]) -> Shard:
         return self.job.shard(number, prompts, self.sampler)

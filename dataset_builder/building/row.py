@@ -75,7 +75,9 @@ def refined(sampled: Sampled, names: Sequence[str], refinement: Refinement) -> n
     from dataset_builder.refinement.refine_mask import one_thread, refined_mask
 
     with one_thread():
-        return refined_mask(sampled.image, sampled.heatmaps, sampled.mask, names, refinement)
+        return refined_mask(
+            sampled.image, sampled.heatmaps, sampled.mask, names, refinement, sampled.features
+        )
 
 
 def contrast(heatmaps: np.ndarray, mask: np.ndarray) -> float:

@@ -17,7 +17,7 @@ class Sampled:
     """An image uint8 (H, W, 3), its class maps float32 (C, H, W), and the method's mask uint8 (H, W).
 
     The mask says i + 1 for the prompt's i-th class. blanked: by the safety checker. broken: the image held
-    NaN, as half precision can give.
+    NaN, as half precision can give. features: AffinityNet's, float32 (D, h, w), where this process made them.
     """
 
     image: np.ndarray
@@ -25,6 +25,7 @@ class Sampled:
     mask: np.ndarray
     blanked: bool = False
     broken: bool = False
+    features: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

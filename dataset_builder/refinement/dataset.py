@@ -20,7 +20,7 @@ from dataset_builder.refinement.affinity.network import AffinityNet
 from dataset_builder.refinement.affinity.training import AffinityExample
 from dataset_builder.refinement.components import IGNORED
 from dataset_builder.refinement.diffumask_chain import RefineOptions, confident_labels
-from dataset_builder.refinement.refine_mask import refined_mask
+from dataset_builder.refinement.refine_mask import image_features, refined_mask
 from diffusers_attnmask.ground.columns import MAPS
 
 
@@ -89,9 +89,9 @@ def refined_rows(
     stored = encoded(pairs.dataset)
     for index in tqdm(range(len(pairs)), "refining", disable=not progress):
         pair, row = pairs[index], stored[index]
-        labels = refined_mask(
-            pair.image.numpy(), pair.maps.numpy(), pair.mask.numpy(), pair.names, refinement, network
-        )
+        image = pair.image.numpy()
+        features = image_features(network, image) if network else None
+        labels = refined_mask(image, pair.maps.numpy(), pair.mask.numpy(), pair.names, refinement, features)
         table = mask_ids(pairs.dataset.features, row["classes"])
         row["mask"] = {"bytes": png(torch.from_numpy(table[labels])), "path": None}
         if "method" in row:

@@ -30,7 +30,7 @@ def refined_mask(
     mask: np.ndarray,
     names: Sequence[str],
     refinement: Refinement,
-    network: AffinityNet | None = None,
+    features: np.ndarray | None = None,
 ) -> np.ndarray:
     """The mask uint8 (H, W) to keep of an image uint8 (H, W, 3) with class maps float32 (C, H, W).
 
@@ -38,7 +38,8 @@ def refined_mask(
     with "none", and with "crf" and snap unless they are to be decided. Regions are settled before the CRF,
     which then draws their outlines; "match" and "affinity" start from the maps, so that theirs are settled
     after it. Outlines are moved to the image's edges last.
-    `network` saves reading the one that `refinement` names.
+    `features` float32 (D, h, w) are the image's by AffinityNet, where another process has made them; by
+    default the network that `refinement` names makes them on the CPU.
     """
     class_maps = torch.from_numpy(maps)
     check_pair(image, class_maps, names)
@@ -48,7 +49,7 @@ def refined_mask(
     if refinement.method == "crf":
         labels = _sharpened(image, labels, refinement)
     elif refinement.method != "none":
-        labels = _from_maps(image, class_maps, labels, names, refinement, network)
+        labels = _from_maps(image, class_maps, labels, names, refinement, features)
         if refinement.whole_regions:
             labels = whole_regions(labels, class_maps, refinement.box_area)
     if refinement.snap:
@@ -74,13 +75,13 @@ def _from_maps(
     mask: Tensor,
     names: Sequence[str],
     refinement: Refinement,
-    network: AffinityNet | None,
+    features: np.ndarray | None,
 ) -> Tensor:
     options = refine_options(refinement)
     if refinement.method == "affinity":
-        net = network or loaded(Path(refinement.network))
-        features = affinity_features(net, normalised(torch.from_numpy(image)))
-        return refine_pair(image, maps, names, features, options)[0]
+        if features is None:
+            features = image_features(loaded(Path(refinement.network)), image)
+        return refine_pair(image, maps, names, torch.from_numpy(features), options)[0]
     certain = mask.masked_fill(mask == IGNORED, 0)
     crf = options.for_size(*mask.shape).final_crf
     labels, _ = threshold_by_match(image, maps, certain, crf, options.gammas)
@@ -102,6 +103,11 @@ def refine_options(refinement: Refinement) -> RefineOptions:
 @cache
 def loaded(folder: Path) -> AffinityNet:
     return load_affinity_net(folder)
+
+
+def image_features(net: AffinityNet, image: np.ndarray) -> np.ndarray:
+    """AffinityNet's features float32 (D, h, w) of an image uint8 (H, W, 3), on the network's own device."""
+    return affinity_features(net, normalised(torch.from_numpy(image))).numpy()
 
 
 @contextmanager

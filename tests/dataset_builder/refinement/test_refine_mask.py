@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from dataset_builder.building.featured_sampler import FeaturedSampler
 from dataset_builder.building.row import refined
-from dataset_builder.building.sampler import Sampled
+from dataset_builder.building.sampler import Refused, Sampled
 from dataset_builder.recipe import Refinement
+from dataset_builder.refinement import refine_mask
 from dataset_builder.refinement.affinity.augment import ViewOptions, normalised
 from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
 from dataset_builder.refinement.affinity.training import (
@@ -86,20 +88,40 @@ def test_small_parts_are_dropped(sampled):
     assert refined(sampled, ["square"], Refinement("crf", box_area=2000))[3, 3] == 0
 
 
-def test_affinity_is_the_published_chain_with_the_given_network(sampled, tmp_path):
+@pytest.fixture
+def network(sampled, tmp_path):
+    """The folder of a small AffinityNet."""
     torch.manual_seed(0)
-    image = torch.from_numpy(sampled.image)
-    example = AffinityExample(image, torch.from_numpy(TRUTH))
+    example = AffinityExample(torch.from_numpy(sampled.image), torch.from_numpy(TRUTH))
     training = AffinityTraining(epochs=1, batch_size=1, view=ViewOptions(crop=SIDE))
-    network = AffinityNet(AffinityNetOptions(out_channels=16, widths=(8, 8, 8)))
-    train_affinity_net(network, [example], training, tmp_path, progress=False)
-    options = Refinement("affinity", network=str(tmp_path), box_area=0)
+    net = AffinityNet(AffinityNetOptions(out_channels=16, widths=(8, 8, 8)))
+    train_affinity_net(net, [example], training, tmp_path, progress=False)
+    return tmp_path
+
+
+def test_affinity_is_the_published_chain_with_the_given_network(sampled, network):
+    options = Refinement("affinity", network=str(network), box_area=0)
     mask = refined(sampled, ["square"], options)
-    features = affinity_features(load_affinity_net(tmp_path), normalised(image))
+    features = affinity_features(load_affinity_net(network), normalised(torch.from_numpy(sampled.image)))
     expected, _ = refine_pair(
         sampled.image, torch.from_numpy(sampled.heatmaps), ["square"], features, refine_options(options)
     )
     np.testing.assert_array_equal(mask, expected.numpy())
+
+
+def test_features_that_come_with_the_image_are_those_of_the_network_here(sampled, network, monkeypatch):
+    """As where the process that draws has a GPU: the one that refines then needs no network."""
+    options = Refinement("affinity", network=str(network), box_area=0)
+    expected = refined(sampled, ["square"], options)
+    sampler = FeaturedSampler(lambda items, seeds: [sampled, Refused("too long")], load_affinity_net(network))
+    featured, refused = sampler([], [])
+    assert featured.features.shape == (16, SIDE // 8, SIDE // 8) and refused == Refused("too long")
+
+    def no_network(folder):
+        raise AssertionError("the features are there")
+
+    monkeypatch.setattr(refine_mask, "loaded", no_network)
+    np.testing.assert_array_equal(refined(featured, ["square"], options), expected)
 
 
 def test_whole_regions_with_any_method(sampled):
