@@ -1,10 +1,15 @@
-"""Training AffinityNet on confident labels, with accelerate: seeded, and resumable to the bit."""
+"""Training AffinityNet on confident labels, with accelerate: seeded, and resumable to the bit.
+
+A saved state knows what it was trained from, options, network and examples, and goes on with nothing else.
+"""
 
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +21,7 @@ from torch.nn.functional import interpolate
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from dataset_builder.recipe import differences
 from dataset_builder.refinement.affinity.augment import ViewOptions, random_view
 from dataset_builder.refinement.affinity.loss import affinity_loss
 from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
@@ -23,6 +29,7 @@ from diffusers_attnmask.ground.atomic_files import replacing, write_text
 
 MODEL, OPTIONS = "model.safetensors", "affinity_net.json"
 STATE = "training.safetensors"
+SHOW_EVERY = 20  # steps: to show a loss is to wait for the device
 
 
 @dataclass(frozen=True)
@@ -61,20 +68,22 @@ def train_affinity_net(
 ) -> list[float]:
     """Train in place; leave the network in `out` and return the losses of the steps that this call made.
 
-    With `resume`, a training that was interrupted goes on from its last saved step to the very same weights.
+    With `resume`, a training that was interrupted goes on from its last saved step to the very same weights;
+    one of other options, another network or other examples is refused.
     """
     if not examples:
         raise ValueError("AffinityNet cannot be trained on no examples")
     accelerator = Accelerator()
     total = options.epochs * math.ceil(len(examples) / options.batch_size)
     optimizer = _optimizer(net, options)
-    first = _resume(net, optimizer, options, out) if resume and (out / STATE).exists() else 0
+    origin = _origin(net, examples, options)
+    first = _resume(net, optimizer, origin, out) if resume and (out / STATE).exists() else 0
     loader = DataLoader(
         _Views(examples, options, net.options.backbone == "features"),
         batch_sampler=_batches(len(examples), options)[first:],
     )
     net, optimizer, loader = accelerator.prepare(net.train(), optimizer, loader)
-    losses = []
+    losses: list[Tensor] = []
     bar = tqdm(loader, "affinity", total=total, initial=first, disable=not progress)
     for step, (inputs, labels) in enumerate(bar, start=first):
         for group in optimizer.param_groups:
@@ -85,14 +94,15 @@ def train_affinity_net(
         accelerator.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
-        losses.append(loss.item())
-        bar.set_postfix(loss=f"{losses[-1]:.3f}")
+        losses.append(loss.detach())
+        if (step + 1) % SHOW_EVERY == 0:
+            bar.set_postfix(loss=f"{loss.item():.3f}")
         if (step + 1) % options.save_every == 0 and accelerator.is_main_process:
-            _save(accelerator.unwrap_model(net), optimizer, options, step + 1, out)
+            _save(accelerator.unwrap_model(net), optimizer, origin, step + 1, out)
     if accelerator.is_main_process:
-        _save(accelerator.unwrap_model(net), optimizer, options, total, out)
+        _save(accelerator.unwrap_model(net), optimizer, origin, total, out)
     accelerator.unwrap_model(net).eval()
-    return losses
+    return torch.stack(losses).tolist() if losses else []
 
 
 def load_affinity_net(folder: Path) -> AffinityNet:
@@ -155,8 +165,21 @@ def _optimizer(net: AffinityNet, options: AffinityTraining) -> torch.optim.SGD:
     )
 
 
+def _origin(
+    net: AffinityNet, examples: Sequence[AffinityExample], options: AffinityTraining
+) -> dict[str, Any]:
+    """All that decides the weights, as JSON gives it back; labels stand for what they were made by."""
+    digest = sha256()
+    for example in examples:
+        for tensor in (example.inputs, example.labels):
+            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.contiguous().view(torch.uint8).numpy().data)
+    origin = {"training": asdict(options), "network": asdict(net.options), "examples": digest.hexdigest()}
+    return json.loads(json.dumps(origin))
+
+
 def _save(
-    net: AffinityNet, optimizer: torch.optim.Optimizer, options: AffinityTraining, step: int, out: Path
+    net: AffinityNet, optimizer: torch.optim.Optimizer, origin: dict[str, Any], step: int, out: Path
 ) -> None:
     """Weights alone, for use; weights, momenta and the step in one file, so that they cannot disagree."""
     weights = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
@@ -169,16 +192,17 @@ def _save(
     with replacing(out / MODEL) as path:
         save_file(weights, path)
     with replacing(out / STATE) as path:
-        save_file(weights | momenta, path, {"step": str(step), "options": json.dumps(asdict(options))})
+        save_file(weights | momenta, path, {"step": str(step), "origin": json.dumps(origin)})
 
 
-def _resume(net: AffinityNet, optimizer: torch.optim.Optimizer, options: AffinityTraining, out: Path) -> int:
+def _resume(net: AffinityNet, optimizer: torch.optim.Optimizer, origin: dict[str, Any], out: Path) -> int:
     """Put the saved weights and momenta back: the number of steps that they have seen."""
     with safe_open(out / STATE, "pt") as file:
         metadata = file.metadata()
-    if metadata["options"] != json.dumps(asdict(options)):
+    if changed := differences(json.loads(metadata.get("origin", "{}")), origin):
         raise ValueError(
-            f"{out} holds a training with other options: use another folder, or do not resume it"
+            f"{out} holds a training begun otherwise: {'; '.join(changed)}. Take the old values to go on, or "
+            f"remove {out} to begin anew"
         )
     tensors = load_file(out / STATE)
     net.load_state_dict({name: tensors[name] for name in net.state_dict()})

@@ -109,10 +109,10 @@ def examples():
     ]
 
 
-def trained(out, options=TRAINING, **arguments):
+def trained(out, options=TRAINING, net_options=SMALL, pairs=None, **arguments):
     torch.manual_seed(0)
-    net = AffinityNet(SMALL)
-    losses = train_affinity_net(net, examples(), options, out, progress=False, **arguments)
+    net = AffinityNet(net_options)
+    losses = train_affinity_net(net, pairs or examples(), options, out, progress=False, **arguments)
     return net, losses
 
 
@@ -144,8 +144,45 @@ def test_an_interrupted_training_ends_with_the_very_same_weights(tmp_path, monke
     resumed, rest = trained(tmp_path / "stopped", resume=True)
     assert rest == losses[2:]
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
-    with pytest.raises(ValueError, match="other options"):
-        trained(tmp_path / "stopped", dataclasses.replace(TRAINING, seed=1), resume=True)
+
+
+def test_a_training_goes_on_only_from_what_it_was_begun_with(tmp_path):
+    trained(tmp_path)
+    before = (tmp_path / "model.safetensors").read_bytes()
+    image, labels = examples()[0].inputs, examples()[0].labels.clone()
+    labels[0, 0] = 255  # as other thresholds would make it
+    for change, told in (
+        ({"options": dataclasses.replace(TRAINING, seed=1)}, r"training\.seed was 0, now 1"),
+        ({"net_options": dataclasses.replace(SMALL, stride=8)}, r"network\.stride was 4, now 8"),
+        ({"pairs": [AffinityExample(image, labels), *examples()[1:]]}, "examples was"),
+    ):
+        with pytest.raises(ValueError, match=f"begun otherwise: {told}.*remove .* to begin anew"):
+            trained(tmp_path, **change, resume=True)
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+    assert trained(tmp_path, resume=True)[1] == []  # nothing is left to train
+    assert (
+        len(trained(tmp_path, dataclasses.replace(TRAINING, seed=1))[1]) == 6
+    )  # anew, where not asked to resume
+
+
+def test_training_waits_for_the_device_now_and_then_and_not_each_step(tmp_path, monkeypatch):
+    from dataset_builder.refinement.affinity import training
+
+    kept, read = [], []
+
+    def kept_loss(*arguments):
+        kept.append(affinity_loss(*arguments))
+        return kept[-1]
+
+    item = torch.Tensor.item
+    monkeypatch.setattr(training, "affinity_loss", kept_loss)
+    monkeypatch.setattr(
+        torch.Tensor,
+        "item",
+        lambda own: read.extend(loss for loss in kept if loss.data_ptr() == own.data_ptr()) or item(own),
+    )
+    _, losses = trained(tmp_path, dataclasses.replace(TRAINING, epochs=21))
+    assert len(losses) == 42 and len(read) == 2
 
 
 def test_given_features_train_too(tmp_path):
