@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 from PIL import Image
 from tqdm import tqdm
 
@@ -37,7 +37,7 @@ def main(
     sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet here.")] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
 ) -> None:
-    pipe = StableDiffusionPipeline.from_pretrained(model or bundled_model())
+    pipe = DiffusionPipeline.from_pretrained(model or bundled_model())
     pipe.set_progress_bar_config(disable=True)
     rows, shown = [], []
     for objects in (1, 2):
@@ -72,7 +72,7 @@ def main(
 
 
 def generate(
-    pipe: StableDiffusionPipeline, captions: list[str], first: int, steps: int, guidance: float
+    pipe: DiffusionPipeline, captions: list[str], first: int, steps: int, guidance: float
 ) -> np.ndarray:
     """Images uint8 (len(captions), 128, 128, 3); image ``i`` depends on the seed ``first + i`` alone."""
     generators = [torch.Generator().manual_seed(first + i) for i in range(len(captions))]

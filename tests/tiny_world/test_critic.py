@@ -5,6 +5,7 @@ from tiny_world.scene import CLASSES, COLOURS
 from tiny_world.training import critic as critics
 from tiny_world.training.batches import Batch
 from tiny_world.training.caption_facts import COUNT, NUMBERS, read_facts
+from tiny_world.training.denoiser import clean_guess
 from tiny_world.training.model import new_scheduler
 
 PICTURES = 6
@@ -61,7 +62,8 @@ def test_the_critic_is_shown_the_picture_that_the_velocity_means(clean):
     timesteps = torch.full((PICTURES,), 600)
     batch = batch_of(clean, timesteps, torch.ones(PICTURES, dtype=torch.bool))
     echo, generator = Echo(torch.zeros(PICTURES, COUNT)), torch.Generator().manual_seed(2)
-    critics.legibility(echo, batch, batch.velocity, new_scheduler(), generator)
+    guess = clean_guess(batch, batch.velocity, new_scheduler())
+    critics.legibility(echo, batch, guess, new_scheduler(), generator)
     # The same draws again: a share of the timestep for each picture, then the fresh noise.
     again = torch.Generator().manual_seed(2)
     fresh = (600 * torch.rand(PICTURES, generator=again)).long()
@@ -74,7 +76,7 @@ def test_the_critic_is_shown_the_picture_that_the_velocity_means(clean):
 def test_pictures_without_a_caption_are_not_asked_about(clean):
     logits, captioned = torch.randn(PICTURES, COUNT), torch.arange(PICTURES) % 2 == 0
     batch = batch_of(clean, torch.full((PICTURES,), 100), captioned)
-    loss = critics.legibility(Echo(logits), batch, batch.velocity, new_scheduler(), torch.Generator())
+    loss = critics.legibility(Echo(logits), batch, clean, new_scheduler(), torch.Generator())
     facts = read_facts(CAPTIONS)
     per_fact = -torch.where(facts.said > 0, logits.sigmoid().log(), (1 - logits.sigmoid()).log())
     expected = sum((per_fact[i] * facts.weight[i]).sum() for i in (0, 2, 4)) / 3

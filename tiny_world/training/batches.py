@@ -32,7 +32,7 @@ class Phase:
 class Batch:
     """Noisy latents and the velocity to predict (B, 4, h, w), timesteps (B,), tokens (B, L).
 
-    ``readable`` (B, L) is False for tokens that the UNet must do without. ``facts`` are the captions';
+    ``readable`` (B, L) is False for tokens that the denoiser must do without. ``facts`` are the captions';
     ``captioned`` (B,) is False where the caption was left out.
     """
 
@@ -55,7 +55,7 @@ class Batches:
     """latents: size → float16 (N, 4, h, w); tokens (N, L) of the captions and (1, L) of the empty one.
 
     empty_captions and hidden_endings are shares of the pictures: of those trained without a caption, and of
-    those whose UNet reads the words' own tokens only. What follows them tells the whole sentence, too; words
+    those of which only the words' own tokens are read. What follows them tells the whole sentence, too; words
     that are not needed are not looked at, and give no masks.
     """
 
@@ -89,14 +89,24 @@ class Batches:
         noise = torch.randn(clean.shape, generator=generator)
         steps = self.scheduler.config.num_train_timesteps
         timesteps = spread_timesteps(phase.batch, steps, self.noisiness, generator)
+        noisy, velocity = self.noised(clean, noise, timesteps)
         return Batch(
-            noisy=self.scheduler.add_noise(clean, noise, timesteps),
-            velocity=self.scheduler.get_velocity(clean, noise, timesteps),
+            noisy=noisy,
+            velocity=velocity,
             timesteps=timesteps,
             tokens=tokens,
             readable=~(hidden & ends(tokens, self.empty[0, -1])),
             facts=self.facts[chosen],
             captioned=~dropped[:, 0],
+        )
+
+    def noised(
+        self, clean: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Latents with noise, and the velocity to predict from them; both (B, 4, h, w)."""
+        return (
+            self.scheduler.add_noise(clean, noise, timesteps),
+            self.scheduler.get_velocity(clean, noise, timesteps),
         )
 
     def choose(self, phase: Phase, generator: torch.Generator) -> torch.Tensor:

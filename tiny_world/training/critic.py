@@ -84,18 +84,12 @@ def mixed(
 
 
 def legibility(
-    critic: Critic,
-    batch: Batch,
-    velocity: torch.Tensor,
-    scheduler: DDIMScheduler,
-    generator: torch.Generator,
+    critic: Critic, batch: Batch, clean: torch.Tensor, scheduler: DDIMScheduler, generator: torch.Generator
 ) -> torch.Tensor:
-    """How badly the critic reads the captions' facts (a loss) in what a velocity says the pictures are.
+    """How badly the critic reads the captions' facts (a loss) in a guess of the clean pictures (B, 4, h, w).
 
     The fresh noise has a random share of the noise that the denoiser itself had before it.
     """
-    kept = scheduler.alphas_cumprod[batch.timesteps][:, None, None, None]
-    clean = kept.sqrt() * batch.noisy - (1 - kept).sqrt() * velocity
     timesteps = (batch.timesteps * torch.rand(len(clean), generator=generator)).long()
     noisy, share = mixed(from_afar(clean), scheduler, timesteps, generator)
     return misread(critic(noisy, share), batch.facts)[batch.captioned].mean()

@@ -8,22 +8,21 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from diffusers import DDIMScheduler
 from torch.nn.attention import sdpa_kernel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import trange
 
 from tiny_world.training import checkpoint, parallel
-from tiny_world.training.batches import Batches, Phase
+from tiny_world.training.batches import Batch, Batches, Phase
+from tiny_world.training.course import Course, Training
 from tiny_world.training.critic import legibility, load_critic, prepare_critic
 from tiny_world.training.examples import prepare_examples
 from tiny_world.training.model import Denoiser, load_weights, new_scheduler, new_unet, save_pipeline
-from tiny_world.training.optimizer import optimizers
-from tiny_world.training.schedule import learning_rate
 from tiny_world.training.text import learn_tokenizer, load_tokenizer, new_text_encoder, tokenize
 
 
 @dataclass(frozen=True)
-class DenoiserRecipe:
+class DenoiserRecipe(Course):
     # What words mean is learnt at half size, where a sample costs a quarter; then the outlines at full size.
     phases: tuple[Phase, ...] = (
         Phase(64, 3800, 64, lone=0.5),
@@ -32,76 +31,14 @@ class DenoiserRecipe:
         Phase(128, 2400, 32, lone=0.35),
     )
     learning_rate: float = 1e-3
-    rests: tuple[int, ...] = (5100, 6600)  # steps by which the rate has come down before its last descent
-    weight_decay: float = 0.01
+    rests: tuple[int, ...] = (5100, 6600)
     empty_captions: float = 0.1
     hidden_endings: float = 0.5
     noisiness: float = 2.0
     legibility: float = 0.1  # weight of what the critic says beside the squared error
-    average: float = 0.997  # the moving average of the weights is what is sampled and shipped
     critic_steps: int = 1800
     images: int = 24000
     first_seed: int = 100_000
-    seed: int = 0
-
-    @property
-    def steps(self) -> int:
-        return sum(phase.steps for phase in self.phases)
-
-    def rate_at(self, step: int) -> float:
-        end = next((rest for rest in self.rests if step < rest < self.steps), self.steps)
-        return learning_rate(step, end, self.learning_rate)
-
-    def phase_at(self, step: int) -> Phase:
-        for phase in self.phases:
-            if step < phase.steps:
-                return phase
-            step -= phase.steps
-        raise IndexError(f"the recipe has {self.steps} steps")
-
-
-@dataclass(eq=False)
-class Training:
-    """All that changes while the denoiser learns; `done` counts the steps."""
-
-    model: Denoiser
-    average: AveragedModel
-    optimizers: tuple[torch.optim.Optimizer, ...]
-    done: int = 0
-
-    @classmethod
-    def begin(cls, model: Denoiser, recipe: DenoiserRecipe) -> Training:
-        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
-        return cls(model, average, optimizers(model, recipe.learning_rate, recipe.weight_decay))
-
-    def resume(self, path: Path) -> None:
-        """Go on from a checkpoint, if there is one."""
-        state = checkpoint.load(path)
-        if state is None:
-            return
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        self.done = state["step"]
-
-    def save(self, path: Path) -> None:
-        states = {"model": self.model.state_dict(), "average": self.average.state_dict()}
-        states["optimizers"] = [optimizer.state_dict() for optimizer in self.optimizers]
-        checkpoint.save(path, {**states, "step": self.done})
-
-    def learn(self, loss: torch.Tensor, rate: float) -> None:
-        """One step down the gradient of a loss, averaged over the processes."""
-        self.model.zero_grad()
-        loss.backward()
-        parallel.average_gradients(self.model)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.step()
-        self.average.update_parameters(self.model)
-        self.done += 1
 
 
 def train_denoiser(
@@ -139,13 +76,13 @@ def train_denoiser(
     recent: list[tuple[float, float]] = []
     bar = {"desc": "denoiser", "initial": training.done, "total": recipe.steps, "mininterval": 10}
     for step in trange(training.done, recipe.steps, disable=rank > 0, **bar):
-        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-        phase = recipe.phase_at(step)
+        generator, phase = recipe.draws(step), recipe.phase_at(step)
         batch = batches.draw(phase, generator).share(rank, processes)
         with sdpa_kernel(phase.attention), torch.autocast("cpu", torch.bfloat16):
             velocity = model(batch.noisy, batch.timesteps, batch.tokens, batch.readable).float()
             error = F.mse_loss(velocity, batch.velocity)
-            unread = legibility(critic, batch, velocity, batches.scheduler, generator)
+            clean = clean_guess(batch, velocity, batches.scheduler)
+            unread = legibility(critic, batch, clean, batches.scheduler, generator)
         training.learn(error + recipe.legibility * unread, recipe.rate_at(step))
         recent.append((error.item(), unread.item()))
         if rank > 0:
@@ -157,3 +94,9 @@ def train_denoiser(
             training.save(folder / "denoiser.pt")
             save_pipeline(folder, tokenizer, training.average.module)
     parallel.wait()
+
+
+def clean_guess(batch: Batch, velocity: torch.Tensor, scheduler: DDIMScheduler) -> torch.Tensor:
+    """What a velocity says the clean latents (B, 4, h, w) are."""
+    kept = scheduler.alphas_cumprod[batch.timesteps][:, None, None, None]
+    return kept.sqrt() * batch.noisy - (1 - kept).sqrt() * velocity

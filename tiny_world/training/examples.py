@@ -27,6 +27,12 @@ def prepare_examples(folder: Path, count: int, first_seed: int, sizes: Collectio
     latents = encode_images(vae, images)
     standardize(vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
     vae.save_pretrained(folder / "vae")
+    save_examples(path, vae, images, captions, sizes)
+
+
+def save_examples(
+    path: Path, vae: AutoencoderKL, images: np.ndarray, captions: list[str], sizes: Collection[int]
+) -> None:
     latents = {size: encode_images(vae, shrunk(images, size)).half() for size in sizes}
     checkpoint.save(path, {"latents": latents, "captions": captions})
 

@@ -60,11 +60,15 @@ class Muon(torch.optim.Optimizer):
                 weight.add_(update.view(weight.shape), alpha=-group["lr"])
 
 
-def optimizers(model: torch.nn.Module, lr: float, weight_decay: float) -> tuple[Muon, torch.optim.AdamW]:
+ENDS = ("embed", "conv_in", "conv_out")  # parts of the names of a network's ends
+
+
+def optimizers(
+    model: torch.nn.Module, lr: float, weight_decay: float, ends: tuple[str, ...] = ENDS
+) -> tuple[Muon, torch.optim.AdamW]:
     """Muon for the matrices inside the network, AdamW for its ends, embeddings, biases and norms."""
-    ends = ("embed", "conv_in", "conv_out")
-    named = list(model.named_parameters())
-    inner = [p for name, p in named if p.ndim >= 2 and not any(end in name for end in ends)]
-    rest = [p for name, p in named if p.ndim < 2 or any(end in name for end in ends)]
+    learning = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    inner = [p for name, p in learning if p.ndim >= 2 and not any(end in name for end in ends)]
+    rest = [p for name, p in learning if p.ndim < 2 or any(end in name for end in ends)]
     adam = torch.optim.AdamW(rest, lr, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
     return Muon(inner, lr, weight_decay), adam

@@ -58,7 +58,5 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 
 def tokenize(tokenizer: CLIPTokenizer, captions: list[str]) -> torch.Tensor:
-    """Token ids (len(captions), LENGTH), padded as StableDiffusionPipeline pads."""
-    return tokenizer(
-        captions, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt"
-    ).input_ids
+    """Token ids (len(captions), the tokenizer's own length), padded as the pipelines pad."""
+    return tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids

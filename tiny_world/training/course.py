@@ -1,0 +1,89 @@
+"""What the trainings of both denoisers share: a plan of steps, and the state that goes through them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from tiny_world.training import checkpoint, parallel
+from tiny_world.training.batches import Phase
+from tiny_world.training.optimizer import ENDS, optimizers
+from tiny_world.training.schedule import learning_rate
+
+
+@dataclass(frozen=True)
+class Course:
+    """Steps in phases, and the learning rate at each of them."""
+
+    phases: tuple[Phase, ...]
+    learning_rate: float
+    rests: tuple[int, ...] = ()  # steps by which the rate has come down before its last descent
+    weight_decay: float = 0.01
+    average: float = 0.997  # the moving average of the weights is what is sampled and shipped
+    seed: int = 0
+
+    @property
+    def steps(self) -> int:
+        return sum(phase.steps for phase in self.phases)
+
+    def rate_at(self, step: int) -> float:
+        end = next((rest for rest in self.rests if step < rest < self.steps), self.steps)
+        return learning_rate(step, end, self.learning_rate)
+
+    def phase_at(self, step: int) -> Phase:
+        for phase in self.phases:
+            if step < phase.steps:
+                return phase
+            step -= phase.steps
+        raise IndexError(f"the recipe has {self.steps} steps")
+
+    def draws(self, step: int) -> torch.Generator:
+        """The step's own random numbers."""
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+
+
+@dataclass(eq=False)
+class Training:
+    """All that changes while a model learns; `done` counts the steps."""
+
+    model: torch.nn.Module
+    average: AveragedModel
+    optimizers: tuple[torch.optim.Optimizer, ...]
+    done: int = 0
+
+    @classmethod
+    def begin(cls, model: torch.nn.Module, course: Course, ends: tuple[str, ...] = ENDS) -> Training:
+        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(course.average))
+        return cls(model, average, optimizers(model, course.learning_rate, course.weight_decay, ends))
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint, if there is one."""
+        state = checkpoint.load(path)
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.done = state["step"]
+
+    def save(self, path: Path) -> None:
+        states = {"model": self.model.state_dict(), "average": self.average.state_dict()}
+        states["optimizers"] = [optimizer.state_dict() for optimizer in self.optimizers]
+        checkpoint.save(path, {**states, "step": self.done})
+
+    def learn(self, loss: torch.Tensor, rate: float) -> None:
+        """One step down the gradient of a loss, averaged over the processes."""
+        self.model.zero_grad()
+        loss.backward()
+        parallel.average_gradients(self.model)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+        self.average.update_parameters(self.model)
+        self.done += 1
