@@ -1,4 +1,4 @@
-"""The packages import one way, and nothing imports a command."""
+"""The packages import one way, in no circle, and nothing imports a command."""
 
 from __future__ import annotations
 
@@ -96,6 +96,10 @@ def test_nothing_imports_a_command(graph):
 
 def test_no_package_imports_a_higher_one(graph):
     assert upward_imports(graph) == []
+
+
+def test_no_file_imports_itself_by_way_of_others(graph):
+    assert circles(graph) == []
 
 
 def test_what_is_forbidden_is_found_wherever_it_stands(tmp_path):

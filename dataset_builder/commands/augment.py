@@ -34,23 +34,25 @@ def augment(
 ) -> None:
     """Make a dataset of augmented pairs: splicing, blur, occlusion, perspective, turns."""
     from dataset_builder.augmentation.run import AugmentRun, augment_dataset
+    from diffusers_attnmask.ground.options import as_flags
     from train_segmenter.augmentation.options import PUBLISHED_GRIDS, AugmentOptions
 
-    run = AugmentRun(
-        augment=AugmentOptions(
-            splice=splice,
-            grids=tuple(map(parsed_grid, grid)) if grid else PUBLISHED_GRIDS,
-            blur=blur,
-            occlude=occlude,
-            occluded=choice(occluded),
-            perspective=perspective,
-            turn=turn,
-        ),
-        copies=copies,
-        originals=originals,
-        seed=seed,
-        split=split,
-    )
+    with as_flags():
+        run = AugmentRun(
+            augment=AugmentOptions(
+                splice=splice,
+                grids=tuple(map(parsed_grid, grid)) if grid else PUBLISHED_GRIDS,
+                blur=blur,
+                occlude=occlude,
+                occluded=choice(occluded),
+                perspective=perspective,
+                turn=turn,
+            ),
+            copies=copies,
+            originals=originals,
+            seed=seed,
+            split=split,
+        )
     made = augment_dataset(data, out, run)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "pairs": made.pairs, "of": made.of}))

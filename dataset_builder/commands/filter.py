@@ -63,24 +63,26 @@ def filter(
     from dataset_builder.noise.coverage import CoverageBounds
     from dataset_builder.noise.prune import PruneOptions
     from dataset_builder.noise.run import FilterRun, filter_dataset
+    from diffusers_attnmask.ground.options import as_flags
 
-    run = FilterRun(
-        recipe=recipe,
-        model=model,
-        changes=given(steps=steps, batch_size=batch_size, learning_rate=learning_rate),
-        pretrained=choice(pretrained),
-        folds=folds,
-        crop=crop,
-        scale=scale,
-        prune=PruneOptions(
-            thresholds={"default": threshold, **dict(map(parsed_threshold, class_threshold or []))},
-            keep_fraction=keep_fraction,
-            coverage=CoverageBounds(least_coverage, greatest_coverage),
-            least_clip=least_clip,
-        ),
-        clip=clip,
-        seed=seed,
-    )
+    with as_flags({"low": "--least-coverage", "high": "--greatest-coverage"}):
+        run = FilterRun(
+            recipe=recipe,
+            model=model,
+            changes=given(steps=steps, batch_size=batch_size, learning_rate=learning_rate),
+            pretrained=choice(pretrained),
+            folds=folds,
+            crop=crop,
+            scale=scale,
+            prune=PruneOptions(
+                thresholds={"default": threshold, **dict(map(parsed_threshold, class_threshold or []))},
+                keep_fraction=keep_fraction,
+                coverage=CoverageBounds(least_coverage, greatest_coverage),
+                least_clip=least_clip,
+            ),
+            clip=clip,
+            seed=seed,
+        )
     found = filter_dataset(data, out, run)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "kept": found.kept, "dropped": found.dropped}))

@@ -52,25 +52,27 @@ def refine(
     from dataset_builder.refinement.affinity.network import AffinityNetOptions
     from dataset_builder.refinement.affinity.training import AffinityTraining
     from dataset_builder.refinement.run import RefineRun, refine_dataset
+    from diffusers_attnmask.ground.options import as_flags
 
-    run = RefineRun(
-        method=choice(method),
-        whole_regions=whole_regions,
-        snap=snap,
-        fill=fill,
-        uncertain=choice(uncertain),
-        crf=choice(crf),
-        scale_crf=scale_crf,
-        net=AffinityNetOptions(backbone, stride=stride, pretrained=pretrained),
-        training=AffinityTraining(
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            view=ViewOptions(crop=crop),
-            seed=seed,
-        ),
-        thresholds=thresholds,
-    )
+    with as_flags():
+        run = RefineRun(
+            method=choice(method),
+            whole_regions=whole_regions,
+            snap=snap,
+            fill=fill,
+            uncertain=choice(uncertain),
+            crf=choice(crf),
+            scale_crf=scale_crf,
+            net=AffinityNetOptions(backbone, stride=stride, pretrained=pretrained),
+            training=AffinityTraining(
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rate=learning_rate,
+                view=ViewOptions(crop=crop),
+                seed=seed,
+            ),
+            thresholds=thresholds,
+        )
     pairs = refine_dataset(data, out, run)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "pairs": pairs}))

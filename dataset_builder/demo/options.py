@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from diffusers_attnmask.ground.options import Count, Seed, Share, options
+from diffusers_attnmask.ground.options import Count, Seed, Share, Whole, options
 
 
 @options(kw_only=True)
@@ -21,4 +21,4 @@ class DemoOptions:
     judge_steps: Count = 400
     keep: Share = 0.9
     held_out: Count = 200
-    workers: Annotated[int, Field(ge=0)] = 1
+    workers: Whole = 1

@@ -6,9 +6,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from datasets import Features, Value
+from pydantic import Field
 from tqdm import tqdm
 
 from dataset_builder.building.layout import SPLIT
@@ -20,7 +21,7 @@ from dataset_builder.noise.filtering import judge, table
 from dataset_builder.noise.prune import PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
 from diffusers_attnmask.ground.atomic_files import write_text
-from diffusers_attnmask.ground.options import Count, Seed, options
+from diffusers_attnmask.ground.options import Count, Fault, OptionsError, Positive, Seed, options
 from train_segmenter.data.hub import from_dataset
 from train_segmenter.models.pretrained import Pretrained
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
@@ -44,18 +45,18 @@ class FilterRun:
     model: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     pretrained: Pretrained = "auto"
-    folds: int = 3
+    folds: Annotated[int, Field(ge=2)] = 3
     crop: Count | None = None
-    scale: float = 1.0
+    scale: Positive = 1.0
     prune: PruneOptions = field(default_factory=PruneOptions)
     clip: str | None = None
     seed: Seed = 0
 
     def __post_init__(self) -> None:
-        if self.scale <= 0:
-            raise ValueError(f"--scale {self.scale}: give a positive factor, as 0.5")
         if self.prune.least_clip is not None and self.clip is None:
-            raise ValueError("--least-clip needs a model: name one with --clip")
+            needed = " needs a model that scores prompts: name one as clip (--clip)"
+            raise OptionsError([Fault("prune.least_clip", needed)])
+        replace(JUDGES.training, **self.changes)  # refuses what no training takes
 
 
 @dataclass(frozen=True)

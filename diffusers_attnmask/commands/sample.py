@@ -33,19 +33,21 @@ def sample(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Sample pictures from a prompt and write them with their masks, overlays and a sheet of class maps."""
+    from diffusers_attnmask.ground.options import as_flags
     from diffusers_attnmask.ground.typed import parsed_class, parsed_option
     from diffusers_attnmask.sampling.run import SampleRun, sample_pictures
 
-    run = SampleRun(
-        model=model,
-        method=method,
-        method_options=dict(map(parsed_option, option or [])),
-        number=number,
-        steps=steps,
-        guidance=guidance,
-        seed=seed,
-        half=half,
-    )
+    with as_flags({"method_options": "--option"}):
+        run = SampleRun(
+            model=model,
+            method=method,
+            method_options=dict(map(parsed_option, option or [])),
+            number=number,
+            steps=steps,
+            guidance=guidance,
+            seed=seed,
+            half=half,
+        )
     written = sample_pictures(prompt, list(map(parsed_class, classes)), out, run)
     if as_json:
         typer.echo(json.dumps([own.to_dict() for own in written]))

@@ -54,21 +54,23 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Judge a segmenter on real pairs; a seg-diffusion model is asked for the data's own classes."""
+    from diffusers_attnmask.ground.options import as_flags
     from train_segmenter.evaluation.run import EvaluateRun, evaluate_model
 
-    run = EvaluateRun(
-        inference=parsed_inference(window, stride, scales, flip),
-        denoising_steps=denoising_steps,
-        ensemble_size=ensemble_size,
-        seen_penalty=seen_penalty,
-        boundary=boundary,
-        open_vocabulary=open_vocabulary,
-        unseen=parsed_names(unseen or ""),
-        others=choice(others),
-        groups=parsed_groups(group),
-        worst=worst,
-        batch_size=batch_size,
-        cpu=cpu,
-    )
+    with as_flags():
+        run = EvaluateRun(
+            inference=parsed_inference(window, stride, scales, flip),
+            denoising_steps=denoising_steps,
+            ensemble_size=ensemble_size,
+            seen_penalty=seen_penalty,
+            boundary=boundary,
+            open_vocabulary=open_vocabulary,
+            unseen=parsed_names(unseen or ""),
+            others=choice(others),
+            groups=parsed_groups(group),
+            worst=worst,
+            batch_size=batch_size,
+            cpu=cpu,
+        )
     report = evaluate_model(model, data, run, out, progress=not as_json)
     typer.echo(json.dumps({"data": data, **report.to_dict()}) if as_json else report.table())

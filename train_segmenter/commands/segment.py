@@ -61,21 +61,23 @@ def segment(
     as_json: JsonOption = False,
 ) -> None:
     """Write masks and overlays of your own pictures; seg-diffusion finds any words and shows its doubts."""
+    from diffusers_attnmask.ground.options import as_flags
     from train_segmenter.segmenting.run import SegmentRun, segment_pictures
 
-    run = SegmentRun(
-        inference=parsed_inference(window, stride, scales, flip),
-        classes=None if classes is None else parsed_names(classes),
-        denoising_steps=denoising_steps,
-        ensemble_size=ensemble_size,
-        processing_res=processing_res,
-        batch_size=batch_size,
-        background=background,
-        seen_penalty=seen_penalty,
-        seed=seed,
-        precision=precision,
-        cpu=cpu,
-    )
+    with as_flags():
+        run = SegmentRun(
+            inference=parsed_inference(window, stride, scales, flip),
+            classes=None if classes is None else parsed_names(classes),
+            denoising_steps=denoising_steps,
+            ensemble_size=ensemble_size,
+            processing_res=processing_res,
+            batch_size=batch_size,
+            background=background,
+            seen_penalty=seen_penalty,
+            seed=seed,
+            precision=precision,
+            cpu=cpu,
+        )
     written = segment_pictures(images, model, out, run, progress=not as_json)
     if as_json:
         typer.echo(json.dumps([{kind: str(path) for kind, path in paths.items()} for paths in written]))

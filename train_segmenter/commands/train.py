@@ -95,43 +95,45 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train a segmenter on generated or real pairs."""
+    from diffusers_attnmask.ground.options import as_flags
     from train_segmenter.training.run import TrainRun, train_model
 
-    run = TrainRun(
-        recipe=recipe,
-        model=model,
-        model_options=dict(parsed_option(word, "--model-option") for word in model_option or ()),
-        changes=given(
-            steps=steps,
-            batch_size=batch_size,
-            accumulate=accumulate,
-            learning_rate=learning_rate,
-            schedule=schedule,
-            loss=loss,
-            precision=precision,
-            ema=ema,
-            seed=seed,
-            workers=workers,
-            evaluate_every=evaluate_every,
-            save_every=save_every,
-            log_every=log_every,
-            trackers=tuple(tracker) if tracker else None,
-        ),
-        crop=crop,
-        augment=augment,
-        validation=validation,
-        weights=tuple(weight or ()),
-        classes=parsed_names(classes or ""),
-        others=choice(others),
-        groups=parsed_groups(group),
-        pretrained=choice(pretrained),
-        self_training=self_training,
-        confidence=confidence,
-        resume=resume,
-        check=check,
-        export=choice(export),
-        cpu=cpu,
-    )
+    with as_flags({"weights": "--weight", "trackers": "--tracker"}):
+        run = TrainRun(
+            recipe=recipe,
+            model=model,
+            model_options=dict(parsed_option(word, "--model-option") for word in model_option or ()),
+            changes=given(
+                steps=steps,
+                batch_size=batch_size,
+                accumulate=accumulate,
+                learning_rate=learning_rate,
+                schedule=schedule,
+                loss=loss,
+                precision=precision,
+                ema=ema,
+                seed=seed,
+                workers=workers,
+                evaluate_every=evaluate_every,
+                save_every=save_every,
+                log_every=log_every,
+                trackers=tuple(tracker) if tracker else None,
+            ),
+            crop=crop,
+            augment=augment,
+            validation=validation,
+            weights=tuple(weight or ()),
+            classes=parsed_names(classes or ""),
+            others=choice(others),
+            groups=parsed_groups(group),
+            pretrained=choice(pretrained),
+            self_training=self_training,
+            confidence=confidence,
+            resume=resume,
+            check=check,
+            export=choice(export),
+            cpu=cpu,
+        )
     trained = train_model(data, out, run, progress=not as_json)
     if trained is None:  # another process tells
         return

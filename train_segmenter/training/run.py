@@ -62,6 +62,9 @@ class TrainRun:
     export: Literal["pt2", "onnx"] | None = None
     cpu: bool = False
 
+    def __post_init__(self) -> None:
+        replace(TrainOptions(), **self.changes)  # refuses what no training takes, before anything is read
+
 
 @dataclass(frozen=True)
 class TrainedRun:
