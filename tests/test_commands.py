@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
@@ -49,3 +52,18 @@ def test_every_command_that_has_options_of_its_own_is_known_here():
     from diffusers_attnmask.cli import installed_commands
 
     assert set(installed_commands()) - set(COMMANDS) == {"app", "doctor", "export", "push"}
+
+
+def test_the_page_calls_what_there_is():
+    """Its example is only compiled by the test of examples, since it goes the whole way."""
+    page = (Path(__file__).parents[1] / "docs/command-line.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    calls = {node.func.id for node in ast.walk(ast.parse(example)) if _is_call(node)}
+    there: dict[str, Any] = {}
+    exec("".join(line for line in example.splitlines(True) if line.startswith("from ")), there)
+    assert calls <= set(there)
+    assert {function.partition(":")[2] for function, _, _ in COMMANDS.values()} < calls
+
+
+def _is_call(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)

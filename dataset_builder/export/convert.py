@@ -60,11 +60,12 @@ def read_any(spec: str, split: str | None = None) -> PairSet:
     return read_dataset(rest if prefix.lower() == DATASET and colon else spec, split)
 
 
-def convert(spec: str, out: Path, options: ExportOptions) -> tuple[PairSet, Path]:
+def convert(spec: str, out: str | Path, options: ExportOptions) -> tuple[PairSet, Path]:
     """Write the pairs of `spec` as the folder `out`, which appears whole or not at all.
 
     Returns what was read, and the folder below `out` that readers of the format take.
     """
+    out = Path(out)
     pairs = read_any(spec, options.split)
     if options.val_share is not None:
         pairs = part_validation(pairs, options.val_share)
