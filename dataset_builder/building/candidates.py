@@ -49,20 +49,19 @@ def candidates(
             seeds = [image_seed(recipe.seed, index, attempt) for index in batch]
             drawn = sampler([items[index] for index in batch], seeds)
             for index, seed, sampled in zip(batch, seeds, drawn, strict=True):
-                fault = fault_of(sampled)
-                if fault is None:
-                    yield Candidate(index, attempt, seed, items[index], sampled)
-                else:
+                if isinstance(sampled, Refused):  # whatever the seed
+                    yield Skipped(index, items[index].text, "prompt refused", sampled.why)
+                elif fault := fault_of(sampled):
                     faults[index] = fault
                     waiting.append(index)
+                else:
+                    yield Candidate(index, attempt, seed, items[index], sampled)
     for index in waiting:
         yield Skipped(index, items[index].text, *faults[index])
 
 
-def fault_of(sampled: Sampled | Refused) -> tuple[str, str] | None:
+def fault_of(sampled: Sampled) -> tuple[str, str] | None:
     """Why an image cannot be kept, if so."""
-    if isinstance(sampled, Refused):
-        return "prompt refused", sampled.why
     if sampled.blanked:
         return "image blanked", "the safety checker blanked the image"
     if sampled.broken:

@@ -33,15 +33,21 @@ class DiffuMaskSampler:
         self.method_options = {**own, **recipe.method_options}
 
     def __call__(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled | Refused]:
-        """An image per prompt and seed. A prompt that the method refuses does not take the others along."""
-        try:
-            return self.drawn(items, seeds)
-        except ValueError as refusal:
-            if len(items) == 1:
-                return [Refused(str(refusal))]
-            return [self([item], [seed])[0] for item, seed in zip(items, seeds, strict=True)]
+        """An image per prompt and seed. Prompts that the method refuses are left out before sampling."""
+        refusals = self.pipe.refusals(
+            [item.text for item in items],
+            [list(item.classes) for item in items],
+            self.asked_method,
+            self.method_options,
+        )
+        taken = [place for place, why in enumerate(refusals) if why is None]
+        drawn = self.drawn([items[place] for place in taken], [seeds[place] for place in taken])
+        images = dict(zip(taken, drawn, strict=True))
+        return [images[place] if why is None else Refused(why) for place, why in enumerate(refusals)]
 
     def drawn(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled]:
+        if not items:
+            return []
         arguments: dict[str, Any] = {}
         if self.settings.size is not None:
             arguments["height"], arguments["width"] = self.settings.size

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from diffusers_attnmask.families import check_supported, family_of
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
-from diffusers_attnmask.masking.queries import prompt_splits
+from diffusers_attnmask.masking.queries import check_words, prompt_splits
 from diffusers_attnmask.masking.segmenting import segment
 from diffusers_attnmask.masking.settings import ModelSettings, settings_for, settings_of, write_settings
 from diffusers_attnmask.masking.tracing import AttentionTrace
@@ -137,6 +137,35 @@ class DiffuMaskPipeline(DiffusionPipeline):
             for split in itertools.chain(*prompt_splits(check_supported(self), self, wanted)):
                 check_whole(split)
         return wanted
+
+    def refusals(
+        self,
+        prompts: Sequence[str],
+        classes: Sequence[Sequence | Mapping],
+        mask_method: str | MaskMethod | None = None,
+        mask_options: Mapping[str, Any] | None = None,
+    ) -> list[str | None]:
+        """Why a call would refuse each prompt with its classes, None where it would not. Nothing is sampled.
+
+        A method or options that do not exist are an error.
+        """
+        family = check_supported(self)
+        method = self.mask_settings.resolve(mask_method, family, mask_options)
+
+        def splits_of(text: str) -> Any:
+            return prompt_splits(family, self, {"prompt": text})[0]
+
+        found: list[str | None] = []
+        for prompt, own in zip(prompts, classes, strict=True):
+            try:
+                (specs,) = classes_per_prompt(own, 1)
+                sampled = self.sampling_prompts(method, [specs], {"prompt": prompt})["prompt"]
+                check_words(specs, splits_of(sampled), method, splits_of)
+            except ValueError as refusal:
+                found.append(str(refusal))
+            else:
+                found.append(None)
+        return found
 
 
 def number_of_prompts(arguments: Mapping[str, Any]) -> int:

@@ -97,3 +97,16 @@ def consecutive_tokens(
             f"reads {whole.limit}: name fewer classes per image"
         )
     return places
+
+
+def check_words(
+    specs: Sequence[ClassSpec],
+    splits: Sequence[SplitPrompt],
+    method: MaskMethod,
+    split: Callable[[str], Sequence[SplitPrompt]],
+) -> None:
+    """Raise where `token_query` would: the words are looked for, and nothing is encoded."""
+    if method.reads_prompt:
+        align(specs, splits)
+    if method.reads_words and (text := class_prompt(specs)):
+        consecutive_tokens(specs, text, split)

@@ -14,6 +14,7 @@ from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building import run, shard
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.sampler import Refused
 from dataset_builder.dataset_folder import read_pairs, shard_paths
 
 SERIAL = EngineOptions(workers=0)
@@ -138,6 +139,25 @@ def test_faulty_images_are_drawn_anew_then_skipped_and_counted(recipe, tmp_path)
     assert len(list(read_pairs(tmp_path))) == manifest.tally.pairs
     assert all(np.asarray(pair.mask).any() for pair in read_pairs(tmp_path))
     assert manifest.tally.examples[0]["prompt"]
+
+
+def test_a_refused_prompt_is_skipped_and_not_tried_with_another_seed(recipe, tmp_path):
+    asked = []
+
+    class Refusing(PaintedSampler):
+        def draw(self, items, seeds):
+            asked.extend(item.text for item in items)
+            drawn = super().draw(items, seeds)
+            return [
+                Refused("no star here") if "star" in item.text else own
+                for item, own in zip(items, drawn, strict=True)
+            ]
+
+    manifest = built(recipe, tmp_path, Refusing())
+    refused = manifest.tally.skipped["prompt refused"]
+    assert refused == sum("star" in text for text in asked) > 0
+    assert manifest.tally.examples[0]["detail"] == "no star here"
+    assert manifest.tally.pairs + refused == 22 == len(asked)
 
 
 def test_a_pair_whose_mask_is_empty_is_skipped(recipe, tmp_path):

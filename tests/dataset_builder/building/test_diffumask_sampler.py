@@ -64,11 +64,37 @@ def test_images_are_those_of_the_plain_pipeline_with_their_seeds(recipe):
     assert set(np.unique(second.mask)) <= {0, 1, 2, 255}
 
 
-def test_a_prompt_that_the_method_refuses_takes_no_other_along(recipe):
-    first, second, third = DiffuMaskSampler(recipe)(ITEMS, SEEDS)
-    assert isinstance(third, Refused)
-    assert "dog" in third.why
-    assert first.image.shape == second.image.shape == (IMAGE_SIZE, IMAGE_SIZE, 3)
+def test_a_prompt_that_the_method_refuses_is_left_out_before_the_others_are_sampled_at_once(
+    recipe, monkeypatch
+):
+    sampler, sampled = DiffuMaskSampler(recipe), []
+    drawn = sampler.drawn
+    monkeypatch.setattr(sampler, "drawn", lambda items, seeds: sampled.append(seeds) or drawn(items, seeds))
+    refused, first, second = sampler([ITEMS[2], *ITEMS[:2]], [13, 11, 12])
+    assert isinstance(refused, Refused)
+    assert "class 'dog': 'dog' does not stand in the prompt" in refused.why
+    assert sampled == [[11, 12]]
+    for own, alone in zip((first, second), sampler(ITEMS[:2], SEEDS[:2]), strict=True):
+        np.testing.assert_array_equal(own.image, alone.image)
+
+
+def test_an_error_of_the_sampling_is_no_refusal(recipe, monkeypatch):
+    sampler = DiffuMaskSampler(recipe)
+
+    def not_finite(*items):
+        raise ValueError("none of the 4 attention maps of a layer was finite: sample in float32")
+
+    monkeypatch.setattr(sampler, "drawn", not_finite)
+    with pytest.raises(ValueError, match="sample in float32"):
+        sampler(ITEMS, SEEDS)
+    unknown = DiffuMaskSampler(replace(recipe, method_options={"treshold": 0.4}))
+    with pytest.raises((ValueError, TypeError), match="treshold"):
+        unknown(ITEMS, SEEDS)
+
+
+def test_prompts_that_are_all_refused_cost_no_sampling(recipe):
+    (refused,) = DiffuMaskSampler(recipe)(ITEMS[2:], SEEDS[2:])
+    assert isinstance(refused, Refused)
 
 
 def test_the_vocabularys_options_reach_the_method(recipe):

@@ -147,6 +147,31 @@ def test_an_unknown_method_is_an_error_that_lists_those_there_are():
         masked(classes=["dog"], mask_method=7)
 
 
+@pytest.mark.parametrize("build", [sd15, sdxl])
+@pytest.mark.parametrize("method", ["diffumask", "dataset-diffusion", "daam", "ovam"])
+def test_what_a_call_would_refuse_is_told_without_sampling(build, method):
+    prompts = ["a dog and a cat", LONG, "a donut", "a dog"]
+    classes = [
+        ["dog", ("cat", ("cat", "kitten"))],
+        ["dog", "cat"],
+        ["nut"],
+        [f"horse {i}" for i in range(40)],
+    ]
+    said = []
+    for prompt, own in zip(prompts, classes, strict=True):
+        try:
+            masked(build(), prompt, classes=own, mask_method=method)
+        except ValueError as refusal:
+            said.append(str(refusal))
+        else:
+            said.append(None)
+    pipe = DiffuMaskPipeline.from_pipe(build())
+    assert pipe.refusals(prompts, classes, method) == said
+    assert said[0] is None and said[3]
+    with pytest.raises(ValueError, match="'dam'"):
+        pipe.refusals(prompts, classes, "dam")
+
+
 def test_a_traced_call_refuses_a_phrase_that_its_prompt_lacks():
     pipe = sd15()
     with pytest.raises(ValueError, match="horse"), trace(pipe, classes=["horse"]):
