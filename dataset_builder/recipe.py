@@ -5,24 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import yaml
+from pydantic import AfterValidator
+from pydantic import Field as Checked
 
+from dataset_builder.prompts.options import PromptOptions
 from dataset_builder.vocabulary import Vocabulary, load_vocabulary, vocabulary_from
-from diffusers_attnmask.ground.options import options_from
+from diffusers_attnmask.ground.options import (
+    SECTION,
+    Count,
+    Fault,
+    NotNegative,
+    OptionsError,
+    Seed,
+    options,
+    read_options,
+)
+from diffusers_attnmask.ground.yaml_files import read_yaml
 
-IMAGE_FORMATS = ("png", "jpeg", "webp")
-DTYPES = ("float32", "float16", "bfloat16")
-REFINEMENTS = ("none", "crf", "match", "affinity")
-CRF_BACKENDS = ("torch", "pydensecrf")
-UNCERTAIN = ("keep", "decide")
 MISSING = object()
 
 
-@dataclass(frozen=True)
+@options
 class SamplingOptions:
     """How images are drawn.
 
@@ -30,23 +37,18 @@ class SamplingOptions:
     skipped. threads: of the CPU, by default all; it is part of the recipe since it can change the last bit.
     """
 
-    steps: int = 50
-    guidance: float = 7.5
-    size: tuple[int, int] | None = None
-    batch_size: int = 8
+    steps: Count = 50
+    guidance: NotNegative = 7.5
+    size: tuple[Count, Count] | None = None
+    batch_size: Count = 8
     scheduler: str | None = None
-    dtype: str = "float32"
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     safety_checker: bool = True
-    attempts: int = 2
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "attempts"):
-            _at_least_one(f"sampling.{name}", getattr(self, name))
-        _one_of("sampling.dtype", self.dtype, DTYPES)
+    attempts: Count = 2
+    threads: Count | None = None
 
 
-@dataclass(frozen=True)
+@options
 class Refinement:
     """What is done to a mask before it is kept.
 
@@ -58,72 +60,55 @@ class Refinement:
     move outlines to the image's own edges.
     """
 
-    method: str = "none"
+    method: Literal["none", "crf", "match", "affinity"] = "none"
     network: str | None = None
-    backend: str = "torch"
+    backend: Literal["torch", "pydensecrf"] = "torch"
     scale_crf: bool = True
-    box_area: float = 1500
+    box_area: NotNegative = 1500
     fill: bool = True
-    uncertain: str = "keep"
+    uncertain: Literal["keep", "decide"] = "keep"
     whole_regions: bool = False
     snap: bool = False
 
     def __post_init__(self) -> None:
-        _one_of("refinement.method", self.method, REFINEMENTS)
-        _one_of("refinement.backend", self.backend, CRF_BACKENDS)
-        _one_of("refinement.uncertain", self.uncertain, UNCERTAIN)
         if self.uncertain == "decide" and self.method == "none" and not self.snap:
-            raise ValueError("refinement.uncertain decide needs a method that decides, as crf, or snap")
+            raise OptionsError([Fault("uncertain", " decide needs a method that decides, as crf, or snap")])
         if (self.method == "affinity") != (self.network is not None):
-            raise ValueError(
-                "refinement.network, the folder of a trained AffinityNet, goes with refinement.method "
-                "affinity, and the method with it"
-            )
+            told = ", the folder of a trained AffinityNet, goes with method affinity, and the method with it"
+            raise OptionsError([Fault("network", told)])
 
 
-@dataclass(frozen=True)
+def checked_vocabulary(value: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+    """As it is given; the classes that stand in a recipe are checked with it."""
+    if not isinstance(value, str):
+        vocabulary_from(value, "own")
+    return value
+
+
+@options
 class Recipe:
     """What determines a dataset.
 
     vocabulary: a name, a YAML file, or what such a file would hold. model: a folder, a repository, or
-    "bundled". method and method_options: as in `DiffuMaskPipeline`, by default the model's own. prompts:
-    `PromptOptions`. maps: keep the class maps as a column, which `attnmask refine` starts from.
+    "bundled". method and method_options: as in `DiffuMaskPipeline`, by default the model's own. maps: keep
+    the class maps as a column, which `attnmask refine` starts from.
     """
 
-    vocabulary: str | Mapping[str, Any]
-    pairs: int = 1000
-    shard_size: int = 256
-    seed: int = 0
+    vocabulary: Annotated[str | Mapping[str, Any], AfterValidator(checked_vocabulary)]
+    pairs: Count = 1000
+    shard_size: Count = 256
+    seed: Seed = 0
     model: str = "bundled"
     revision: str | None = None
     method: str | None = None
-    method_options: Mapping[str, Any] = field(default_factory=dict)
-    prompts: Mapping[str, Any] = field(default_factory=dict)
-    sampling: SamplingOptions = field(default_factory=SamplingOptions)
-    refinement: Refinement = field(default_factory=Refinement)
-    image_format: str = "png"
-    image_quality: int = 95
+    method_options: Annotated[Mapping[str, Any], SECTION] = field(default_factory=dict)
+    prompts: Annotated[PromptOptions, SECTION] = field(default_factory=PromptOptions)
+    sampling: Annotated[SamplingOptions, SECTION] = field(default_factory=SamplingOptions)
+    refinement: Annotated[Refinement, SECTION] = field(default_factory=Refinement)
+    image_format: Literal["png", "jpeg", "webp"] = "png"
+    image_quality: Annotated[int, Checked(ge=1, le=100)] = 95
     maps: bool = False
     license: str = "other"
-
-    def __post_init__(self) -> None:
-        for name in ("pairs", "shard_size"):
-            _at_least_one(name, getattr(self, name))
-        if self.seed < 0:
-            raise ValueError(f"seed is 0 or more, not {self.seed}")
-        if not 1 <= self.image_quality <= 100:
-            raise ValueError(f"image_quality is between 1 and 100, not {self.image_quality}")
-        _one_of("image_format", self.image_format, IMAGE_FORMATS)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], origin: str = "the recipe") -> Recipe:
-        """A recipe from plain values; a name or a value that does not fit is one clear error."""
-        values = dict(values)
-        for name in ("method_options", "prompts"):
-            values[name] = _section(values.get(name), f"{origin}: {name}")
-        values["sampling"] = options_from(SamplingOptions, values.get("sampling"), f"{origin}: sampling")
-        values["refinement"] = options_from(Refinement, values.get("refinement"), f"{origin}: refinement")
-        return options_from(cls, values, origin)
 
     @classmethod
     def read(cls, recipe: str | Path) -> Recipe:
@@ -131,17 +116,12 @@ class Recipe:
         import recipes
 
         path = recipes.find(recipe)
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as mistake:
-            raise ValueError(f"{path} is not valid YAML: {mistake}") from mistake
-        if not isinstance(content, dict):
-            raise ValueError(f"{path} is not a recipe: it must be a list of `name: value` lines")
-        content["vocabulary"] = _beside(path, content.get("vocabulary"))
+        content = read_yaml(path, "a recipe")
         prompts = content.get("prompts")
-        if isinstance(prompts, dict) and "captions" in prompts:
-            prompts["captions"] = _beside(path, prompts["captions"])
-        return cls.from_dict({k: v for k, v in content.items() if v is not None}, str(path))
+        for place, key in ((content, "vocabulary"), (prompts, "captions")):
+            if isinstance(place, dict) and key in place:
+                place[key] = _beside(path, place[key])
+        return read_options(cls, content, str(path))
 
     def open_vocabulary(self) -> Vocabulary:
         """The classes, read from their file or taken from the recipe itself."""
@@ -154,8 +134,8 @@ class Recipe:
         return replace(self, **{name: value for name, value in changes.items() if value is not None})
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON gives them back."""
-        return json.loads(json.dumps(asdict(self)))
+        """Plain values, as JSON gives them back, from which `read_options` makes the same recipe."""
+        return json.loads(json.dumps({**asdict(self), "prompts": self.prompts.to_dict()}))
 
 
 def digest(content: Mapping[str, Any]) -> str:
@@ -195,21 +175,3 @@ def _beside(recipe: Path, value: Any) -> Any:
     if isinstance(value, str) and (recipe.parent / value).is_file():
         return str(recipe.parent / value)
     return value
-
-
-def _section(value: Any, what: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{what} must be a section of `name: value` lines, not {value!r}")
-    return dict(value)
-
-
-def _at_least_one(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} is a whole number of at least 1, not {value!r}")
-
-
-def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{name} is one of {', '.join(known)}, not {value!r}")

@@ -5,17 +5,29 @@ Those of official data sets name a table, which has names, ids and colours, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-import yaml
+from pydantic import AfterValidator
+from pydantic import Field as Checked
 
-from diffusers_attnmask.ground.class_tables import ClassTable, class_table
-from diffusers_attnmask.ground.options import options_from
+from diffusers_attnmask.ground.class_tables import class_table
+from diffusers_attnmask.ground.options import (
+    Fault,
+    OptionsError,
+    Shorthand,
+    Whole,
+    options,
+    read_options,
+    shown,
+    told_by,
+)
 from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour, colour_of
+from diffusers_attnmask.ground.yaml_files import read_yaml
 from diffusers_attnmask.words.classes import BACKGROUND, class_specs
 
 FOLDER = Path(__file__).with_name("vocabularies")
@@ -24,7 +36,29 @@ IGNORE = 255
 PUBLISHED_TEMPLATE = "Photo of {objects}"  # DiffuMask (ICCV 2023)
 
 
-@dataclass(frozen=True)
+def spelled_words(value: Any) -> Any:
+    """A list of words from one word, or from `$birds`, a list that travels with the package."""
+    if not isinstance(value, str):
+        return value
+    if not value.startswith("$"):
+        return [value]
+    known = sorted(path.stem for path in LISTS.glob("*.txt"))
+    if value[1:] not in known:
+        raise ValueError(f"there is no word list {value}; there are ${', $'.join(known)}")
+    return (LISTS / f"{value[1:]}.txt").read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def with_objects(template: str) -> str:
+    if template.count("{objects}") != 1:
+        raise ValueError(f"{template!r} must say {{objects}} once, as in {PUBLISHED_TEMPLATE!r}")
+    return template
+
+
+Words = Annotated[tuple[str, ...], Shorthand(spelled_words, str | list[str])]
+Template = Annotated[str, AfterValidator(with_objects)]
+
+
+@options
 class VocabularyClass:
     """One class and the id it has in masks.
 
@@ -36,17 +70,17 @@ class VocabularyClass:
     """
 
     name: str
-    id: int
-    phrases: tuple[str, ...]
-    subclasses: tuple[str, ...] = ()
-    colour: Colour = (0, 0, 0)
+    id: Whole
+    phrases: Words
+    subclasses: Words = ()
+    colour: Annotated[Colour, Shorthand(colour_of, str | Colour)] = (0, 0, 0)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    scenes: tuple[str, ...] | None = None
-    decoys: tuple[str, ...] = ()
+    scenes: Words | None = None
+    decoys: Words = ()
     article: bool = True
 
 
-@dataclass(frozen=True)
+@options
 class Vocabulary:
     """Classes in the order of their ids: from 1 where there is a background (id 0), else from 0.
 
@@ -55,10 +89,12 @@ class Vocabulary:
 
     name: str
     classes: tuple[VocabularyClass, ...]
-    ignore_index: int = IGNORE
+    ignore_index: Annotated[int, Checked(ge=0, le=255)] = IGNORE
     background: bool = True
-    templates: tuple[str, ...] = (PUBLISHED_TEMPLATE,)
-    scenes: tuple[str, ...] = ("",)
+    templates: Annotated[tuple[Template, ...], Shorthand(spelled_words, str | list[str])] = (
+        PUBLISHED_TEMPLATE,
+    )
+    scenes: Words = ("",)
 
     def __post_init__(self) -> None:
         class_specs([(own.name, own.phrases) for own in self.classes])  # raises on doubles and empty names
@@ -66,11 +102,6 @@ class Vocabulary:
             raise ValueError(
                 f"the class ids of vocabulary {self.name!r} must count up from {int(self.background)}"
             )
-        for template in self.templates:
-            if template.count("{objects}") != 1:
-                raise ValueError(
-                    f"template {template!r} must say {{objects}} once, as in {PUBLISHED_TEMPLATE!r}"
-                )
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -136,112 +167,69 @@ def load_vocabulary(name_or_path: str | Path) -> Vocabulary:
             f"there is no vocabulary {str(name_or_path)!r}: give a YAML file, or one of "
             f"{', '.join(vocabulary_names())}"
         )
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)
-        return vocabulary_from(content, path.stem)
-    except yaml.YAMLError as mistake:
-        raise ValueError(f"vocabulary {path} is not valid YAML: {mistake}") from mistake
-    except (ValueError, TypeError) as mistake:
-        raise type(mistake)(f"vocabulary {path}: {mistake}") from mistake
+    return vocabulary_from(read_yaml(path, "a vocabulary"), path.stem, f"vocabulary {path}")
 
 
-def vocabulary_from(content: Any, name: str) -> Vocabulary:
-    """A vocabulary from its parsed YAML: `classes` is a list of names, or a mapping of names to details.
+def vocabulary_from(content: Mapping[str, Any], name: str, where: str = "") -> Vocabulary:
+    """A vocabulary from plain values: `classes` is a list of names, or a mapping of names to details.
 
     The details are a list of phrases, or a mapping of the fields of `VocabularyClass`. With `table`, the
-    classes are those of a class table, and `classes` has details of some of them.
+    classes are those of a class table, and `classes` has details of some of them. `where` begins the error.
     """
-    if not isinstance(content, Mapping) or not (content.get("classes") or content.get("table")):
-        raise ValueError("it needs `classes`: a list of names, or names with their phrases")
-    content = dict(content)
-    classes, table = content.pop("classes", None) or {}, content.pop("table", None)
-    if not isinstance(classes, list | Mapping):
-        raise TypeError(f"classes must be a list or a mapping, not {classes!r}")
-    entries = classes if isinstance(classes, Mapping) else _by_name(classes)
-    entries = {str(key): _details(str(key), entry) for key, entry in entries.items()}
-    if table is not None:
-        known = class_table(table)
-        content["background"] = known.background
-        entries = in_table(entries, known)
-    first = int(content.get("background", True))
-    own = tuple(class_from(key, entry, first + i) for i, (key, entry) in enumerate(entries.items()))
-    values = {"name": name, **content, "classes": own}
-    for key in ("templates", "scenes"):
-        if key in values:
-            values[key] = words(values[key], key)
-    return options_from(Vocabulary, values, "the vocabulary")
-
-
-def in_table(entries: Mapping[str, Mapping[str, Any]], table: ClassTable) -> dict[str, Mapping[str, Any]]:
-    """The details of every class of the table, in its order and with its colours."""
-    if foreign := set(entries) - set(table.class_names):
-        raise ValueError(
-            f"class table {table.name!r} has no class {', '.join(sorted(foreign))}: add it there"
-        )
-    return {own.name: {"colour": own.colour, **entries.get(own.name, {})} for own in table.classes}
-
-
-def class_from(name: str, entry: Mapping[str, Any], index: int) -> VocabularyClass:
-    where = f"class {name!r}"
-    values = {"phrases": [name], "colour": VOC_PALETTE[index % 256], **entry}
-    if {"name", "id"} & set(values):
-        raise ValueError(f"{where}: its name is the key and its id the place in the list; leave them out")
-    for key in ("phrases", "subclasses", "scenes", "decoys"):
-        if key in values:
-            values[key] = words(values[key], f"{where}, {key}")
+    names: list[str] = []
     try:
-        values["colour"] = colour_of(values["colour"])
-    except ValueError as mistake:
-        raise ValueError(f"{where}: {mistake}") from mistake
-    return options_from(VocabularyClass, {**values, "name": name, "id": index}, where)
-
-
-def _details(name: str, entry: Any) -> Mapping[str, Any]:
-    """What follows a class's name: phrases, a mapping, or nothing."""
-    if isinstance(entry, str | list):
-        return {"phrases": entry}
-    if entry is not None and not isinstance(entry, Mapping):
-        raise TypeError(f"class {name!r} must be followed by phrases or by options, not by {entry!r}")
-    return entry or {}
-
-
-def words(value: Any, where: str) -> list[str]:
-    """A list of words; `$birds` is a list that travels with the package."""
-    if isinstance(value, str) and value.startswith("$"):
-        return word_list(value[1:], where)
-    value = [value] if isinstance(value, str) else value
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise TypeError(
-            f"{where}: {value!r} is not a list of words (YAML reads yes, no, on and off as true or false: "
-            "quote them)"
-        )
-    return value
-
-
-def word_list(name: str, where: str) -> list[str]:
-    known = sorted(path.stem for path in LISTS.glob("*.txt"))
-    if name not in known:
-        raise ValueError(f"{where}: there is no word list ${name}; there are ${', $'.join(known)}")
-    return (LISTS / f"{name}.txt").read_text(encoding="utf-8").split("\n")[:-1]
-
-
-def _by_name(names: list[Any]) -> dict[str, None]:
-    entries = dict.fromkeys(str(name) for name in names)
-    if len(entries) < len(names):
-        raise ValueError(f"a class is listed twice among {', '.join(map(str, names))}")
-    return entries
-
-
-class UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key given twice is a mistake and not a silent loss."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [
-            self.construct_object(key, deep=True)
-            for key, _ in node.value
-            if key.tag != "tag:yaml.org,2002:merge"
+        entries, values = _entries(content), {key: content[key] for key in content if key != "table"}
+        if "table" in content:
+            known = class_table(content["table"])
+            values["background"] = known.background
+            if foreign := entries.keys() - set(known.class_names):
+                told = f"class table {known.name!r} has no class {', '.join(sorted(foreign))}: add it there"
+                raise OptionsError([Fault("classes", f": {told}")])
+            entries = {own.name: {"colour": own.colour, **entries.get(own.name, {})} for own in known.classes}
+        names += entries
+        first = int(values.get("background", True) is not False)
+        values["classes"] = [
+            {"name": key, "id": own, "phrases": [key], "colour": VOC_PALETTE[own % 256], **details}
+            for own, (key, details) in enumerate(entries.items(), start=first)
         ]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                raise ValueError(f"{key!r} is given twice{node.start_mark}")
-        return super().construct_mapping(node, deep)
+        return read_options(Vocabulary, {"name": name, **values}, "")
+    except ValueError as mistake:
+        raise OptionsError([_by_name(fault, names) for fault in told_by(mistake)], where) from None
+
+
+def _entries(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The details of every class that is listed, by its name."""
+    classes = content.get("classes") or {}
+    if not (classes or "table" in content):
+        raise OptionsError([Fault("", ": it needs `classes`: a list of names, or names with their phrases")])
+    if not isinstance(classes, list | Mapping):
+        raise OptionsError([Fault("classes", f" must be a list or a mapping, not {shown(classes)}")])
+    names = list(map(str, classes))
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise OptionsError([Fault("classes", f": {', '.join(twice)} is listed twice")])
+    given = classes if isinstance(classes, Mapping) else dict.fromkeys(classes)
+    faults = [fault for key, entry in given.items() for fault in _faults_of_entry(key, entry)]
+    if faults:
+        raise OptionsError(faults)
+    return {
+        str(key): {"phrases": entry} if isinstance(entry, str | list) else dict(entry or {})
+        for key, entry in given.items()
+    }
+
+
+def _faults_of_entry(name: Any, entry: Any) -> list[Fault]:
+    key = f"classes.{name}"
+    if isinstance(name, bool):
+        return [Fault(key, ": YAML reads yes, no, on and off as true and false: quote the name")]
+    if not (entry is None or isinstance(entry, str | list | Mapping)):
+        return [Fault(key, f" must be followed by phrases or by options, not by {shown(entry)}")]
+    if isinstance(entry, Mapping) and {"name", "id"} & entry.keys():
+        return [Fault(key, ": its name is the key and its id the place in the list: leave them out")]
+    return []
+
+
+def _by_name(fault: Fault, names: Sequence[str]) -> Fault:
+    """The fault of the class at a place, as that of the class of a name."""
+    return fault._replace(
+        key=re.sub(r"^classes\[(\d+)\]", lambda place: f"classes.{names[int(place[1])]}", fault.key)
+    )

@@ -14,7 +14,7 @@ from dataset_builder.building.layout import shard_count
 from dataset_builder.building.local_engine import local_results
 from dataset_builder.building.row import BuiltRow
 from dataset_builder.building.sampler import MakeSampler
-from dataset_builder.prompts import PromptOptions, prompt_plan
+from dataset_builder.prompts import prompt_plan
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.columns import pair_features
 
@@ -69,7 +69,7 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
 
     def _generate_examples(self, shards: list[int]) -> Iterator[tuple[str, dict[str, Any]]]:
         recipe, vocabulary = self.config.recipe, self.config.recipe.open_vocabulary()
-        plan = prompt_plan(PromptOptions.from_mapping(recipe.prompts), vocabulary, recipe.seed)
+        plan = prompt_plan(recipe.prompts, vocabulary, recipe.seed)
         job = Job(recipe, vocabulary, "", self.config.make_sampler or diffumask_sampler)
         for _, results in local_results(job, shards, plan, workers=0, watcher=Watcher()):
             for result in sorted(results, key=lambda result: result.index):

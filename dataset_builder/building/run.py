@@ -6,8 +6,9 @@ import errno
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
@@ -19,15 +20,15 @@ from dataset_builder.building.progress import LOG_NAME, BuildProgress
 from dataset_builder.building.sampler import MakeSampler
 from dataset_builder.building.shard import Shard, read_tally, write_shard
 from dataset_builder.building.tally import Tally
-from dataset_builder.prompts import PromptOptions, prompt_plan
+from dataset_builder.prompts import prompt_plan
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.atomic_files import remove_partial
+from diffusers_attnmask.ground.options import Fault, OptionsError, Whole, options
 
-ENGINES = ("local", "ray")
 WRITE_PAUSES = (1.0, 4.0)  # seconds before a shard that found the disk full is written again
 
 
-@dataclass(frozen=True)
+@options
 class EngineOptions:
     """How a build is run; none of it changes a byte.
 
@@ -35,15 +36,13 @@ class EngineOptions:
     of a ray cluster, or "local".
     """
 
-    engine: str = "local"
-    workers: int = 1
+    engine: Literal["local", "ray"] = "local"
+    workers: Whole = 1
     address: str = "local"
 
     def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise ValueError(f"engine is one of {', '.join(ENGINES)}, not {self.engine!r}")
-        if self.workers < (self.engine == "ray"):
-            raise ValueError(f"engine {self.engine} cannot work with {self.workers} workers")
+        if self.engine == "ray" and not self.workers:
+            raise OptionsError([Fault("workers", " must be at least 1 with engine ray, not 0")])
 
 
 def build(
@@ -83,7 +82,7 @@ class _Build:
     ) -> None:
         self.recipe, self.folder, self.engine, self.show = recipe, folder, engine, show_progress
         self.vocabulary = recipe.open_vocabulary()
-        self.plan = prompt_plan(PromptOptions.from_mapping(recipe.prompts), self.vocabulary, recipe.seed)
+        self.plan = prompt_plan(recipe.prompts, self.vocabulary, recipe.seed)
         inputs = inputs_of(recipe, _model_folder(recipe, make_sampler), self.vocabulary)
         inputs["prompts"] = self.plan.fingerprint
         self.manifest = begin(folder, recipe, inputs)

@@ -13,6 +13,7 @@ from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.tally import Tally
 from dataset_builder.dataset_folder import class_names, folder_features, read_rows, shard_paths
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask.ground.options import read_options
 from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour
 
 BACKGROUND = "background"
@@ -68,6 +69,6 @@ def palette_of(manifest: Manifest | None) -> tuple[Colour, ...]:
     if manifest is None:
         return VOC_PALETTE
     try:
-        return Recipe.from_dict(manifest.recipe).open_vocabulary().palette
+        return read_options(Recipe, manifest.recipe, "manifest.json: recipe").open_vocabulary().palette
     except FileNotFoundError:
         return VOC_PALETTE

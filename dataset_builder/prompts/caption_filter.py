@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from dataset_builder.prompts.matching import Mention, split_words
+from dataset_builder.vocabulary import Words
+from diffusers_attnmask.ground.options import Count, Fault, OptionsError, Whole, options
 
 # Words of stock pictures, drawings, and views in which the object is cut off.
 BANNED = (
@@ -14,7 +15,7 @@ BANNED = (
 )
 
 
-@dataclass(frozen=True)
+@options
 class CaptionFilter:
     """Rules that captions must pass; without any, all do.
 
@@ -22,18 +23,15 @@ class CaptionFilter:
     words. max_words: the longest caption, min_words the shortest.
     """
 
-    banned: tuple[str, ...] = ()
-    class_within: int | None = None
-    max_words: int | None = None
-    min_words: int = 1
+    banned: Words = ()
+    class_within: Count | None = None
+    max_words: Count | None = None
+    min_words: Whole = 1
 
     def __post_init__(self) -> None:
-        if isinstance(self.banned, str):
-            object.__setattr__(self, "banned", (self.banned,))
-        if self.class_within is not None and self.class_within < 1:
-            raise ValueError(f"class_within counts words from 1 on, not {self.class_within}")
         if self.max_words is not None and self.max_words < self.min_words:
-            raise ValueError(f"max_words {self.max_words} is less than min_words {self.min_words}")
+            least = f" must be at least min_words, {self.min_words}, not {self.max_words}"
+            raise OptionsError([Fault("max_words", least)])
 
     def fault(self, text: str, mentions: Sequence[Mention]) -> str | None:
         """Why the caption is rejected, or None."""
@@ -56,4 +54,4 @@ class CaptionFilter:
         return [m.name for m in mentions if m.name is not None and (limit is None or m.place < limit)]
 
 
-PUBLISHED = replace(CaptionFilter(), banned=BANNED, class_within=5, max_words=50)
+PUBLISHED = CaptionFilter(banned=BANNED, class_within=5, max_words=50)

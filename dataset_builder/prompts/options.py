@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import MISSING, Field, asdict, field, fields, is_dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator
 
 from dataset_builder.prompts.caption_filter import PUBLISHED, CaptionFilter
-from diffusers_attnmask.ground.options import options_from
+from dataset_builder.vocabulary import Template, Words
+from diffusers_attnmask.ground.options import Count, NotNegative, Positive, Shorthand, options
 
 ONE_OBJECT = {1: 1.0}
 
 
-@dataclass(frozen=True)
+def some_objects(weights: Mapping[int, float]) -> Mapping[int, float]:
+    if not sum(weights.values()):
+        raise ValueError("give numbers of classes their weights, as {1: 0.7, 2: 0.3}; here all are 0")
+    return weights
+
+
+def naming_the_class(query: str) -> str:
+    if "{class}" not in query:
+        raise ValueError(f"{query!r} must say {{class}}")
+    return query
+
+
+@options
 class TemplateOptions:
     """Prompts made of templates, sub-classes and scenes.
 
@@ -22,27 +37,17 @@ class TemplateOptions:
     alike.
     """
 
-    weight: float = 1.0
-    templates: tuple[str, ...] = ()
-    scenes: tuple[str, ...] | None = None
+    weight: Positive = 1.0
+    templates: tuple[Template, ...] = ()
+    scenes: Words | None = None
     subclasses: bool = True
-    objects: Mapping[int, float] = field(default_factory=ONE_OBJECT.copy)
-    co_occurrence: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_weight(self.weight)
-        for template in self.templates:
-            if template.count("{objects}") != 1:
-                raise ValueError(f"template {template!r} must say {{objects}} once")
-        objects = {int(number): weight for number, weight in self.objects.items()}  # JSON has no whole keys
-        object.__setattr__(self, "objects", objects)
-        if any(number < 1 or weight < 0 for number, weight in objects.items()) or not sum(objects.values()):
-            raise ValueError(
-                f"objects {dict(self.objects)} must give numbers of classes their weights: {{1: 0.7, 2: 0.3}}"
-            )
+    objects: Annotated[Mapping[Count, NotNegative], AfterValidator(some_objects)] = field(
+        default_factory=ONE_OBJECT.copy
+    )
+    co_occurrence: Mapping[str, Mapping[str, NotNegative]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@options
 class RetrievalOptions:
     """Keep, of each class, the captions nearest to it by CLIP.
 
@@ -51,48 +56,63 @@ class RetrievalOptions:
     """
 
     model: str
-    query: str = "a photo of a {class}"
-    per_class: int = 1000
-    batch_size: int = 256
+    query: Annotated[str, AfterValidator(naming_the_class)] = "a photo of a {class}"
+    per_class: Count = 1000
+    batch_size: Count = 256
     cache: str | None = None
 
-    def __post_init__(self) -> None:
-        if "{class}" not in self.query:
-            raise ValueError(f"query {self.query!r} must say {{class}}")
-        if self.per_class < 1 or self.batch_size < 1:
-            raise ValueError(
-                f"per_class {self.per_class} and batch_size {self.batch_size} must be at least 1"
-            )
+
+def spelled_filter(value: Any) -> Any:
+    return {} if value is None else asdict(PUBLISHED) if value == "published" else value
 
 
-@dataclass(frozen=True)
+@options
 class CaptionOptions:
     """Captions from a file (txt, jsonl, json, csv, Parquet) or from a dataset (`hub:user/name`, a folder).
 
     column: by default the first of caption, captions, text, prompt. prefix: put before each caption, as the
-    published "Photo of ". subclasses: whether a sub-class alone ("golden retriever") names its class.
+    published "Photo of ". subclasses: whether a sub-class alone ("golden retriever") names its class. filter:
+    in a recipe also "published", which is DiffuMask's.
     """
 
     path: str
     column: str | None = None
     split: str = "train"
-    weight: float = 1.0
+    weight: Positive = 1.0
     prefix: str = ""
     subclasses: bool = False
-    filter: CaptionFilter = field(default_factory=CaptionFilter)
+    filter: Annotated[CaptionFilter, Shorthand(spelled_filter, CaptionFilter | Literal["published"])] = field(
+        default_factory=CaptionFilter
+    )
     retrieval: RetrievalOptions | None = None
 
-    def __post_init__(self) -> None:
-        check_weight(self.weight)
+
+def spelled_templates(value: Any) -> Any:
+    return {} if value is True else None if value is False else value
 
 
-@dataclass(frozen=True)
+def spelled_captions(value: Any) -> Any:
+    """One entry or several, each a path or options."""
+    entries = value if isinstance(value, list) else [] if value is None else [value]
+    return [{"path": entry} if isinstance(entry, str) else entry for entry in entries]
+
+
+@options
 class PromptOptions:
-    """The sources of prompts; `classes` limits the plan to some classes of the vocabulary."""
+    """The sources of prompts; `classes` limits the plan to some classes of the vocabulary.
 
-    templates: TemplateOptions | None = field(default_factory=TemplateOptions)
-    captions: tuple[CaptionOptions, ...] = ()
-    classes: tuple[str, ...] = ()
+    In a recipe, templates are used unless captions are given; `templates: true` combines both. A caption file
+    may stand there as its path alone.
+    """
+
+    templates: Annotated[
+        TemplateOptions | None, Shorthand(spelled_templates, TemplateOptions | bool | None)
+    ] = field(default_factory=TemplateOptions)
+    captions: Annotated[
+        tuple[CaptionOptions, ...],
+        Shorthand(spelled_captions, str | CaptionOptions | list[str | CaptionOptions] | None),
+    ] = ()
+    classes: Words = ()
     negative: str = ""
 
     def __post_init__(self) -> None:
@@ -100,43 +120,24 @@ class PromptOptions:
             raise ValueError("there is no source of prompts: name captions, or leave the templates on")
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any] | None) -> PromptOptions:
-        """From a recipe. Templates are used unless captions are given; `templates: {}` combines both."""
-        values = {} if values is None else values
-        if not isinstance(values, Mapping):
-            raise TypeError(f"prompts must be a mapping, not {values!r}")
-        values = dict(values)
-        captions = values.get("captions") or []
-        given = values.get("templates", not captions)
-        values["templates"] = (
-            None
-            if given is None or given is False
-            else options_from(TemplateOptions, {} if given is True else given, "prompts.templates")
-        )
-        captions = captions if isinstance(captions, list | tuple) else [captions]
-        values["captions"] = tuple(
-            caption_options(entry, f"prompts.captions[{i}]") for i, entry in enumerate(captions)
-        )
-        return options_from(cls, values, "prompts")
+    def spelled(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"templates": not values.get("captions"), **values}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values from which a recipe makes the same, as short as they can be."""
+        combined = {"templates": True} if self.captions and self.templates else {}
+        return combined | changes(self)
 
 
-def caption_options(entry: Any, where: str) -> CaptionOptions:
-    """A path, or a mapping of options; `filter: published` is DiffuMask's."""
-    values = {"path": entry} if isinstance(entry, str) else entry
-    if isinstance(values, Mapping):
-        values = dict(values)
-        rules = values.get("filter")
-        if rules == "published":
-            values["filter"] = PUBLISHED
-        elif rules is not None:
-            values["filter"] = options_from(CaptionFilter, rules, f"{where}.filter")
-        else:
-            values.pop("filter", None)
-        if values.get("retrieval") is not None:
-            values["retrieval"] = options_from(RetrievalOptions, values["retrieval"], f"{where}.retrieval")
-    return options_from(CaptionOptions, values, where)
+def changes(value: Any) -> Any:
+    """What options, and those within them, say that is not so by default; other values as they are."""
+    if isinstance(value, tuple):
+        return list(map(changes, value))
+    if not is_dataclass(value):
+        return value
+    given = {entry: getattr(value, entry.name) for entry in fields(value)}
+    return {entry.name: changes(own) for entry, own in given.items() if own != default_of(entry)}
 
 
-def check_weight(weight: float) -> None:
-    if not weight > 0:
-        raise ValueError(f"weight {weight} must be above 0: leave the source out instead")
+def default_of(entry: Field[Any]) -> Any:
+    return entry.default if entry.default_factory is MISSING else entry.default_factory()

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from diffusers_attnmask.ground.option_types import below, branch_called, branches, inner
 
 Error = Mapping[str, Any]  # pydantic's: its type, place (loc), input and context (ctx)
+RAISED = ("value_error", "assertion_error")  # by a class of options, or by a type's own check
 LONGEST = 100  # characters of a value that are shown
 
 
@@ -43,6 +44,11 @@ class OptionsError(ValueError, TypeError):
         super().__init__(f"{where}: {count}{told}" if where else f"{count}{told}")
 
 
+def told_by(mistake: Exception) -> Sequence[Fault]:
+    """The faults that an error tells, which is one where it does not say so."""
+    return mistake.faults if isinstance(mistake, OptionsError) else [Fault("", f": {mistake}")]
+
+
 def faults_of(mistake: ValidationError, kind: type[Any]) -> list[Fault]:
     """Every fault; the branches of a union, none of which takes a value, count as one."""
     errors: list[Any] = mistake.errors(include_url=False)
@@ -50,9 +56,9 @@ def faults_of(mistake: ValidationError, kind: type[Any]) -> list[Fault]:
     faults: list[Fault] = []
     for union, group in groupby(found, lambda one: one.union):
         together = list(group)
-        deeper = [one for one in together if one.key != union]
-        if union is None or deeper:  # what fits a branch but for something within it is at fault there
-            for one in deeper or together:
+        fitting = [one for one in together if one.key != union or one.error["type"] in RAISED]
+        if union is None or fitting:  # what fits a branch but for something within it is at fault there
+            for one in fitting or together:
                 faults += one.faults()
         else:
             faults.append(Fault(union, _said([one.error for one in together])))
@@ -82,9 +88,8 @@ class _Found(NamedTuple):
 
     def faults(self) -> Sequence[Fault]:
         error, (place, _, name) = self.error, self.key.rpartition(".")
-        told = error.get("ctx", {}).get("error")
-        if isinstance(told, OptionsError):
-            return [own.under(self.key) for own in told.faults]
+        if error["type"] in RAISED:
+            return [own.under(self.key) for own in told_by(error["ctx"]["error"])]
         if error["type"] == "unexpected_keyword_argument":
             return [Fault(place, f"{' has' if place else 'there is'} no option {name}: {self.remedy(name)}")]
         if error["type"] == "missing" and get_origin(self.around) is tuple:
@@ -115,8 +120,6 @@ def _said(errors: Sequence[Error]) -> str:
 def _sentence(error: Error) -> str | None:
     """What is said where it is not what the value must be."""
     said, ctx = error["type"], error.get("ctx", {})
-    if said in ("value_error", "assertion_error"):
-        return f": {ctx['error']}"
     if said == "missing":
         return " is missing and has no default"
     if said == "string_pattern_mismatch":

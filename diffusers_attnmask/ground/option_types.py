@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+LISTS, MAPPINGS = (tuple, list, Sequence), (dict, Mapping)
+
 
 def below(key: str, part: int | str) -> str:
     """The key of an entry, of an option or of a name within what stands at another key."""
@@ -15,12 +17,16 @@ def below(key: str, part: int | str) -> str:
 
 
 def branches(kind: Any) -> list[Any]:
-    """The types that may stand where this one is written, None aside."""
+    """The types that may stand where this one is written, without their annotations; None aside."""
     if get_origin(kind) is Annotated:
         return branches(get_args(kind)[0])
-    if get_origin(kind) in (Union, UnionType):
-        return [own for own in get_args(kind) if own is not NoneType]
+    if is_union(kind):
+        return [branch for own in get_args(kind) if own is not NoneType for branch in branches(own)]
     return [kind]
+
+
+def is_union(kind: Any) -> bool:
+    return get_origin(kind) in (Union, UnionType)
 
 
 def branch_called(kinds: Sequence[Any], part: int | str) -> Any:
@@ -36,22 +42,18 @@ def inner(kind: Any, part: int | str) -> Any:
         return get_type_hints(kind, include_extras=True).get(str(part), Any)
     if origin is tuple and Ellipsis not in arguments:
         return arguments[part] if isinstance(part, int) and part < len(arguments) else Any
-    if origin in (tuple, list, Sequence):
+    if origin in LISTS:
         return arguments[0]
-    return arguments[1] if origin in (dict, Mapping) else Any
+    return arguments[1] if origin in MAPPINGS else Any
 
 
-def holds_names(kind: Any) -> bool:
-    """Whether a mapping may stand here: options, or values by name."""
-    return dataclasses.is_dataclass(kind) or get_origin(kind) in (dict, Mapping)
-
-
-def holds_entries(kind: Any) -> bool:
-    """Whether a list may stand here."""
-    return get_origin(kind) in (tuple, list, Sequence)
+def may_hold(kind: Any, value: Any) -> bool:
+    """Whether a plain value, a mapping or a list, is of the form that the type has."""
+    if isinstance(value, Mapping):
+        return any(dataclasses.is_dataclass(own) or get_origin(own) in MAPPINGS for own in branches(kind))
+    return isinstance(value, list | tuple) and any(get_origin(own) in LISTS for own in branches(kind))
 
 
 def _word(kind: Any) -> str:
-    kind = branches(kind)[0]
     kind = get_origin(kind) or kind
     return {Mapping: "dict", Sequence: "list"}.get(kind, getattr(kind, "__name__", "")).lower()

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from types import NoneType
 from typing import Annotated, Any, TypeVar, get_args, get_origin, overload
 
 import pydantic
@@ -20,15 +21,16 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 from typing_extensions import dataclass_transform  # in typing from Python 3.11 on
 
-from diffusers_attnmask.ground.option_faults import Fault, OptionsError, faults_of, shown
-from diffusers_attnmask.ground.option_types import below, branches, holds_entries, holds_names, inner
+from diffusers_attnmask.ground.option_faults import Fault, OptionsError, faults_of, shown, told_by
+from diffusers_attnmask.ground.option_types import below, inner, is_union, may_hold
 
 __all__ = [
     *("SECTION", "Count", "Fault", "NotNegative", "OptionsError", "Positive", "Seed", "Share", "Shorthand"),
-    *("Whole", "as_flags", "json_schema", "options", "plain", "read_options"),
+    *("Whole", "as_flags", "json_schema", "options", "plain", "read_options", "shown", "told_by"),
 ]
 
 Options = TypeVar("Options")
+Faults = dict[str, list[Fault]]  # by the key of a value that could not be read
 
 CONFIG = ConfigDict(
     strict=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True, hide_input_in_errors=True
@@ -52,7 +54,8 @@ def options(kind: type[Any] | None = None, /, *, kw_only: bool = False) -> Any:
 
     Types are strict (`"yes"` is no boolean, 2.5 no whole number), numbers finite, names known. From Python,
     a list will do for a tuple and numpy's numbers for Python's: they mean the same, and no digit is lost.
-    What types cannot say, a `__post_init__` says by raising ValueError.
+    What types cannot say, a `__post_init__` says by raising ValueError. A classmethod `spelled` may give the
+    plain values of a file, a mapping, their full form.
     """
 
     def made(own: type[Any]) -> type[Any]:
@@ -104,56 +107,55 @@ SECTION = Shorthand(lambda value: {} if value is None else value)
 
 def read_options(kind: type[Options], values: Any, where: str) -> Options:
     """An instance from the plain values of YAML or JSON; `where` (a file, a section) begins the error."""
-    faults: list[Fault] = []
+    faults: Faults = {}
     spelled = _spelled({} if values is None else values, Annotated[kind, SECTION], "", faults)
     if not isinstance(spelled, Mapping):
         raise OptionsError([Fault("", f"must be a mapping of options, not {shown(values)}")], where)
+    told = [fault for unread in faults.values() for fault in unread]
     try:
         made = TypeAdapter(kind).validate_json(json.dumps(spelled))
     except ValidationError as mistake:
-        told = {fault.key for fault in faults}
-        faults += [fault for fault in faults_of(mistake, kind) if fault.key not in told]
-    if faults:
-        raise OptionsError(faults, where)
+        told += [fault for fault in faults_of(mistake, kind) if fault.key not in faults]
+    if told:
+        raise OptionsError(told, where)
     return made
 
 
-def _spelled(value: Any, kind: Any, key: str, faults: list[Fault]) -> Any:
+def _spelled(value: Any, kind: Any, key: str, faults: Faults) -> Any:
     """Plain values with every shorthand spelled out, as the annotations say; faults are gathered."""
     if get_origin(kind) is Annotated:
-        own, *notes = get_args(kind)
+        kind, *notes = get_args(kind)
         try:
             for note in notes:
                 value = note.spelled(value) if isinstance(note, Shorthand) else value
         except ValueError as mistake:
-            told = mistake.faults if isinstance(mistake, OptionsError) else (Fault("", f": {mistake}"),)
-            faults += [fault.under(key) for fault in told]
+            faults.setdefault(key, []).extend(fault.under(key) for fault in told_by(mistake))
             return None
-        return _spelled(value, own, key, faults)
-    possible = branches(kind)
+        return _spelled(value, kind, key, faults)
+    if is_union(kind):
+        members = [own for own in get_args(kind) if own is not NoneType]
+        fitting = members if len(members) == 1 else (own for own in members if may_hold(own, value))
+        return None if value is None else _spelled(value, next(iter(fitting), Any), key, faults)
     if isinstance(value, Mapping):
-        around = next(filter(holds_names, possible), Any)
+        value = kind.spelled(value) if hasattr(kind, "spelled") else value
         return {
-            name: _spelled(own, inner(around, name), below(key, str(name)), faults)
+            name: _spelled(own, inner(kind, name), below(key, str(name)), faults)
             for name, own in value.items()
             if _is_name(name, key, faults)
         }
     if isinstance(value, list | tuple):
-        around = next(filter(holds_entries, possible), Any)
-        return [_spelled(own, inner(around, i), below(key, i), faults) for i, own in enumerate(value)]
-    if len(possible) == 1 and possible != [kind]:  # None, or what may also be None
-        return value if value is None else _spelled(value, possible[0], key, faults)
+        return [_spelled(own, inner(kind, i), below(key, i), faults) for i, own in enumerate(value)]
     value = plain(value)
     if value is None or isinstance(value, str | int | float):
         return value
-    faults.append(Fault(key, f" is {shown(value)}, which no YAML or JSON holds"))
+    faults.setdefault(key, []).append(Fault(key, f" is {shown(value)}, which no YAML or JSON holds"))
     return None
 
 
-def _is_name(name: Any, key: str, faults: list[Fault]) -> bool:
+def _is_name(name: Any, key: str, faults: Faults) -> bool:
     if isinstance(name, str) or (isinstance(name, int | float) and not isinstance(name, bool)):
         return True
-    faults.append(Fault(key, f": the name {name!r} must be text: quote it"))
+    faults.setdefault(key, []).append(Fault(key, f": the name {name!r} must be text: quote it"))
     return False
 
 

@@ -53,12 +53,12 @@ def test_load_dataset_reads_the_folder(recipe, tmp_path):
 
 
 def test_the_mask_holds_the_ids_of_the_vocabulary_where_the_sampler_painted(recipe, tmp_path):
-    from dataset_builder.prompts import PromptOptions, prompt_plan
+    from dataset_builder.prompts import prompt_plan
     from dataset_builder.vocabulary import load_vocabulary
 
     built(recipe, tmp_path)
     vocabulary = load_vocabulary(recipe.vocabulary)
-    plan = prompt_plan(PromptOptions.from_mapping(recipe.prompts), vocabulary, recipe.seed)
+    plan = prompt_plan(recipe.prompts, vocabulary, recipe.seed)
     for index, pair in enumerate(read_pairs(tmp_path)):
         item = plan[index]
         painted = PaintedSampler().painted(item, pair.row["seed"])

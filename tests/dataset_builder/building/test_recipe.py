@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 import recipes
-from dataset_builder.prompts import PromptOptions, prompt_plan
+from dataset_builder.prompts import CaptionOptions, PromptOptions, TemplateOptions, prompt_plan
+from dataset_builder.prompts.caption_filter import PUBLISHED, CaptionFilter
 from dataset_builder.recipe import Recipe, differences, digest
+from diffusers_attnmask.ground.options import OptionsError, read_options
 
 
 def test_a_file_gives_the_options_it_names_and_defaults_for_the_rest(tmp_path):
@@ -35,8 +37,8 @@ def test_captions_beside_the_recipe_are_found(tmp_path):
     (tmp_path / "recipe.yaml").write_text(
         "vocabulary: voc\nprompts: {captions: [{path: captions.txt, weight: 2}, other.txt]}\n"
     )
-    captions = Recipe.read(tmp_path / "recipe.yaml").prompts["captions"]
-    assert captions == [{"path": str(tmp_path / "captions.txt"), "weight": 2}, "other.txt"]
+    captions = Recipe.read(tmp_path / "recipe.yaml").prompts.captions
+    assert captions == (CaptionOptions(str(tmp_path / "captions.txt"), weight=2), CaptionOptions("other.txt"))
 
 
 def test_a_vocabulary_may_stand_in_the_recipe(tmp_path):
@@ -49,19 +51,19 @@ def test_a_vocabulary_may_stand_in_the_recipe(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("pairs: 3", "needs vocabulary"),
-        ("vocabulary: voc\nstepps: 3", "no option stepps; it has vocabulary, pairs"),
-        ("vocabulary: voc\nsampling: {stpes: 3}", "sampling has no option stpes"),
-        ("vocabulary: voc\nsampling: 3", "sampling must be a mapping"),
-        ("vocabulary: voc\nprompts: 3", "prompts must be a section"),
-        ("vocabulary: voc\npairs: 0", "pairs is a whole number of at least 1, not 0"),
-        ("vocabulary: voc\npairs: many", "pairs is a whole number of at least 1, not 'many'"),
-        ("vocabulary: voc\nimage_format: gif", "image_format is one of png, jpeg, webp, not 'gif'"),
+        ("pairs: 3", "vocabulary is missing"),
+        ("vocabulary: voc\nstepps: 3", "there is no option stepps: it has vocabulary, pairs"),
+        ("vocabulary: voc\nsampling: {stpes: 3}", "sampling has no option stpes: did you mean steps?"),
+        ("vocabulary: voc\nsampling: 3", "sampling must be a mapping of options, not 3"),
+        ("vocabulary: voc\nprompts: 3", "prompts must be a mapping of options, not 3"),
+        ("vocabulary: voc\npairs: 0", "pairs must be at least 1, not 0"),
+        ("vocabulary: voc\npairs: many", "pairs must be a whole number, not 'many'"),
+        ("vocabulary: voc\nimage_format: gif", "image_format must be 'png', 'jpeg' or 'webp', not 'gif'"),
         ("- 1", "is not a recipe"),
         ("a: [", "not valid YAML"),
         (
             "vocabulary: voc\nrefinement: {method: blur}",
-            "refinement.method is one of none, crf",
+            "refinement.method must be 'none', 'crf', 'match' or 'affinity', not 'blur'",
         ),
         ("vocabulary: voc\nrefinement: {method: affinity}", "refinement.network, the folder"),
     ],
@@ -75,12 +77,76 @@ def test_a_mistake_is_named(tmp_path, content, message):
 
 
 def test_plain_values_come_back_as_the_same_recipe():
-    recipe = Recipe.from_dict(
-        {"vocabulary": "voc", "sampling": {"size": [64, 64]}, "method_options": {"levels": [0, 1]}}
+    recipe = read_options(
+        Recipe,
+        {"vocabulary": "voc", "sampling": {"size": [64, 64]}, "method_options": {"levels": [0, 1]}},
+        "a recipe",
     )
-    again = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())))
-    assert again.to_dict() == recipe.to_dict()
-    assert again.sampling == recipe.sampling
+    again = read_options(Recipe, json.loads(json.dumps(recipe.to_dict())), "a recipe")
+    assert again == recipe and again.to_dict() == recipe.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("given", "sources"),
+    [
+        (None, PromptOptions()),
+        ("{negative: blurry}", PromptOptions(negative="blurry")),
+        ("{captions: a.txt}", PromptOptions(None, (CaptionOptions("a.txt"),))),
+        ("{captions: a.txt, templates: true}", PromptOptions(captions=(CaptionOptions("a.txt"),))),
+        ("{captions: a.txt, templates: false}", PromptOptions(None, (CaptionOptions("a.txt"),))),
+        ("{captions: {path: a.txt}}", PromptOptions(None, (CaptionOptions("a.txt"),))),
+        (
+            "{captions: [a.txt, {path: b.txt, filter: published}], templates: {subclasses: false}}",
+            PromptOptions(
+                TemplateOptions(subclasses=False),
+                (CaptionOptions("a.txt"), CaptionOptions("b.txt", filter=PUBLISHED)),
+            ),
+        ),
+        (
+            "{captions: {path: a.txt, filter: {banned: vector}}}",
+            PromptOptions(None, (CaptionOptions("a.txt", filter=CaptionFilter(("vector",))),)),
+        ),
+    ],
+)
+def test_short_forms_of_prompts_are_spelled_out_and_come_back(given, sources):
+    values = {"vocabulary": "voc", **({"prompts": yaml.safe_load(given)} if given else {})}
+    recipe = read_options(Recipe, values, "a recipe")
+    assert recipe.prompts == sources
+    assert read_options(Recipe, recipe.to_dict(), "a manifest") == recipe
+
+
+def test_all_faults_of_a_recipe_are_told_at_once_with_the_file(tmp_path):
+    file = tmp_path / "wrong.yaml"
+    file.write_text(
+        "vocabulary:\n"
+        "  classes: {dog: {colour: red, articel: no}, cat: {subclasses: $breeds, article: maybe}}\n"
+        "pairs: 2.5\n"
+        "maps: yes please\n"
+        "sampling: {guidance: .nan, stpes: 3}\n"
+        "prompts: {captions: [{path: a.txt, weight: 0}, {path: b.txt, retrieval: {query: a dog}}]}\n"
+        "refinement: {method: affinity}\n"
+    )
+    with pytest.raises(OptionsError) as caught:
+        Recipe.read(file)
+    told = {str(fault) for fault in caught.value.faults}
+    (lists,) = (
+        own for own in told if own.startswith("vocabulary.classes.cat.subclasses: there is no word list")
+    )
+    assert told - {lists} == {
+        "vocabulary.classes.dog.colour: colour 'red' must be '#rrggbb' or three numbers from 0 to 255",
+        "vocabulary.classes.dog has no option articel: did you mean article?",
+        "vocabulary.classes.cat.article must be true or false, not 'maybe'",
+        "pairs must be a whole number, not 2.5",
+        "maps must be true or false, not 'yes please'",
+        "sampling.guidance must be a finite number, not nan",
+        "sampling has no option stpes: did you mean steps?",
+        "prompts.captions[0].weight must be above 0, not 0",
+        "prompts.captions[1].retrieval.model is missing and has no default",
+        "prompts.captions[1].retrieval.query: 'a dog' must say {class}",
+        "refinement.network, the folder of a trained AffinityNet, goes with method affinity, and the method "
+        "with it",
+    }
+    assert str(caught.value).startswith(f"{file}: 12 faults: ")
 
 
 def test_the_digest_follows_the_values_and_not_their_order():
@@ -89,7 +155,7 @@ def test_the_digest_follows_the_values_and_not_their_order():
 
 
 def test_differences_name_every_key():
-    before = Recipe("voc", seed=1, prompts={"negative": "blur"}).to_dict()
+    before = Recipe("voc", seed=1, prompts=PromptOptions(negative="blur")).to_dict()
     now = Recipe("coco", seed=1).to_dict()
     assert differences(before, before) == []
     assert differences(before, now) == [
@@ -107,7 +173,7 @@ def test_changes_of_the_command_line_win_where_given():
 def test_every_bundled_recipe_makes_prompts_of_its_vocabulary(name):
     recipe = Recipe.read(name)
     vocabulary = recipe.open_vocabulary()
-    plan = prompt_plan(PromptOptions.from_mapping(recipe.prompts), vocabulary, recipe.seed)
+    plan = prompt_plan(recipe.prompts, vocabulary, recipe.seed)
     named = {own for index in range(50) for own in plan[index].class_names}
     assert named <= set(vocabulary.class_names)
     assert len(named) > 1
@@ -128,7 +194,6 @@ def test_every_bundled_recipe_has_options_that_its_method_knows(name):
 def test_the_recipe_of_the_documentation_is_one():
     page = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    recipe = Recipe.from_dict(yaml.safe_load(block))
-    options = PromptOptions.from_mapping(recipe.prompts)
-    plan = prompt_plan(options, recipe.open_vocabulary(), recipe.seed)
+    recipe = read_options(Recipe, yaml.safe_load(block), "datasets.md")
+    plan = prompt_plan(recipe.prompts, recipe.open_vocabulary(), recipe.seed)
     assert {plan[index].class_names for index in range(20)} == {("star",), ("fish",)}

@@ -15,6 +15,7 @@ from dataset_builder.prompts.captions import read_captions
 from dataset_builder.prompts.options import CaptionOptions, RetrievalOptions
 from dataset_builder.prompts.retrieval import TextEmbedder, cached_embeddings, exact_nearest, nearest
 from dataset_builder.vocabulary import load_vocabulary
+from diffusers_attnmask.ground.options import read_options
 from tests.small_models import seeded, text_encoder, tokenizer
 
 TEXTS = ["a red dog", 'a cat, a "bird"', "ein Ziegenkäse"]
@@ -80,7 +81,7 @@ def caption_plan(folder, lines, **options):
     file = folder / "captions.txt"
     file.write_text("\n".join(lines), encoding="utf-8")
     values = {"captions": [{"path": str(file), **options}]}
-    return prompt_plan(PromptOptions.from_mapping(values), load_vocabulary("voc"), seed=0)
+    return prompt_plan(read_options(PromptOptions, values, "prompts"), load_vocabulary("voc"), seed=0)
 
 
 def test_every_caption_is_kept_or_counted(tmp_path):
@@ -123,7 +124,7 @@ def test_templates_serve_the_classes_that_captions_lack(tmp_path):
     plan = caption_plan(tmp_path, ["my dog"])
     assert plan.names == ("dog",)
     options = {"captions": str(tmp_path / "captions.txt"), "templates": {"weight": 0.5}}
-    plan = prompt_plan(PromptOptions.from_mapping(options), load_vocabulary("voc"), seed=0)
+    plan = prompt_plan(read_options(PromptOptions, options, "prompts"), load_vocabulary("voc"), seed=0)
     assert len(plan.names) == 20 and plan.report.without == ()
     from_captions = [plan[i].text == "my dog" for i in range(4000) if plan.main_class(i) == "dog"]
     assert 0.54 < sum(from_captions) / len(from_captions) < 0.79  # 1 / 1.5, ± 4 standard deviations

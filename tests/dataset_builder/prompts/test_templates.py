@@ -8,6 +8,7 @@ from dataset_builder.prompts import PromptOptions, TemplateOptions, prompt_plan
 from dataset_builder.prompts.draws import shuffled
 from dataset_builder.prompts.templates import TemplateSource, indefinite, listed
 from dataset_builder.vocabulary import load_vocabulary, vocabulary_names
+from diffusers_attnmask.ground.options import read_options
 from diffusers_attnmask.words.alignment import align, split_prompt
 from diffusers_attnmask.words.classes import class_specs
 from tests.small_models import tokenizer
@@ -108,8 +109,10 @@ def test_several_classes_follow_the_co_occurrence_weights():
 
 
 def test_options_from_a_recipe_survive_json():
-    options = PromptOptions.from_mapping(
-        {"templates": {"objects": {"1": 0.5, "2": 0.5}, "scenes": ["at night"]}, "negative": "blurry"}
+    options = read_options(
+        PromptOptions,
+        {"templates": {"objects": {"1": 0.5, "2": 0.5}, "scenes": ["at night"]}, "negative": "blurry"},
+        "prompts",
     )
     assert options.templates.objects == {1: 0.5, 2: 0.5} and options.templates.scenes == ("at night",)
     plan = prompt_plan(options, load_vocabulary("tiny-world"), 0)
@@ -119,22 +122,23 @@ def test_options_from_a_recipe_survive_json():
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        ({"template": {}}, "prompts has no option template; it has templates"),
-        ({"templates": {"objects": {0: 1}}}, "numbers of classes"),
+        ({"template": {}}, "prompts: there is no option template: did you mean templates"),
+        ({"templates": {"objects": {0: 1}}}, "objects: its keys must be at least 1, not '0'"),
+        ({"templates": {"objects": {1: 0}}}, "numbers of classes their weights"),
         ({"templates": {"objects": {9: 1}}}, "asks for 9 classes"),
         ({"templates": {"templates": ["a photo"]}}, "must say {objects} once"),
         ({"templates": {"co_occurrence": {"sun": {}}}}, "no class 'sun'"),
-        ({"templates": {"weight": 0}}, "weight 0 must be above 0"),
+        ({"templates": {"weight": 0}}, "templates.weight must be above 0, not 0"),
         ({"templates": None}, "no source of prompts"),
         ({"classes": ["sun"]}, "no class 'sun'"),
-        ({"captions": [{"file": "x"}]}, r"prompts.captions\[0\] has no option file; it has path"),
+        ({"captions": [{"file": "x"}]}, r"prompts: .*captions\[0\] has no option file: did you mean filter"),
         ({"captions": [{"path": "x", "filter": {"words": 3}}]}, r"captions\[0\].filter has no option words"),
-        ({"captions": [{"path": "x", "retrieval": {}}]}, r"retrieval needs model"),
+        ({"captions": [{"path": "x", "retrieval": {}}]}, r"retrieval.model is missing"),
     ],
 )
 def test_a_mistake_in_the_recipe_is_named(values, complaint):
     with pytest.raises((ValueError, TypeError), match=complaint):
-        prompt_plan(PromptOptions.from_mapping(values), load_vocabulary("tiny-world"), 0)
+        prompt_plan(read_options(PromptOptions, values, "prompts"), load_vocabulary("tiny-world"), 0)
 
 
 def test_articles_and_lists():
