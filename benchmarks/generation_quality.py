@@ -18,8 +18,8 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.mask_quality import prompts_with
 from benchmarks.report import report
+from benchmarks.scenes import pixels, unseen_scenes
 from diffusers_attnmask import bundled_model
 from diffusers_attnmask.ground.drawing import contact_sheet
 from tiny_world import CLASSES
@@ -41,17 +41,17 @@ def main(
     pipe.set_progress_bar_config(disable=True)
     rows, shown = [], []
     for objects in (1, 2):
-        wanted = prompts_with(objects, prompts)
+        wanted = unseen_scenes(objects, prompts)
         start = time.perf_counter()
         images = np.concatenate(
             [
-                generate(pipe, [prompt.caption for prompt in wanted[i : i + batch]], i, steps, guidance)
+                generate(pipe, [scene.caption for scene in wanted[i : i + batch]], i, steps, guidance)
                 for i in tqdm(range(0, prompts, batch), desc=f"{objects} object(s)")
             ]
         )
         seconds = (time.perf_counter() - start) / prompts
         coverage = np.stack([[np.mean(mask == i + 1) for i in range(len(CLASSES))] for mask in judge(images)])
-        named = np.array([[name in prompt.classes for name in CLASSES] for prompt in wanted])
+        named = np.array([[name in scene.classes for name in CLASSES] for scene in wanted])
         rows.append(
             {
                 "objects": objects,
@@ -62,8 +62,7 @@ def main(
             }
         )
         shown += [
-            (Image.fromarray(image), prompt.caption)
-            for image, prompt in zip(images[:24], wanted, strict=False)
+            (Image.fromarray(image), scene.caption) for image, scene in zip(images[:24], wanted, strict=False)
         ]
     report("Generation quality", rows, {"steps": steps, "guidance": guidance, "batch": batch}, json)
     if sheet is not None:
@@ -77,7 +76,7 @@ def generate(
     """Images uint8 (len(captions), 128, 128, 3); image ``i`` depends on the seed ``first + i`` alone."""
     generators = [torch.Generator().manual_seed(first + i) for i in range(len(captions))]
     settings = {"num_inference_steps": steps, "guidance_scale": guidance, "generator": generators}
-    return (pipe(captions, output_type="np", **settings).images * 255).round().astype(np.uint8)
+    return pixels(pipe(captions, output_type="np", **settings).images)
 
 
 if __name__ == "__main__":

@@ -19,17 +19,16 @@ import torch
 import typer
 from tqdm import tqdm
 
-import tiny_world
 from benchmarks.report import report
 from dataset_builder.noise.filtering import judge
 from dataset_builder.noise.prune import DEFAULT_THRESHOLD, Judged, PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
+from tiny_world import CLASSES, render
+from tiny_world.oracle import MODEL, SHAPE, Renders
 from tiny_world.rendered_pairs import SPLIT_SEEDS
 from train_segmenter.augmentation.transforms import Augmentation, resize
-from train_segmenter.data import Sample
 from train_segmenter.training.options import TrainOptions
 
-MODEL, SHAPE = "smp:unet:tu-resnet10t", {"encoder_depth": 4, "decoder_channels": (64, 32, 16, 16)}
 RULES = {
     f"threshold {DEFAULT_THRESHOLD} (default)": PruneOptions(),
     **{f"threshold {t}": PruneOptions(thresholds={"default": t}) for t in (0.2, 0.3, 0.4, 0.5, 0.6)},
@@ -37,32 +36,18 @@ RULES = {
 }
 
 
-class NoisyRenders:
-    """Rendered pairs in memory, whose masks are random where `planted`."""
-
-    class_names = ("background", *tiny_world.CLASSES)
-
-    def __init__(self, count: int, share: float, side: int, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        rendered = [tiny_world.render(own)[:2] for own in tqdm(SPLIT_SEEDS["train"][:count], "rendering")]
-        sized = [resize(image, mask, side, side) for image, mask in rendered]
-        self.images = [image for image, _ in sized]
-        self.masks = [mask for _, mask in sized]
-        self.planted = np.zeros(count, bool)
-        self.planted[rng.choice(count, round(share * count), replace=False)] = True
-        exact = list(self.masks)
-        for turn, index in enumerate(np.flatnonzero(self.planted)):
-            other = int((index + rng.integers(1, count)) % count)
-            self.masks[index] = exact[other] if turn % 2 else random_discs(exact[index].shape, rng)
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def name(self, index: int) -> str:
-        return f"render {index}"
-
-    def __getitem__(self, index: int) -> Sample:
-        return Sample(self.images[index], self.masks[index], self.name(index))
+def noisy_renders(count: int, share: float, side: int, seed: int) -> tuple[Renders, np.ndarray]:
+    """Rendered pairs, and bool (count,): whose mask is a wrong one that was planted."""
+    rng = np.random.default_rng(seed)
+    rendered = [render(own)[:2] for own in tqdm(SPLIT_SEEDS["train"][:count], "rendering")]
+    sized = [resize(image, mask, side, side) for image, mask in rendered]
+    exact = [mask for _, mask in sized]
+    masks, planted = list(exact), np.zeros(count, bool)
+    planted[rng.choice(count, round(share * count), replace=False)] = True
+    for turn, index in enumerate(np.flatnonzero(planted)):
+        other = int((index + rng.integers(1, count)) % count)
+        masks[index] = exact[other] if turn % 2 else random_discs(exact[index].shape, rng)
+    return Renders([image for image, _ in sized], masks), planted
 
 
 def random_discs(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -71,7 +56,7 @@ def random_discs(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray
     y, x = np.mgrid[: shape[0], : shape[1]]
     for _ in range(rng.integers(1, 4)):
         centre, radius = rng.uniform(0, shape), rng.uniform(0.1, 0.3) * min(shape)
-        mask[np.hypot(y - centre[0], x - centre[1]) < radius] = rng.integers(1, len(tiny_world.CLASSES) + 1)
+        mask[np.hypot(y - centre[0], x - centre[1]) < radius] = rng.integers(1, len(CLASSES) + 1)
     return mask
 
 
@@ -86,7 +71,7 @@ def main(
     work: Annotated[Path | None, typer.Option(help="Folder of the segmenters, to go on from.")] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
 ) -> None:
-    source = NoisyRenders(pairs, noise, side, seed)
+    source, planted = noisy_renders(pairs, noise, side, seed)
     training = TrainOptions(
         steps=steps,
         batch_size=batch_size,
@@ -100,7 +85,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         trainer = SegmenterTrainer(MODEL, training, work or Path(folder), "none", SHAPE)
         judged = judge(source, folds, seed, trainer)
-    rows = [row(name, judged, source.planted, options) for name, options in RULES.items()]
+    rows = [row(name, judged, planted, options) for name, options in RULES.items()]
     settings = {"pairs": pairs, "noise": noise, "side": side, "folds": folds, "steps": steps, "seed": seed}
     report("Planted label noise", rows, settings | {"threads": torch.get_num_threads()}, json)
 

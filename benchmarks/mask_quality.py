@@ -14,9 +14,8 @@ the oracle misses an object of the prompt. A method takes options as JSON, so th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -26,23 +25,16 @@ import typer
 from tqdm import tqdm
 
 from benchmarks.report import report
+from benchmarks.scenes import Scene, pixels, unseen_scenes, world_ids
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model, trace
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.methods import METHODS, MaskMethod
 from diffusers_attnmask.methods.thresholds import IGNORE, label_above
-from tiny_world import CLASSES, render
+from tiny_world import CLASSES
 from tiny_world.judge import judge
-from tiny_world.rendered_pairs import SPLIT_SEEDS
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 SEEN = 0.01  # share of a picture that an object has when the oracle sees it
-
-
-@dataclass(frozen=True)
-class Prompt:
-    seed: int
-    caption: str
-    classes: tuple[str, ...]
 
 
 @dataclass
@@ -112,44 +104,23 @@ class Scores:
         return {**self.every.columns(), **seen}
 
 
-def prompts_with(objects: int, count: int) -> list[Prompt]:
-    """Captions of unseen scenes with that many objects."""
-
-    def all_of_them() -> Iterator[Prompt]:
-        for seed in SPLIT_SEEDS["test"]:
-            _, _, caption, classes = render(seed)
-            if len(classes) == objects:
-                yield Prompt(seed, caption, tuple(classes))
-
-    return list(islice(all_of_them(), count))
-
-
 def parsed_method(text: str) -> tuple[str, dict]:
     name, _, options = text.partition("=")
     return name, json.loads(options or "{}")
 
 
-def world_ids(classes: Sequence[str]) -> np.ndarray:
-    """(256,): the world's id of every id in a mask of these classes."""
-    ids = np.full(256, IGNORE, np.uint8)
-    ids[0] = 0
-    for index, name in enumerate(classes):
-        ids[index + 1] = CLASSES.index(name) + 1
-    return ids
-
-
 def sampled(
     pipe: DiffuMaskPipeline,
-    batch: Sequence[Prompt],
+    batch: Sequence[Scene],
     methods: Sequence[MaskMethod],
     steps: int,
     guidance: float,
 ) -> tuple[np.ndarray, list[list]]:
     """Images uint8 (B, H, W, 3), and per method a list of (mask, heat maps)."""
-    generators = [torch.Generator().manual_seed(prompt.seed) for prompt in batch]
-    with trace(pipe, classes=[list(prompt.classes) for prompt in batch], methods=methods) as recorded:
+    generators = [torch.Generator().manual_seed(scene.seed) for scene in batch]
+    with trace(pipe, classes=[list(scene.classes) for scene in batch], methods=methods) as recorded:
         images = pipe(
-            [prompt.caption for prompt in batch],
+            [scene.caption for scene in batch],
             num_inference_steps=steps,
             guidance_scale=guidance,
             generator=generators,
@@ -163,7 +134,7 @@ def sampled(
             for maps, names in zip(heatmaps, recorded.class_names, strict=True)
         ]
         readings.append(list(zip(masks, heatmaps, strict=True)))
-    return (images * 255).round().astype(np.uint8), readings
+    return pixels(images), readings
 
 
 def main(
@@ -189,13 +160,13 @@ def main(
     for objects in (1, 2):
         scores = [Scores() for _ in methods]
         seen = 0
-        chosen = prompts_with(objects, prompts // 2)
+        chosen = unseen_scenes(objects, prompts // 2)
         for start in tqdm(range(0, len(chosen), batch), desc=f"{objects} object(s)"):
             part = chosen[start : start + batch]
             images, readings = sampled(pipe, part, methods, steps, guidance)
-            for index, (prompt, truth) in enumerate(zip(part, judge(images), strict=True)):
-                ids = world_ids(prompt.classes)
-                complete = all((truth == own).mean() >= SEEN for own in ids[1 : len(prompt.classes) + 1])
+            for index, (scene, truth) in enumerate(zip(part, judge(images), strict=True)):
+                ids = world_ids(scene.classes)
+                complete = all((truth == own).mean() >= SEEN for own in ids[1 : len(scene.classes) + 1])
                 seen += complete
                 for score, reading in zip(scores, readings, strict=True):
                     for own in (score.every, score.seen) if complete else (score.every,):

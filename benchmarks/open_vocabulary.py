@@ -18,9 +18,9 @@ stands; what was interrupted goes on.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, product
 from pathlib import Path
 from typing import Annotated
 
@@ -31,13 +31,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.report import Row, report
+from benchmarks.scenes import Scene, as_source, scenes, world_ids
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 from diffusers_attnmask.seg_diffusion.output import SegDiffusionOutput
-from tiny_world import render
 from tiny_world.oracle import CLASS_NAMES, MODEL, SHAPE
 from tiny_world.rendered_pairs import SPLIT_SEEDS
 from tiny_world.scene import SIZE
-from train_segmenter.data import ClassMap, Sample, mapped
+from train_segmenter.data import ClassMap, Source, mapped
 from train_segmenter.evaluation import Report, evaluate
 from train_segmenter.mean_iou import JointHistogram
 from train_segmenter.models import Segmenter, create
@@ -50,47 +50,8 @@ NOISINESS = 3.0  # masks are sampled in few steps, which begin in noise
 LOOKS = ((0.3, 1), (0.5, 2), (0.7, 4))  # strength and looks of (a), of which the best is taken
 PENALTIES = (0.0, 0.05, 0.1, 0.15, 0.2)  # on trained classes, and
 BACKGROUNDS = (0.35, 0.4, 0.45, 0.5)  # scores of the background, of which the best pair is taken
-Prediction = Callable[["Scene"], np.ndarray]
-Words = Callable[["Scene"], Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One render: image uint8 (128, 128, 3), mask uint8 (128, 128), caption and the classes that it names."""
-
-    image: np.ndarray
-    mask: np.ndarray
-    caption: str
-    present: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Scenes:
-    """Renders as a data source."""
-
-    scenes: tuple[Scene, ...]
-    class_names: tuple[str, ...] = CLASS_NAMES
-
-    @classmethod
-    def draw(cls, count: int, seeds: range, without: Sequence[str] = ()) -> Scenes:
-        """The first `count` renders that show none of the classes `without`."""
-        found: list[Scene] = []
-        for seed in seeds:
-            image, mask, caption, present = render(seed)
-            if not set(present) & set(without):
-                found.append(Scene(image, mask, caption, tuple(present)))
-            if len(found) == count:
-                break
-        return cls(tuple(found))
-
-    def __len__(self) -> int:
-        return len(self.scenes)
-
-    def name(self, index: int) -> str:
-        return f"render {index}"
-
-    def __getitem__(self, index: int) -> Sample:
-        return Sample(self.scenes[index].image, self.scenes[index].mask, self.name(index))
+Prediction = Callable[[Scene], np.ndarray]
+Words = Callable[[Scene], Sequence[str]]
 
 
 def options_at(side: int, steps: int, batch_size: int, learning_rate: float, seed: int) -> TrainOptions:
@@ -110,7 +71,7 @@ def options_at(side: int, steps: int, batch_size: int, learning_rate: float, see
     )
 
 
-def seg_diffusion(work: Path, seen: Scenes, phases: Sequence[TrainOptions], attention: bool) -> Segmenter:
+def seg_diffusion(work: Path, seen: Source, phases: Sequence[TrainOptions], attention: bool) -> Segmenter:
     """The model after all phases."""
     names = tuple(seen.class_names)
     torch.manual_seed(phases[0].seed)
@@ -128,7 +89,7 @@ def seg_diffusion(work: Path, seen: Scenes, phases: Sequence[TrainOptions], atte
     return model
 
 
-def unet(work: Path, seen: Scenes, steps: int, seed: int) -> Segmenter:
+def unet(work: Path, seen: Source, steps: int, seed: int) -> Segmenter:
     """The baseline (b)."""
 
     def start() -> Segmenter:
@@ -146,7 +107,7 @@ def all_words(scene: Scene) -> Sequence[str]:
 
 def caption_words(scene: Scene) -> Sequence[str]:
     """The classes that the caption names."""
-    return scene.present
+    return scene.classes
 
 
 ASKED: dict[str, Words] = {"all classes": all_words, "the caption's": caption_words}
@@ -179,22 +140,22 @@ class Sampled:
         )
 
 
-def calibrated(sampled: Sampled, scenes: Sequence[Scene], unseen: tuple[str, ...]) -> Sampled:
+def calibrated(sampled: Sampled, shown: Sequence[Scene], unseen: tuple[str, ...]) -> Sampled:
     """With the penalty and background of the best harmonic mean on these scenes, asked for all words."""
-    maps = [np.asarray(sampled.output(scene).probabilities[0]) for scene in tqdm(scenes, "validation")]
+    maps = [np.asarray(sampled.output(scene).probabilities[0]) for scene in tqdm(shown, "validation")]
 
     def quality(setting: tuple[float, float]) -> float:
         penalty, background = setting
         penalties = sampled.model.pipe.penalties(CLASS_NAMES[1:], penalty).numpy()
         histogram = JointHistogram()
-        for found, scene in zip(maps, scenes, strict=True):
+        for found, scene in zip(maps, shown, strict=True):
             ground = np.full_like(found[:1], background)
             mask = (np.concatenate([ground, found]) - penalties).argmax(0)
             histogram.add(mask.astype(np.uint8), scene.mask)
-        scores = Report(CLASS_NAMES, histogram.confusion(len(CLASS_NAMES)), len(scenes), unseen=unseen)
+        scores = Report(CLASS_NAMES, histogram.confusion(len(CLASS_NAMES)), len(shown), unseen=unseen)
         return scores.to_dict()["open_vocabulary"]["harmonic"]
 
-    penalty, background = max(itertools.product(PENALTIES, BACKGROUNDS), key=quality)
+    penalty, background = max(product(PENALTIES, BACKGROUNDS), key=quality)
     return replace(sampled, penalty=penalty, background=background)
 
 
@@ -218,18 +179,11 @@ def attention_masks(pipe: DiffuMaskPipeline, words: Words, strength: float, look
     return predict
 
 
-def world_ids(words: Sequence[str]) -> np.ndarray:
-    """(256,): the world's id of every id in a mask of these classes; what is uncertain is wrong."""
-    ids = np.full(256, 255, np.uint8)
-    ids[: len(words) + 1] = [0, *(CLASS_NAMES.index(word) for word in words)]
-    return ids
-
-
-def scored(title: str, predict: Prediction, scenes: Sequence[Scene], unseen: tuple[str, ...]) -> Report:
+def scored(title: str, predict: Prediction, shown: Sequence[Scene], unseen: tuple[str, ...]) -> Report:
     histogram = JointHistogram()
-    for scene in tqdm(scenes, desc=title, leave=False):
+    for scene in tqdm(shown, desc=title, leave=False):
         histogram.add(predict(scene), scene.mask)
-    return Report(CLASS_NAMES, histogram.confusion(len(CLASS_NAMES)), len(scenes), unseen=unseen)
+    return Report(CLASS_NAMES, histogram.confusion(len(CLASS_NAMES)), len(shown), unseen=unseen)
 
 
 def row(title: str, scores: Report) -> Row:
@@ -243,8 +197,8 @@ def row(title: str, scores: Report) -> Row:
     }
 
 
-def unet_row(model: Segmenter, held_out: Scenes) -> Row:
-    judged = mapped(held_out, ClassMap(tuple(model.class_names), others="ignore"))
+def unet_row(model: Segmenter, held_out: Sequence[Scene]) -> Row:
+    judged = mapped(as_source(held_out), ClassMap(tuple(model.class_names), others="ignore"))
     found = evaluate(model, judged).to_dict()["iou"]
     seen = float(np.mean([value for name, value in found.items() if name != "background"]))
     return {"masks": "(b) U-Net, unseen pixels ignored", "seen": seen, **found}
@@ -271,15 +225,15 @@ def main(
     hidden = tuple(unseen.split(","))
     names = tuple(name for name in CLASS_NAMES if name not in hidden)
     train_seeds = SPLIT_SEEDS["train"]
-    drawn = Scenes.draw(renders, train_seeds[FIRST_SEED:], without=hidden)
-    seen = mapped(drawn, ClassMap(names, others="ignore"))
-    judges = Scenes.draw(held_out, SPLIT_SEEDS["test"])
+    drawn = scenes(train_seeds[FIRST_SEED:], lambda scene: not set(scene.classes) & set(hidden))
+    seen = mapped(as_source(list(islice(drawn, renders))), ClassMap(names, others="ignore"))
+    judges = list(islice(scenes(SPLIT_SEEDS["test"]), held_out))
     phases = (
         options_at(SIZE // 2, half_steps, 16, learning_rate, seed),
         options_at(SIZE, full_steps, 8, learning_rate / 2, seed),
     )
     model = seg_diffusion(work, seen, phases, attention=False)
-    trying = Scenes.draw(validation, SPLIT_SEEDS["validation"]).scenes
+    trying = list(islice(scenes(SPLIT_SEEDS["validation"]), validation))
     best = calibrated(Sampled(model, all_words, steps, samples), trying, hidden)
     rows = []
     for title, words in ASKED.items():
@@ -290,7 +244,7 @@ def main(
                 best, words=words
             ),
         }.items():
-            rows.append(row(name, scored(name, own, judges.scenes, hidden)))
+            rows.append(row(name, scored(name, own, judges, hidden)))
     rows += [row(*best_attention(judges, trying, hidden, words, title)) for title, words in ASKED.items()]
     rows.append(unet_row(unet(work, seen, unet_steps, seed), judges))
     settings = {"unseen": hidden, "renders": renders, "half_steps": half_steps, "full_steps": full_steps}
@@ -303,7 +257,7 @@ def main(
     }
     report(f"Seen and unseen classes on {held_out} held-out renders", rows, settings, json)
     attentive = seg_diffusion(work, seen, phases, attention=True)
-    part = judges.scenes[:ablated]
+    part = judges[:ablated]
     variants = [(model, steps, 1), (model, steps, samples), (model, 2 * steps, 1), (model, 1, 1)]
     variants += [(attentive, steps, 1), (attentive, steps, samples)]
     ablation = []
@@ -317,7 +271,7 @@ def main(
 
 
 def best_attention(
-    judges: Scenes, trying: Sequence[Scene], hidden: tuple[str, ...], words: Words, asked: str
+    judges: Sequence[Scene], trying: Sequence[Scene], hidden: tuple[str, ...], words: Words, asked: str
 ) -> tuple[str, Report]:
     """(a) at the settings that are best on validation renders."""
     pipe = DiffuMaskPipeline.from_pretrained(bundled_model())
@@ -327,7 +281,7 @@ def best_attention(
 
     strength, looks = max(LOOKS, key=quality)
     title = f"(a) attention, {asked}, strength {strength}, {looks} looks"
-    return title, scored(title, attention_masks(pipe, words, strength, looks), judges.scenes, hidden)
+    return title, scored(title, attention_masks(pipe, words, strength, looks), judges, hidden)
 
 
 if __name__ == "__main__":

@@ -32,9 +32,10 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 from tqdm import tqdm
 
-from benchmarks.label_noise import MODEL, RULES, SHAPE
-from benchmarks.mask_quality import Overlap, Prompt, prompts_with, sampled, world_ids
+from benchmarks.label_noise import RULES
+from benchmarks.mask_quality import Overlap, sampled
 from benchmarks.report import report
+from benchmarks.scenes import Scene, unseen_scenes, world_ids
 from dataset_builder.noise.filtering import judge as judge_pairs
 from dataset_builder.noise.prune import prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
@@ -56,10 +57,10 @@ from dataset_builder.refinement.threshold import label_map, matching_threshold, 
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.ground.atomic_files import replacing
-from tiny_world import CLASSES, render
+from tiny_world import CLASSES
 from tiny_world.judge import judge
+from tiny_world.oracle import MODEL, SHAPE, Renders
 from train_segmenter.augmentation.transforms import Augmentation
-from train_segmenter.data import Sample
 from train_segmenter.training.options import TrainOptions
 
 STRIDE = 4  # of AffinityNet: pictures have 128 pixels, not 512
@@ -94,25 +95,6 @@ class Masks:
     seconds: float
 
 
-class Filtered:
-    """Pairs as a source for the filter's segmenters."""
-
-    class_names = ("background", *CLASSES)
-
-    def __init__(self, pairs: Sequence[Pair], masks: Sequence[Tensor]) -> None:
-        self.pairs, self.masks = pairs, masks
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def name(self, index: int) -> str:
-        return f"pair {index}"
-
-    def __getitem__(self, index: int) -> Sample:
-        pair = self.pairs[index]
-        return Sample(pair.image.numpy(), world_ids(pair.names)[self.masks[index].numpy()], self.name(index))
-
-
 def main(
     cache: Annotated[Path, typer.Option(help="Folder of the sampled pairs and the trained networks.")],
     pairs: Annotated[int, typer.Option(min=4, help="Half with one object, half with two.")] = 512,
@@ -138,7 +120,7 @@ def main(
         fill(cache, pipe, pairs, method, sampling_steps, guidance)
         found = [Pair.load(path) for path in sorted(cache.glob("pair-*.npz"))[:pairs]]
     else:
-        found = [simulated(prompt) for prompt in wanted_prompts(pairs)]
+        found = [simulated(scene) for scene in wanted_scenes(pairs)]
     steps = dict(refinements(found, pipe if decoder else None, cache, epochs))
     rows = [row(name, found, masks) for name, masks in steps.items()]
     best = max(steps, key=lambda name: score(found, steps[name].labels).iou)
@@ -148,25 +130,24 @@ def main(
     report("Refinement against the oracle", rows, settings | {"epochs": epochs}, json)
 
 
-def wanted_prompts(count: int) -> list[Prompt]:
+def wanted_scenes(count: int) -> list[Scene]:
     """One object and two objects in turns, so that more pairs are the same ones and some more."""
     half = -(-count // 2)
-    turns = zip(prompts_with(1, half), prompts_with(2, half), strict=True)
-    return [prompt for turn in turns for prompt in turn][:count]
+    turns = zip(unseen_scenes(1, half), unseen_scenes(2, half), strict=True)
+    return [scene for turn in turns for scene in turn][:count]
 
 
-def simulated(prompt: Prompt) -> Pair:
+def simulated(scene: Scene) -> Pair:
     """A render with maps as attention gives them: coarse, soft and noisy."""
-    image, mask, _, _ = render(prompt.seed)
-    generator = torch.Generator().manual_seed(prompt.seed)
-    ids = [CLASSES.index(name) + 1 for name in prompt.classes]
-    exact = torch.stack([torch.from_numpy((mask == own).astype(np.float32)) for own in ids])
+    generator = torch.Generator().manual_seed(scene.seed)
+    ids = [CLASSES.index(name) + 1 for name in scene.classes]
+    exact = torch.stack([torch.from_numpy((scene.mask == own).astype(np.float32)) for own in ids])
     coarse = avg_pool2d(adaptive_avg_pool2d(exact[None], 16), 3, stride=1, padding=1)
     coarse = coarse + NOISE * torch.randn(coarse.shape, generator=generator)
-    maps = interpolate(coarse, mask.shape, mode="bicubic", align_corners=False)[0].clamp(min=0)
+    maps = interpolate(coarse, scene.mask.shape, mode="bicubic", align_corners=False)[0].clamp(min=0)
     maps = maps / maps.amax((1, 2), keepdim=True).clamp(min=1e-6)
-    pixels = torch.from_numpy(image.copy())
-    return Pair(pixels, maps, label_map(maps, 0.5).byte(), mask, prompt.classes, prompt.caption)
+    image, raw = torch.from_numpy(scene.image.copy()), label_map(maps, 0.5).byte()
+    return Pair(image, maps, raw, scene.mask, scene.classes, scene.caption)
 
 
 def fill(
@@ -174,18 +155,18 @@ def fill(
 ) -> None:
     """Sample the pairs that the cache lacks."""
     method = pipe.mask_settings.resolve(name, check_supported(pipe), {})
-    prompts = wanted_prompts(count)
-    paths = [cache / f"pair-{index:05d}.npz" for index in range(len(prompts))]
+    wanted = wanted_scenes(count)
+    paths = [cache / f"pair-{index:05d}.npz" for index in range(len(wanted))]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
     for batch in tqdm(list(batches(missing, 8)), "sampling"):
-        asked = [prompts[index] for index in batch]
+        asked = [wanted[index] for index in batch]
         images, readings = sampled(pipe, asked, [method], steps, guidance)
-        for index, prompt, image, truth, (mask, maps) in zip(
+        for index, scene, image, truth, (mask, maps) in zip(
             batch, asked, images, judge(images), readings[0], strict=True
         ):
             content = {"image": image, "maps": maps.half().numpy(), "raw": mask, "truth": truth}
             with replacing(paths[index]) as path, path.open("wb") as stream:
-                np.savez(stream, **content, names=" ".join(prompt.classes), prompt=prompt.caption)
+                np.savez(stream, **content, names=" ".join(scene.classes), prompt=scene.caption)
 
 
 def refinements(
@@ -336,7 +317,11 @@ def filtered_rows(
     start = time.perf_counter()
     work = cache / f"filter-{name.replace(' ', '-')}"
     trainer = SegmenterTrainer(MODEL, training, work, "none", SHAPE, FILTER_SCALE)
-    judged = judge_pairs(Filtered(pairs, masks.labels), 2, 0, trainer)
+    source = Renders(
+        [pair.image.numpy() for pair in pairs],
+        [world_ids(pair.names)[own.numpy()] for pair, own in zip(pairs, masks.labels, strict=True)],
+    )
+    judged = judge_pairs(source, 2, 0, trainer)
     seconds = (time.perf_counter() - start) / len(pairs)
     for rule, options in RULES.items():
         kept = [index for index, reason in enumerate(prune(judged, options)) if not reason]

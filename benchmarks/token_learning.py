@@ -17,11 +17,12 @@ import torch
 import typer
 from tqdm import tqdm
 
-from benchmarks.mask_quality import Prompt, Score, prompts_with, world_ids
+from benchmarks.mask_quality import Score
 from benchmarks.report import report
+from benchmarks.scenes import Scene, pixels, scenes, unseen_scenes, world_ids
 from diffusers_attnmask import DiffuMaskPipeline, TokenEmbedding, bundled_model, optimize_tokens, trace
 from diffusers_attnmask.methods import Ovam
-from tiny_world import CLASSES, render
+from tiny_world import CLASSES
 from tiny_world.judge import judge
 from tiny_world.rendered_pairs import SPLIT_SEEDS
 
@@ -44,17 +45,17 @@ def main(
     learning = {"steps": learning_steps, "lr": learning_rate}
     learned = {name: learned_from_one(pipe, name, sampling, learning) for name in tqdm(CLASSES, "learning")}
     scores = {"words": Score(), "learned": Score()}
-    chosen = prompts_with(1, prompts)
+    chosen = unseen_scenes(1, prompts)
     for start in tqdm(range(0, len(chosen), batch), "judging"):
         part = chosen[start : start + batch]
         classes = {
-            "words": [list(prompt.classes) for prompt in part],
-            "learned": [[{name: learned[name]} for name in prompt.classes] for prompt in part],
+            "words": [list(scene.classes) for scene in part],
+            "learned": [[{name: learned[name]} for name in scene.classes] for scene in part],
         }
         images, readings = both_readings(pipe, part, classes, sampling)
-        for index, (prompt, truth) in enumerate(zip(part, judge(images), strict=True)):
+        for index, (scene, truth) in enumerate(zip(part, judge(images), strict=True)):
             for kind, score in scores.items():
-                score.add(*readings[kind][index], truth, world_ids(prompt.classes))
+                score.add(*readings[kind][index], truth, world_ids(scene.classes))
     rows = [{"ovam reads": kind, **score.columns()} for kind, score in scores.items()]
     settings = {"prompts": prompts, **sampling, "learning steps": learning_steps, "lr": learning_rate}
     report("Words and learned embeddings, against the oracle", rows, settings, json)
@@ -62,32 +63,30 @@ def main(
 
 def learned_from_one(pipe: DiffuMaskPipeline, name: str, sampling: dict, learning: dict) -> TokenEmbedding:
     """The class's embedding, from its first generation on which the oracle sees enough of it."""
-    for seed in SPLIT_SEEDS["train"]:
-        caption, classes = render(seed)[2:]
-        if tuple(classes) != (name,):
-            continue
-        generator = torch.Generator().manual_seed(seed)
-        image = pipe(caption, generator=generator, output_type="np", **sampling).images
-        mask = judge((image * 255).round().astype(np.uint8))[0] == CLASSES.index(name) + 1
+    for scene in scenes(SPLIT_SEEDS["train"], lambda scene: scene.classes == (name,)):
+        generator = torch.Generator().manual_seed(scene.seed)
+        images = pipe(scene.caption, generator=generator, output_type="np", **sampling).images
+        mask = judge(pixels(images))[0] == CLASSES.index(name) + 1
         if mask.mean() >= ANNOTATED:
+            generator.manual_seed(scene.seed)
             return optimize_tokens(
-                pipe, caption, mask, name=name, generator=generator.manual_seed(seed), **sampling, **learning
+                pipe, scene.caption, mask, name=name, generator=generator, **sampling, **learning
             )
     raise LookupError(f"no generation shows a {name}")
 
 
 def both_readings(
-    pipe: DiffuMaskPipeline, part: list[Prompt], classes: dict[str, list], sampling: dict
+    pipe: DiffuMaskPipeline, part: list[Scene], classes: dict[str, list], sampling: dict
 ) -> tuple[np.ndarray, dict[str, list]]:
     """Images uint8 (B, H, W, 3), and by kind a list of (mask, heat maps) from the same generations."""
     method = Ovam()
-    generators = [torch.Generator().manual_seed(prompt.seed) for prompt in part]
+    generators = [torch.Generator().manual_seed(scene.seed) for scene in part]
     with (
         trace(pipe, classes=classes["words"], methods=[method]) as words,
         trace(pipe, classes=classes["learned"], methods=[method]) as learned,
     ):
         images = pipe(
-            [prompt.caption for prompt in part], generator=generators, output_type="np", **sampling
+            [scene.caption for scene in part], generator=generators, output_type="np", **sampling
         ).images
     readings = {}
     for kind, recorded in {"words": words, "learned": learned}.items():
@@ -96,7 +95,7 @@ def both_readings(
             (method.mask(maps, names).numpy(), maps)
             for maps, names in zip(heatmaps, recorded.class_names, strict=True)
         ]
-    return (images * 255).round().astype(np.uint8), readings
+    return pixels(images), readings
 
 
 if __name__ == "__main__":

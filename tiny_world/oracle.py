@@ -7,7 +7,7 @@ colour so that generated pictures do not confuse it, and puts it into the packag
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -63,14 +63,15 @@ STAGES = {"coarse": COARSE, "fine": FINE, "sharp": SHARP}
 
 @dataclass(frozen=True)
 class Renders:
-    """`count` rendered pairs of a split from its `start`-th on, drawn once and kept in memory."""
+    """Pairs in ids of the world, kept in memory."""
 
-    images: np.ndarray  # uint8 (N, SIZE, SIZE, 3)
-    masks: np.ndarray  # uint8 (N, SIZE, SIZE)
+    images: Sequence[np.ndarray]  # N times uint8 (H, W, 3)
+    masks: Sequence[np.ndarray]  # N times uint8 (H, W)
     class_names: tuple[str, ...] = CLASS_NAMES
 
     @classmethod
     def draw(cls, count: int, split: str = "train", start: int = 0) -> Renders:
+        """`count` pairs of a split from its `start`-th on."""
         images = np.empty((count, SIZE, SIZE, 3), np.uint8)
         masks = np.empty((count, SIZE, SIZE), np.uint8)
         for index, seed in enumerate(SPLIT_SEEDS[split][start : start + count]):
