@@ -28,9 +28,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from benchmarks.report import report
 from diffusers_attnmask import bundled_model, trace
-from diffusers_attnmask.attention.layers import AttentionLayer
 from diffusers_attnmask.attention.recorder import Recorder
-from diffusers_attnmask.attention.tap import AttentionCall
+from diffusers_attnmask.attention.sites import Site
+from diffusers_attnmask.attention.tap import Comparison
 
 PROMPT = "a star and a fish"
 CLASSES = ["star", "fish"]
@@ -147,9 +147,9 @@ def taken_step(pipe: StableDiffusionPipeline, kind: str, size: int, device: str)
         return full_step(pipe, size, device)
     spent: list[float] = []
 
-    def add(self: Recorder, layer: AttentionLayer, call: AttentionCall) -> None:
+    def add(self: Recorder, site: Site, comparison: Comparison) -> None:
         start = time.process_time()
-        plain_add(self, layer, call)
+        plain_add(self, site, comparison)
         spent.append(time.process_time() - start)
 
     plain_add = Recorder.add

@@ -1,58 +1,113 @@
-"""From queries and keys to the attention probabilities that are kept."""
+"""From queries and keys to the attention probabilities that are kept: some columns, never a whole matrix.
+
+A column of a softmax row is exp(logit − log Σ exp of the row). The sum comes from the kernel that computed
+the attention where it tells it, else from the logits, some rows at a time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffusers_attnmask.attention.tap import AttentionCall
+from diffusers_attnmask.attention.kernels import attend
+from diffusers_attnmask.attention.tap import Comparison
 
-CHUNK = 1 << 22  # probabilities held at once while heads are averaged: 16 MiB
+CHUNK = 1 << 22  # logits held at once: 16 MiB
 
 
-def one_image(call: AttentionCall, row: int) -> AttentionCall:
-    """query (heads, Q, d) and key (heads, K, d) of one row of the batch."""
-    mask = call.mask
+def logits(query: Tensor, key: Tensor, scale: float, mask: Tensor | None = None) -> Tensor:
+    """scale · Q Kᵀ + mask in float32: (…, Q, K)."""
+    found = (query.float() * scale) @ key.float().mT
+    if mask is None:
+        return found
+    return found.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else found + mask
+
+
+def probabilities(comparison: Comparison) -> Tensor:
+    """softmax(scale · Q Kᵀ + mask) in float32, every one of them: (…, Q, K)."""
+    return logits(comparison.query, comparison.key, comparison.scale, comparison.mask).softmax(-1)
+
+
+def row_logsumexp(query: Tensor, key: Tensor, scale: float, mask: Tensor | None = None) -> Tensor:
+    """log Σ exp of every row of logits: (B, heads, Q), float32. query: (B, heads, Q, d), key: (B, heads, K,
+    d).
+    """
+    _, told = attend(query, key, key, mask, scale=scale)
+    if told is not None:
+        return told
+    batch, heads, queries, _ = query.shape
+    rows = max(1, CHUNK // (batch * heads * key.shape[2]))
+    return torch.cat(
+        [
+            logits(query[:, :, start : start + rows], key, scale, _mask_rows(mask, start, rows)).logsumexp(-1)
+            for start in range(0, queries, rows)
+        ],
+        dim=-1,
+    )
+
+
+def _mask_rows(mask: Tensor | None, start: int, rows: int) -> Tensor | None:
+    whole = mask is None or mask.ndim < 2 or mask.shape[-2] == 1
+    return mask if whole else mask[..., start : start + rows, :]
+
+
+def column_probabilities(
+    query: Tensor, keys: Tensor, logsumexp: Tensor, scale: float, mask: Tensor | None = None
+) -> Tensor:
+    """Probabilities of some keys (B, heads, T, d) in the rows of all queries: (B, heads, T, Q), float32.
+
+    logsumexp: (B, heads, Q), over all keys of the row. mask: the columns' own, (B, heads or 1, T, Q or 1).
+    """
+    batch, heads, tokens, depth = keys.shape
+    rows = query.float().reshape(batch * heads, -1, depth).mT
+    flat = keys.float().reshape(batch * heads, tokens, depth)
+    found = torch.baddbmm(logsumexp.reshape(batch * heads, 1, -1), flat, rows, beta=-1, alpha=scale)
+    found = found.view(batch, heads, tokens, -1)
     if mask is not None:
-        mask = mask.expand(len(call.query), -1, -1, -1)[row] if mask.ndim == 4 else mask
-    return AttentionCall(call.query[row], call.key[row], call.scale, mask)
+        found = found.masked_fill_(~mask, -torch.inf) if mask.dtype == torch.bool else found.add_(mask)
+    return found.exp_()
 
 
-def probabilities(call: AttentionCall) -> Tensor:
-    """softmax(scale · Q Kᵀ + mask) in float32: (heads, Q, K)."""
-    logits = (call.query.float() * call.scale) @ call.key.float().mT
-    if call.mask is not None:
-        if call.mask.dtype == torch.bool:
-            logits = logits.masked_fill(~call.mask, -torch.inf)
-        else:
-            logits = logits + call.mask
-    return logits.softmax(-1)
+def mean_transitions(
+    query: Tensor, key: Tensor, scale: float, mask: Tensor | None, grid: tuple[int, int], pool: int = 1
+) -> Tensor:
+    """Softmax rows among the image's places, mean over heads, some rows at a time: (B, N', N').
+
+    query and key: (B, heads, N, d), N places of the grid. pool: places of pool × pool are one place: the mean
+    of their rows, the sum of their columns.
+    """
+    batch, heads, places, _ = query.shape
+    rows = max(1, CHUNK // (batch * heads * places))
+    parts = [
+        _pooled_columns(
+            logits(query[:, :, start : start + rows], key, scale, _mask_rows(mask, start, rows))
+            .softmax(-1)
+            .mean(1),
+            grid,
+            pool,
+        )
+        for start in range(0, places, rows)
+    ]
+    found = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+    if pool == 1:
+        return found
+    counts = _pooled_columns(torch.ones(1, 1, places, device=found.device), grid, pool)[0, 0]
+    return (_pooled_columns(found.mT, grid, pool) / counts).mT
 
 
-def token_probabilities(call: AttentionCall, positions: Sequence[int]) -> Tensor:
-    """The columns of some keys: (heads, T, Q)."""
-    return probabilities(call)[..., list(positions)].mT
+def _pooled_columns(rows: Tensor, grid: tuple[int, int], pool: int) -> Tensor:
+    """Sums over pool × pool places of the last dimension; at the borders of an odd grid there are fewer."""
+    if pool == 1:
+        return rows
+    maps = rows.unflatten(-1, grid).flatten(0, 1)[:, None]
+    summed = F.avg_pool2d(maps, pool, ceil_mode=True, divisor_override=1)
+    return summed.flatten(1).unflatten(0, rows.shape[:2])
 
 
-def mean_over_heads(call: AttentionCall) -> Tensor:
-    """Probabilities averaged over heads, some heads at a time: (Q, K)."""
-    heads, queries = call.query.shape[:2]
-    keys = call.key.shape[1]
-    chunk = max(1, CHUNK // (queries * keys))
-    total = torch.zeros(queries, keys, device=call.query.device)
-    for start in range(0, heads, chunk):
-        part = slice(start, start + chunk)
-        mask = call.mask if call.mask is None or len(call.mask) == 1 else call.mask[part]
-        total += probabilities(AttentionCall(call.query[part], call.key[part], call.scale, mask)).sum(0)
-    return total / heads
-
-
-def project_keys(attention: nn.Module, context: Tensor, query: Tensor) -> Tensor:
-    """Keys of a context (S, D) as the layer itself would make them: (heads, S, d), in the query's dtype."""
-    context = context[None].to(query)
+def project_keys(attention: nn.Module, context: Tensor, heads: int) -> Tensor:
+    """Keys of contexts (n, S, D) as a cross-attention layer itself would make them: (n, heads, S, d)."""
     if attention.norm_cross is not None:
         context = attention.norm_encoder_hidden_states(context)
-    keys = attention.to_k(context).unflatten(-1, (len(query), -1)).transpose(1, 2)
-    return (keys if attention.norm_k is None else attention.norm_k(keys))[0]
+    keys = attention.to_k(context).unflatten(-1, (heads, -1)).transpose(1, 2)
+    return keys if attention.norm_k is None else attention.norm_k(keys)

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from diffusers_attnmask.attention.layers import AttentionLayer, cross_levels
-from diffusers_attnmask.attention.recorder import SELF, Reading, Recorder, slot_of
+from diffusers_attnmask.attention.readings import Reading, RunningMean
+from diffusers_attnmask.attention.recorder import Recorder
+from diffusers_attnmask.attention.sites import Site
 from diffusers_attnmask.words.classes import ClassSpec, with_background
+
+
+class NotRecordedError(ValueError):
+    """A method asks for what no step of the sampling left behind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +30,10 @@ class ImageRecord:
         return with_background(self.specs)
 
     @property
+    def sites(self) -> tuple[Site, ...]:
+        return tuple(self.recorder.sites)
+
+    @property
     def latent_size(self) -> tuple[int, int]:
         return self.recorder.latent_size
 
@@ -33,34 +42,27 @@ class ImageRecord:
         height, width = self.latent_size
         return height * self.pixels_per_latent, width * self.pixels_per_latent
 
-    @property
-    def cross_levels(self) -> set[int]:
-        return cross_levels(self.recorder.layers)
+    def by_site(self, reading: Reading) -> list[tuple[Site, Tensor]]:
+        """What a reading found at each of the sites that it covers."""
+        return [(site, self._mean(reading, site)) for site in self.recorder.sites if reading.covers(site)]
 
-    def cross_maps(self, reading: Reading) -> list[tuple[AttentionLayer, Tensor]]:
-        """Mean over steps of every layer that the reading covers: (heads or 1, T, h, w) each."""
-        return [
-            (layer, self._mean(reading, layer)) for layer in self.recorder.layers if reading.covers(layer)
-        ]
-
-    def self_map(self, reading: Reading) -> Tensor:
-        """Self-attention averaged over heads, layers and steps: (N, N)."""
-        covered = [layer for layer in self.recorder.layers if reading.covers(layer)]
+    def over_sites(self, reading: Reading) -> Tensor:
+        """What a reading that takes all its sites together found."""
+        covered = [site for site in self.recorder.sites if reading.covers(site)]
         if not covered:
-            raise ValueError(f"the model has no self-attention at levels {reading.levels}")
+            raise ValueError(f"the model has no layer that fits {reading.choice}")
         return self._mean(reading, covered[0])
 
     def class_columns(self, source: str) -> tuple[tuple[int, ...], ...]:
         """Per class, which of the T recorded columns are its tokens."""
-        return self.recorder.queries[self.image].columns(source)
+        return self.recorder.batch.class_columns(self.image, source)
 
-    def _mean(self, reading: Reading, layer: AttentionLayer) -> Tensor:
-        mean = self.recorder.means.get(slot_of(reading, layer, self.image))
-        if mean is None:
-            kind = "self-attention" if reading.source == SELF else "cross-attention"
-            raise ValueError(
-                f"the {kind} of {layer.name} was not recorded: name the method (with its options) before "
-                f"sampling, and leave {type(layer.module.processor).__name__} only if it calls "
-                "scaled_dot_product_attention"
+    def _mean(self, reading: Reading, site: Site) -> Tensor:
+        mean = self.recorder.means.get(reading.key(site))
+        if not isinstance(mean, RunningMean):
+            kind = "cross-attention" if reading.reads_text else "self-attention"
+            raise NotRecordedError(
+                f"the {kind} of {site.name} was not recorded: name the method (with its options) before "
+                f"sampling, and sample as far as the part {reading.steps} of the steps that it reads"
             )
-        return mean.mean()
+        return mean.mean(self.image)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from diffusers_attnmask.families.base import Family
+from diffusers_attnmask.families.base import Call, Family
 from diffusers_attnmask.families.stable_diffusion import StableDiffusion
 from diffusers_attnmask.families.stable_diffusion_xl import StableDiffusionXL
 
@@ -28,4 +28,12 @@ def check_supported(pipe: Any) -> Family:
     return family_of(type(pipe))
 
 
-__all__ = ["FAMILIES", "Family", "StableDiffusion", "StableDiffusionXL", "check_supported", "family_of"]
+__all__ = [
+    "FAMILIES",
+    "Call",
+    "Family",
+    "StableDiffusion",
+    "StableDiffusionXL",
+    "check_supported",
+    "family_of",
+]

@@ -1,14 +1,32 @@
-"""What the tap has to know about a family of pipelines: where it attends and how it reads text."""
+"""What recording has to know of a family of pipelines: where it attends, what a pass is, how it reads
+text.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
-from diffusers_attnmask.attention.layers import AttentionLayer
+from diffusers_attnmask.attention.look import Layout
+from diffusers_attnmask.attention.recorder import Pass
+from diffusers_attnmask.attention.sites import Site
+from diffusers_attnmask.words.alignment import SplitPrompt
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a pipeline: the arguments of its `encode_prompt`, what that returned, how many images."""
+
+    arguments: Mapping[str, Any]
+    encoded: Any
+    images: int
 
 
 class Family(ABC):
@@ -17,27 +35,111 @@ class Family(ABC):
     name: ClassVar[str]
     pipelines: ClassVar[frozenset[str]]  # class names; their subclasses belong to the family too
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # options that a method needs on these models
+    default_method: ClassVar[str] = "diffumask"  # of a model that has no settings of its own
+    encodings: ClassVar[int] = 1  # how often one call may run `encode_prompt`, the first time for its prompts
 
     @abstractmethod
     def denoiser(self, pipe: Any) -> nn.Module:
-        """The model whose forward pass is one step and whose first argument is the latents."""
+        """The model whose forward pass is one pass."""
 
     @abstractmethod
-    def layers(self, pipe: Any) -> Sequence[AttentionLayer]:
-        """Its attention layers."""
+    def sites(self, pipe: Any) -> tuple[Site, ...]:
+        """Its attention layers, in the order in which they run."""
 
     @abstractmethod
-    def texts(self, pipe: Any, arguments: Mapping[str, Any]) -> list[tuple[Any, list[str]]] | None:
-        """Each tokenizer with its prompts, from the arguments of `encode_prompt`; None without a prompt."""
+    def read_pass(self, pipe: Any, call: Call, inputs: Mapping[str, Any]) -> Pass | None:
+        """What a pass with these inputs of the denoiser holds; None where it has none of the prompts."""
 
     @abstractmethod
-    def encode(self, encode_prompt: Callable, arguments: Mapping[str, Any], text: str) -> Tensor:
-        """Any text as the cross-attention takes it, (S, D), under the same settings as `arguments`."""
+    def layout(self, site: Site, passing: Pass) -> Layout:
+        """Where a site has the image and the text."""
+
+    @abstractmethod
+    def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
+        """Each prompt as every text encoder's tokenizer splits it; None where the call has no prompt."""
+
+    def split_text(self, pipe: Any, text: str) -> list[SplitPrompt]:
+        """Any text as every text encoder's tokenizer splits it."""
+        splits = self.splits(pipe, {"prompt": text})
+        assert splits is not None
+        return splits[0]
+
+    @abstractmethod
+    def encode(
+        self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]
+    ) -> list[Tensor]:
+        """Any texts as the model takes them, (S, D) each, under the same settings as `arguments`."""
+
+    def spoken(self, arguments: Mapping[str, Any], prompt: str | list[str]) -> dict[str, Any]:
+        """The arguments of `encode_prompt` with the text that the caller's embeddings stand for."""
+        return {**arguments, "prompt": prompt, "prompt_2": None, "prompt_3": None}
+
+    def prompts_embedded(self, arguments: Mapping[str, Any]) -> int:
+        """How many prompts the caller's embeddings hold."""
+        return len(arguments["prompt_embeds"])
+
+    def images_per_prompt(self, pipe: Any, arguments: Mapping[str, Any]) -> int:
+        return arguments.get("num_images_per_prompt") or 1
+
+    def check_call(  # noqa: B027  most have nothing to refuse
+        self, pipe: Any, arguments: Mapping[str, Any], splits: Sequence[Sequence[SplitPrompt]] | None
+    ) -> None:
+        """Refuse a call whose words cannot be found where they are expected."""
 
     @abstractmethod
     def context_width(self, pipe: Any) -> int:
         """D of the encoded text."""
 
     @abstractmethod
-    def step_arguments(self, pipe: Any, prompt: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
+    def conditions(self, pipe: Any, prompts: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
         """What the denoiser needs beside latents and timestep to look at images of a size under prompts."""
+
+    def check_plain_input(self, pipe: Any) -> None:  # noqa: B027
+        """Refuse a denoiser that takes more than noisy latents, as those for inpainting do."""
+
+    def encoded_pixels(self, pipe: Any, pixels: Tensor) -> Tensor:
+        """Latents (B, C, h, w), scaled as the denoiser takes them, of pixels (B, 3, H, W) in [−1, 1]."""
+        vae = pipe.vae
+        latents = vae.encode(pixels).latent_dist.mode()
+        return (latents - (vae.config.get("shift_factor") or 0.0)) * vae.config.scaling_factor
+
+    @abstractmethod
+    def look(self, pipe: Any, latents: Tensor, noise: Tensor, strength: float, conditions: dict) -> None:
+        """One pass over latents with noise of a strength in (0, 1], for a trace to hear."""
+
+
+def inputs_of(module: nn.Module, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """A forward pass's arguments by name."""
+    return {**dict(zip(_parameters(type(module)), args, strict=False)), **kwargs}
+
+
+@functools.cache
+def _parameters(kind: type[nn.Module]) -> tuple[str, ...]:
+    return tuple(inspect.signature(kind.forward).parameters)[1:]
+
+
+def last_rows(batch: int, images: int, parts: Mapping[int, int], what: str) -> slice:
+    """The rows of the images under their prompts, in a batch of equal parts.
+
+    parts: for each number of parts that the family knows, which of them has the prompts.
+    """
+    count, rest = divmod(batch, images)
+    if rest or count not in parts:
+        raise ValueError(
+            f"the {what} was given {batch} latents for {images} images: masks are read from plain "
+            "sampling and "
+            "from guidance that the family knows"
+        )
+    start = parts[count] * images
+    return slice(start, start + images)
+
+
+def diffused(latents: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
+    """The forward process at the noise level whose cumulative α is given (Ho et al. 2020, eq. 4)."""
+    alpha = alpha.to(latents)
+    return alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+
+
+def flowed(latents: Tensor, noise: Tensor, sigma: float) -> Tensor:
+    """The straight path from image to noise (Lipman et al. 2023): (1 − σ) x + σ ε."""
+    return torch.lerp(latents, noise, sigma)

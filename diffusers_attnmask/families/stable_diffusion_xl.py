@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from diffusers_attnmask.families.stable_diffusion import StableDiffusion
+from diffusers_attnmask.families.unet import UNetFamily
 
 
-class StableDiffusionXL(StableDiffusion):
+class StableDiffusionXL(UNetFamily):
     """Dataset Diffusion reads self-attention at level 2 here, in place of level 1.
 
     At 1024² level 2 is the published grid of 32×32 places. Level 1 has 64×64: the mean that is recorded would
@@ -33,8 +33,8 @@ class StableDiffusionXL(StableDiffusion):
     prompts: ClassVar[Mapping[str, str]] = {"tokenizer": "prompt", "tokenizer_2": "prompt_2"}
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"dataset-diffusion": {"self_level": 2}}
 
-    def step_arguments(self, pipe: Any, prompt: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
-        embeds, _, pooled, _ = self.encoded(pipe, prompt)
+    def conditions(self, pipe: Any, prompts: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
+        embeds, _, pooled, _ = self.encode_plain(pipe, prompts)
         width = pooled.shape[-1] if pipe.text_encoder_2 is None else pipe.text_encoder_2.config.projection_dim
         time_ids = pipe._get_add_time_ids(
             size, (0, 0), size, dtype=embeds.dtype, text_encoder_projection_dim=width

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from diffusers_attnmask.families import check_supported, family_of
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
-from diffusers_attnmask.masking.queries import check_words, prompt_splits
+from diffusers_attnmask.masking.queries import check_words
 from diffusers_attnmask.masking.segmenting import segment
 from diffusers_attnmask.masking.settings import ModelSettings, settings_for, settings_of, write_settings
 from diffusers_attnmask.masking.tracing import AttentionTrace
@@ -134,7 +134,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
             elif prompt is not None:
                 wanted[name] = [method.sampling_prompt(p, own) for p, own in zip(prompt, specs, strict=True)]
         if wanted != {name: arguments[name] for name in wanted}:  # the added words must not be cut off
-            for split in itertools.chain(*prompt_splits(check_supported(self), self, wanted)):
+            for split in itertools.chain(*(check_supported(self).splits(self, wanted) or ())):
                 check_whole(split)
         return wanted
 
@@ -151,16 +151,13 @@ class DiffuMaskPipeline(DiffusionPipeline):
         """
         family = check_supported(self)
         method = self.mask_settings.resolve(mask_method, family, mask_options)
-
-        def splits_of(text: str) -> Any:
-            return prompt_splits(family, self, {"prompt": text})[0]
-
+        split = functools.partial(family.split_text, self)
         found: list[str | None] = []
         for prompt, own in zip(prompts, classes, strict=True):
             try:
                 (specs,) = classes_per_prompt(own, 1)
                 sampled = self.sampling_prompts(method, [specs], {"prompt": prompt})["prompt"]
-                check_words(specs, splits_of(sampled), method, splits_of)
+                check_words(specs, split(sampled), method, split)
             except ValueError as refusal:
                 found.append(str(refusal))
             else:

@@ -2,87 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from diffusers_attnmask.attention.recorder import TokenQuery, Words
-from diffusers_attnmask.families import Family
+from torch import Tensor
+
+from diffusers_attnmask.attention.token_query import TokenQuery, Words
 from diffusers_attnmask.methods import MaskMethod
-from diffusers_attnmask.methods.dataset_diffusion import class_prompt
-from diffusers_attnmask.words.alignment import SplitPrompt, align, split_prompt
-from diffusers_attnmask.words.classes import ClassSpec
+from diffusers_attnmask.words.alignment import SplitPrompt, align
+from diffusers_attnmask.words.classes import ClassSpec, class_prompt
+
+Split = Callable[[str], Sequence[SplitPrompt]]  # a text to its tokens per text encoder
+Encode = Callable[[Sequence[str]], Sequence[Tensor]]  # texts to contexts (S, D)
 
 
-def prompt_splits(family: Family, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
-    """Per prompt, how each text encoder's tokenizer splits it; None where the call has no prompt."""
-    texts = family.texts(pipe, arguments)
-    if texts is None:
-        return None
-    per_encoder = [
-        [split_prompt(tokenizer, prompt, expansion(pipe, tokenizer)) for prompt in prompts]
-        for tokenizer, prompts in texts
-    ]
-    return [list(splits) for splits in zip(*per_encoder, strict=True)]
-
-
-def expansion(pipe: Any, tokenizer: Any) -> Callable[[str], str]:
-    """What the pipeline's textual inversion makes of a text: one word may stand for several vectors."""
-    convert = getattr(pipe, "maybe_convert_prompt", None)
-    return (lambda text: convert(text, tokenizer)) if convert else str
-
-
-def token_query(
-    specs: Sequence[ClassSpec],
-    splits: Sequence[SplitPrompt] | None,
+def token_queries(
+    specs: Sequence[Sequence[ClassSpec]],
+    splits: Sequence[Sequence[SplitPrompt]] | None,
     methods: Sequence[MaskMethod],
-    encode: Callable[[str], Any],
-    split: Callable[[str], Sequence[SplitPrompt]],
-) -> TokenQuery:
-    """The tokens that some methods need for one image.
-
-    splits: its prompt; encode: a text to a context (S, D); split: a text to its tokens per text encoder.
+    encode: Encode,
+    split: Split,
+) -> list[TokenQuery]:
+    """The tokens that some methods need, one query per prompt. splits: the prompts, where the call has
+    any.
     """
-    prompt: tuple[tuple[int, ...], ...] = ()
+    prompts: list[tuple[tuple[int, ...], ...]] = [()] * len(specs)
     if any(method.reads_prompt for method in methods):
         if splits is None:
             raise ValueError(
                 "the call has prompt_embeds and no prompt: say which text they encode (mask_prompt= of the "
                 "pipeline, prompt= of trace), or use mask_method='ovam'"
             )
-        prompt = align(specs, splits)
-    words, words_columns = (), ()
-    if any(method.reads_words for method in methods):
-        words, words_columns = encoded_words(specs, encode, split)
-    positions = tuple(sorted({position for own in prompt for position in own}))
-    columns = tuple(tuple(positions.index(position) for position in own) for own in prompt)
-    return TokenQuery(positions, columns, words, words_columns)
+        prompts = [align(own, prompt) for own, prompt in zip(specs, splits, strict=True)]
+    contexts: dict[str, Tensor] = {}
+    reads_words = any(method.reads_words for method in methods)
+    if reads_words:
+        texts = [text for text in dict.fromkeys(map(class_prompt, specs)) if text]
+        contexts = dict(zip(texts, encode(texts), strict=True)) if texts else {}
+    queries = []
+    for own, prompt in zip(specs, prompts, strict=True):
+        positions = tuple(sorted({position for tokens in prompt for position in tokens}))
+        columns = tuple(tuple(positions.index(position) for position in tokens) for tokens in prompt)
+        words, words_columns = encoded_words(own, contexts, split) if reads_words else ((), ())
+        queries.append(TokenQuery(positions, columns, words, words_columns))
+    return queries
 
 
 def encoded_words(
-    specs: Sequence[ClassSpec], encode: Callable[[str], Any], split: Callable[[str], Sequence[SplitPrompt]]
-) -> tuple[tuple[Words, ...], tuple[tuple[int, ...], ...]]:
-    """The class words in one sequence (`person car`), learned embeddings each in one of its own; and the
-    recorded columns of each class."""
+    specs: Sequence[ClassSpec], contexts: dict[str, Tensor], split: Split
+) -> tuple[tuple[Words, ...], tuple[tuple[tuple[int, int], ...], ...]]:
+    """The class words in one sequence (`person car`), learned embeddings each in one of its own; and where
+    each class stands in them."""
     words: list[Words] = []
-    columns: list[list[int]] = [[] for _ in specs]
-    recorded = 0
+    columns: list[list[tuple[int, int]]] = [[] for _ in specs]
     if text := class_prompt(specs):
         positions = consecutive_tokens(specs, text, split)
-        words.append(Words(encode(text), tuple(position for own in positions for position in own)))
+        words.append(Words(contexts[text], tuple(position for own in positions for position in own)))
+        read = 0
         for own, tokens in zip(columns, positions, strict=True):
-            own += range(recorded, recorded + len(tokens))
-            recorded += len(tokens)
+            own += [(0, read + index) for index in range(len(tokens))]
+            read += len(tokens)
     for own, spec in zip(columns, specs, strict=True):
         for embedding in spec.embeddings:
+            own += [(len(words), index) for index in range(len(embedding.positions))]
             words.append(Words(embedding.context, embedding.positions))
-            own += range(recorded, recorded + len(embedding.positions))
-            recorded += len(embedding.positions)
     return tuple(words), tuple(map(tuple, columns))
 
 
-def consecutive_tokens(
-    specs: Sequence[ClassSpec], text: str, split: Callable[[str], Sequence[SplitPrompt]]
-) -> list[tuple[int, ...]]:
+def consecutive_tokens(specs: Sequence[ClassSpec], text: str, split: Split) -> list[tuple[int, ...]]:
     """Token positions of each class word in the class prompt, where the words follow one another."""
     whole = split(text)[0]
     position = whole.word_positions[0]
@@ -103,9 +89,9 @@ def check_words(
     specs: Sequence[ClassSpec],
     splits: Sequence[SplitPrompt],
     method: MaskMethod,
-    split: Callable[[str], Sequence[SplitPrompt]],
+    split: Split,
 ) -> None:
-    """Raise where `token_query` would: the words are looked for, and nothing is encoded."""
+    """Raise where `token_queries` would: the words are looked for, and nothing is encoded."""
     if method.reads_prompt:
         align(specs, splits)
     if method.reads_words and (text := class_prompt(specs)):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers.utils.torch_utils import randn_tensor
@@ -33,7 +33,7 @@ def segment(
     generator: torch.Generator | list[torch.Generator] | None = None,
     output_type: str = "pil",
 ) -> DiffuMaskPipelineOutput:
-    """Masks of images that exist already, by one UNet pass for each of a few amounts of noise.
+    """Masks of images that exist already, by one pass of the model for each of a few amounts of noise.
 
     image: PIL, array or tensor, or a list of them, one per prompt. strength: how much noise the strongest
     look sees, from 0 (none) to 1 (all); the looks are spread evenly up to it. Masks have the images' size.
@@ -66,49 +66,51 @@ def denoise_once(
     looks: int,
     generator: torch.Generator | list[torch.Generator] | None,
 ) -> None:
-    """One UNet pass for each amount of noise up to `strength`, without guidance, for a trace to hear."""
+    """One pass for each amount of noise up to `strength`, the noisiest first, without guidance, for a
+    trace.
+    """
     family = check_supported(pipe)
     noise = randn_tensor(latents.shape, generator, latents.device, latents.dtype)
-    arguments = family.step_arguments(pipe, prompts, size)
-    for timestep in timesteps_up_to(strength, looks, pipe.scheduler.config.num_train_timesteps):
-        noisy = noised(latents, noise, pipe.scheduler.alphas_cumprod[timestep])
-        family.denoiser(pipe)(noisy, timestep, return_dict=False, **arguments)
+    conditions = family.conditions(pipe, prompts, size)
+    for look in range(looks, 0, -1):
+        family.look(pipe, latents, noise, strength * look / looks, conditions)
 
 
 @torch.no_grad()
 def encoded_image(pipe: Any, image: Any, count: int) -> tuple[Tensor, tuple[int, int], list]:
     """Latents (B, C, h, w) of `count` images, their size in pixels, and the images in a list."""
-    vae = pipe.vae
     pixels = pipe.image_processor.preprocess(image)
     if len(pixels) != count:
         raise ValueError(f"there are {len(pixels)} images and {count} prompts: give one prompt per image")
-    channels = pipe.unet.config.in_channels
-    if channels != vae.config.latent_channels:
-        raise ValueError(
-            f"the UNet takes {channels} channels: an inpainting model cannot look at plain images"
-        )
-    upcast = vae.dtype == torch.float16 and vae.config.force_upcast  # SDXL's overflows in float16
+    family = check_supported(pipe)
+    denoiser = family.denoiser(pipe)
+    family.check_plain_input(pipe)
+    with vae_in_reach_of_large_values(pipe.vae) as vae:
+        latents = family.encoded_pixels(pipe, pixels.to(pipe._execution_device, vae.dtype))
+    batched = isinstance(image, list | tuple) or getattr(image, "ndim", 3) == 4
+    pictures = list(image) if batched else [image]
+    return latents.to(denoiser.dtype), size_of(pictures[0]), pictures
+
+
+def size_of(picture: Any) -> tuple[int, int]:
+    """Height and width of a PIL picture, an array (H, W, C) or a tensor (C, H, W)."""
+    if isinstance(picture, Image.Image):
+        return picture.height, picture.width
+    height, width = picture.shape[-2:] if isinstance(picture, Tensor) else picture.shape[:2]
+    return height, width
+
+
+@contextmanager
+def vae_in_reach_of_large_values(vae: Any) -> Iterator[Any]:
+    """SDXL's autoencoder overflows in float16: it works in float32 meanwhile, and is put back in any case."""
+    upcast = vae.dtype == torch.float16 and vae.config.get("force_upcast")
     if upcast:
         vae.to(torch.float32)
-    latents = vae.encode(pixels.to(pipe._execution_device, vae.dtype)).latent_dist.mode()
-    if upcast:
-        vae.to(torch.float16)
-    pictures = list(image) if isinstance(image, list | tuple | Tensor | np.ndarray) and count > 1 else [image]
-    first = pictures[0]
-    size = (first.height, first.width) if isinstance(first, Image.Image) else tuple(pixels.shape[-2:])
-    return (latents * vae.config.scaling_factor).to(pipe.unet.dtype), size, pictures
-
-
-def timesteps_up_to(strength: float, looks: int, train_steps: int) -> list[int]:
-    """Evenly spread timesteps, the noisiest first, as sampling goes."""
-    last = strength * (train_steps - 1)
-    return [round(last * look / looks) for look in range(looks, 0, -1)]
-
-
-def noised(latents: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
-    """The forward process at the noise level whose cumulative α is given (Ho et al. 2020, eq. 4)."""
-    alpha = alpha.to(latents)
-    return alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+    try:
+        yield vae
+    finally:
+        if upcast:
+            vae.to(torch.float16)
 
 
 def resized(heatmaps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+from diffusers_attnmask.attention.sites import Site
 from diffusers_attnmask.families import Family
 from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.options import options, read_options
 from diffusers_attnmask.methods import METHODS, MaskMethod, make_method
 
 FILE_NAME = "attnmask_config.json"
-DEFAULT_METHOD = "diffumask"
 
 
-@dataclass(frozen=True)
+@options
 class ModelSettings:
-    """The default method of a model and, per method, the options that differ from the published ones."""
+    """The default method of a model and, per method, the options that differ from the published ones.
 
-    method: str = DEFAULT_METHOD
+    method: none for the one that suits the model's family best.
+    """
+
+    method: str | None = None
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        make_method(self.method)
-        for name, options in self.options.items():
-            make_method(name, options)
+        if self.method is not None:
+            make_method(self.method)
+        for name, own in self.options.items():
+            make_method(name, own)
 
     def resolve(
         self, method: str | MaskMethod | None, family: Family, options: Mapping[str, Any] | None = None
@@ -44,30 +49,34 @@ class ModelSettings:
             return method
         if method is not None and not isinstance(method, str):
             raise TypeError(f"mask_method must be a name or a method such as DiffuMask(), not {method!r}")
-        name = method or self.method
+        name = method or self.default(family)
         defaults = {**family.defaults.get(name, {}), **self.options.get(name, {})}
         return make_method(name, {**defaults, **(options or {})})
 
-    def resolve_all(self, family: Family) -> tuple[MaskMethod, ...]:
-        """Every method, the model's own default first."""
-        names = dict.fromkeys((self.method, *METHODS))
-        return tuple(self.resolve(name, family) for name in names)
+    def default(self, family: Family) -> str:
+        """The method's name where none is asked for."""
+        return self.method or family.default_method
+
+    def resolve_all(self, family: Family, sites: Sequence[Site]) -> tuple[MaskMethod, ...]:
+        """Every method that a model's sites allow, the model's own default first."""
+        names = dict.fromkeys((self.default(family), *METHODS))
+        methods = [self.resolve(name, family) for name in names]
+        return tuple(method for method in methods if method.unfit(sites) is None)
 
 
 def read_settings(file: Path) -> ModelSettings:
     """Settings from JSON, with every mistake in one line that names the file."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or set(content) - {"method", "options"}:
-            raise ValueError('it must be an object with "method" and "options" and nothing else')
-        return ModelSettings(**content)
-    except (ValueError, TypeError, AttributeError) as mistake:
+        return read_options(ModelSettings, content, "it")
+    except (ValueError, UnicodeDecodeError) as mistake:
         raise ValueError(f"{file} is not a valid {FILE_NAME}: {mistake}") from mistake
 
 
 def write_settings(settings: ModelSettings, folder: Path) -> None:
     """Write the file in one piece."""
-    content = {"method": settings.method, "options": {k: dict(v) for k, v in settings.options.items()}}
+    own = {} if settings.method is None else {"method": settings.method}
+    content = {**own, "options": {name: dict(own) for name, own in settings.options.items()}}
     write_text(folder / FILE_NAME, json.dumps(content, indent=2) + "\n")
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from diffusers_attnmask.attention.layers import AttentionLayer, grid_at
-from diffusers_attnmask.attention.probabilities import one_image, project_keys, token_probabilities
-from diffusers_attnmask.attention.recorder import Recorder
-from diffusers_attnmask.attention.tap import AttentionCall
+from diffusers_attnmask.attention.look import Look
+from diffusers_attnmask.attention.probabilities import column_probabilities, project_keys, row_logsumexp
+from diffusers_attnmask.attention.readings import Reading
+from diffusers_attnmask.attention.sites import Site, grid_at
+from diffusers_attnmask.attention.token_query import QueryBatch
 from diffusers_attnmask.masking.segmenting import denoise_once, encoded_image
 from diffusers_attnmask.masking.tracing import AttentionTrace
 from diffusers_attnmask.methods import Ovam
@@ -26,21 +27,52 @@ KEPT_STEPS = 8  # evenly spread: their queries are in memory while the embedding
 EPSILON = 1e-4  # keeps the logarithms of the loss finite
 
 
-@dataclass(eq=False)
-class QueryRecorder(Recorder):
-    """Keeps the queries of one image at some steps, to compare them with any words later."""
+@dataclass(frozen=True, eq=False)
+class SiteQueries:
+    """A cross-attention site and the queries of one image that it compared with text: (steps, heads, Q,
+    d).
+    """
 
-    heard: dict[AttentionLayer, list[AttentionCall]] = field(default_factory=dict)
-
-    @torch.no_grad()
-    def add(self, layer: AttentionLayer, call: AttentionCall) -> None:
-        total = self.total_steps() or self.step + 1
-        if self.step in np.linspace(0, total - 1, min(total, KEPT_STEPS)).round():
-            self.heard.setdefault(layer, []).append(one_image(call, -1))
+    site: Site
+    query: Tensor
+    scale: float
 
 
-class QueryTrace(AttentionTrace):
-    recorder_type: ClassVar[type[Recorder]] = QueryRecorder
+class KeptQueries:
+    """The queries of one site at several steps, as they come."""
+
+    def __init__(self) -> None:
+        self.steps: list[SiteQueries] = []
+
+    def add(self, value: SiteQueries) -> None:
+        self.steps.append(value)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(own.query.nbytes for own in self.steps)
+
+    def stacked(self) -> SiteQueries:
+        return replace(self.steps[0], query=torch.cat([own.query for own in self.steps]))
+
+
+@dataclass(frozen=True)
+class QueryReading(Reading):
+    """The image's queries at some steps, evenly spread, to compare them with any words later."""
+
+    def wants(self, site: Site) -> bool:
+        return site.kind == "cross"
+
+    def key(self, site: Site) -> Hashable:
+        return QueryReading, site.name
+
+    def value(self, look: Look, queries: QueryBatch) -> SiteQueries:
+        return SiteQueries(look.site, look.query.clone(), look.scale)
+
+    def start(self) -> KeptQueries:
+        return KeptQueries()
+
+    def covers_step(self, step: int, total: int) -> bool:
+        return step in np.linspace(0, total - 1, min(total, KEPT_STEPS)).round()
 
 
 def optimize_tokens(
@@ -64,7 +96,8 @@ def optimize_tokens(
     """
     target, known = annotation(mask)
     sampled = isinstance(source, str)
-    with QueryTrace(pipe, [name], [Ovam()], steps=None if sampled else 1) as traced:
+    reading, method = QueryReading(), Ovam()
+    with AttentionTrace(pipe, [name], [method], steps=None if sampled else 1, extra=[reading]) as traced:
         if sampled:
             pipe(source, generator=generator, output_type="latent", **sampling)
         else:
@@ -72,14 +105,16 @@ def optimize_tokens(
             denoise_once(pipe, latents, [prompt or name], size, strength, 1, generator)
     if len(traced.records) != 1:
         raise ValueError(f"one image is needed to learn from, and the call made {len(traced.records)}")
-    recorder = traced.recorder
+    recorder = traced.recorders[0]
     target, known = (
         F.interpolate(part[None, None], recorder.latent_size, mode="area")[0, 0] for part in (target, known)
     )
     words = recorder.queries[0].words[0]
     start = words.context[[0, words.positions[-1]]].float()  # the start token takes what is not the class
-    calls = {layer: stacked(heard) for layer, heard in recorder.heard.items()}
-    context = fitted_context(start, calls, target.to(start), known.to(start), steps, lr)
+    read = [site for site in recorder.sites if method.reading(recorder.sites).covers(site)]
+    kept = [mean for site in read if isinstance(mean := recorder.means[reading.key(site)], KeptQueries)]
+    queries = [own.stacked() for own in kept]
+    context = fitted_context(start, queries, target.to(start), known.to(start), steps, lr)
     return TokenEmbedding(name, context.cpu(), (1,))
 
 
@@ -92,14 +127,9 @@ def annotation(mask: Any) -> tuple[Tensor, Tensor]:
     return torch.from_numpy((values > 0) & ~unknown).float(), torch.from_numpy(~unknown).float()
 
 
-def stacked(calls: list[AttentionCall]) -> AttentionCall:
-    """The same layer at several steps: query (steps, heads, Q, d)."""
-    return replace(calls[0], query=torch.stack([call.query for call in calls]))
-
-
 def fitted_context(
     start: Tensor,
-    calls: Mapping[AttentionLayer, AttentionCall],
+    queries: Sequence[SiteQueries],
     target: Tensor,
     known: Tensor,
     steps: int,
@@ -110,20 +140,22 @@ def fitted_context(
     optimizer = torch.optim.Adam([context], lr)
     for _ in range(steps):
         with torch.enable_grad():
-            attended = token_map(context, calls, tuple(target.shape)).clamp(EPSILON, 1 - EPSILON)
+            attended = token_map(context, queries, (target.shape[0], target.shape[1]))
+            attended = attended.clamp(EPSILON, 1 - EPSILON)
             loss = F.binary_cross_entropy(attended, target, known)
         (context.grad,) = torch.autograd.grad(loss, [context])
         optimizer.step()
     return context.detach()
 
 
-def token_map(
-    context: Tensor, calls: Mapping[AttentionLayer, AttentionCall], latent_size: tuple[int, int]
-) -> Tensor:
+def token_map(context: Tensor, queries: Sequence[SiteQueries], latent_size: tuple[int, int]) -> Tensor:
     """OVAM's map (h, w) of the context's second token."""
     layers = []
-    for layer, call in calls.items():
-        keys = project_keys(layer.module, context, call.query[0])
-        columns = token_probabilities(replace(call, key=keys, mask=None), [1]).mean(0)
-        layers.append(columns.unflatten(-1, grid_at(latent_size, layer.level)))
+    for own in queries:
+        heads = own.query.shape[1]
+        keys = project_keys(own.site.module, context[None].to(own.query), heads)
+        keys = keys.expand(len(own.query), -1, -1, -1)
+        logsumexp = row_logsumexp(own.query, keys, own.scale)
+        columns = column_probabilities(own.query, keys[:, :, 1:], logsumexp, own.scale).mean(0)[:, 0]
+        layers.append(columns.unflatten(-1, grid_at(latent_size, own.site.stride))[:, None])
     return daam_map(layers, latent_size)[0]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import wraps
-from typing import Any, ClassVar
+from functools import partial, wraps
+from typing import Any
 
 from torch import Tensor, nn
 
-from diffusers_attnmask.attention.layers import AttentionLayer, cross_levels
+from diffusers_attnmask.attention.readings import Reading
 from diffusers_attnmask.attention.record import ImageRecord
 from diffusers_attnmask.attention.recorder import Recorder
-from diffusers_attnmask.attention.tap import AttentionCall, Listener, tapped
-from diffusers_attnmask.families import check_supported
+from diffusers_attnmask.attention.sites import Site
+from diffusers_attnmask.attention.tap import Comparison, Listener, tapped
+from diffusers_attnmask.families import Call, check_supported
+from diffusers_attnmask.families.base import inputs_of
 from diffusers_attnmask.masking.output import packed_masks
-from diffusers_attnmask.masking.queries import prompt_splits, token_query
+from diffusers_attnmask.masking.queries import token_queries
 from diffusers_attnmask.masking.settings import settings_for
 from diffusers_attnmask.methods import MaskMethod
 from diffusers_attnmask.words.classes import ClassSpec, classes_per_prompt
@@ -27,10 +29,8 @@ class AttentionTrace:
     """The attention of every image that the pipeline makes inside the `with` block.
 
     `heatmaps` and `masks()` have one entry per image, over all calls in order. Traces may be nested or follow
-    one another: each hears the attention for itself.
+    one another: each hears the attention for itself. extra: readings beside those of the methods.
     """
-
-    recorder_type: ClassVar[type[Recorder]] = Recorder
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class AttentionTrace:
         methods: Sequence[MaskMethod],
         prompt: str | list[str] | None = None,
         steps: int | None = None,
+        extra: Sequence[Reading] = (),
     ) -> None:
         self.pipe = pipe
         self.family = check_supported(pipe)
@@ -47,25 +48,34 @@ class AttentionTrace:
         self.prompt = prompt
         self.steps = steps  # of each call; None to ask the pipeline
         self.records: list[ImageRecord] = []
-        self.recorder: Recorder | None = None
-        self.layers = self.family.layers(pipe)
-        levels = cross_levels(self.layers)
-        self.readings = tuple(dict.fromkeys(r for method in self.methods for r in method.readings(levels)))
+        self.recorders: list[Recorder] = []
+        self.sites = self.family.sites(pipe)
+        wanted = (reading for method in self.methods for reading in method.readings(self.sites))
+        self.readings = tuple(dict.fromkeys([*wanted, *extra]))
         for reading in self.readings:
-            reading.check(self.layers)
+            reading.check(self.sites)
+        self._call: Call | None = None
+        self._encodings = 0  # since the last pass
         self._open = ExitStack()
 
     def __enter__(self) -> AttentionTrace:
+        denoiser = self.family.denoiser(self.pipe)
+        check_eager(denoiser)
         with ExitStack() as entered:
             entered.enter_context(tapped(self._listeners()))
-            entered.enter_context(self._hearing_prompts())
-            hook = self.family.denoiser(self.pipe).register_forward_pre_hook(self._on_step, with_kwargs=True)
+            entered.enter_context(self._reading_prompts())
+            hook = denoiser.register_forward_pre_hook(self._on_pass, with_kwargs=True)
             entered.callback(hook.remove)
             self._open = entered.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._open.close()
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The state of the last call."""
+        return self.recorders[-1] if self.recorders else None
 
     @property
     def heatmaps(self) -> list[Tensor]:
@@ -93,58 +103,69 @@ class AttentionTrace:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of recorded state of the last call: constant in the number of steps."""
-        return self.recorder.nbytes if self.recorder else 0
+        """Bytes of recorded state that are held: constant in the number of steps."""
+        return sum(recorder.nbytes for recorder in self.recorders)
 
     @property
     def skipped_maps(self) -> int:
         """How many step maps of the last call were left out because they held a NaN or an infinity."""
         return self.recorder.skipped_maps if self.recorder else 0
 
-    def begin_call(self, arguments: dict[str, Any]) -> None:
-        """Start recording one call, from the arguments of its `encode_prompt`."""
-        spoken = arguments if self.prompt is None else {**arguments, "prompt": self.prompt, "prompt_2": None}
-        splits = prompt_splits(self.family, self.pipe, spoken)
-        prompts = len(splits) if splits is not None else len(arguments["prompt_embeds"])
+    def begin_call(self, arguments: Mapping[str, Any], encoded: Any = None) -> None:
+        """Start recording one call, from the arguments of its `encode_prompt` and what that returned."""
+        spoken = arguments if self.prompt is None else self.family.spoken(arguments, self.prompt)
+        splits = self.family.splits(self.pipe, spoken)
+        prompts = len(splits) if splits is not None else self.family.prompts_embedded(arguments)
         specs = classes_per_prompt(self.classes, prompts)
         self._check_embeddings(specs)
+        self.family.check_call(self.pipe, arguments, splits)
         encode_prompt = type(self.pipe).encode_prompt.__get__(self.pipe)  # unheard by this and outer traces
 
-        def split(text: str) -> Any:
-            return prompt_splits(self.family, self.pipe, {"prompt": text})[0]
+        split = partial(self.family.split_text, self.pipe)
 
-        def encode(text: str) -> Tensor:
-            return self.family.encode(encode_prompt, arguments, text)
+        def encode(texts: Sequence[str]) -> Sequence[Tensor]:
+            return self.family.encode(self.pipe, encode_prompt, arguments, texts)
 
-        queries = {
-            prompt: token_query(own, splits and splits[prompt], self.methods, encode, split)
-            for prompt, own in enumerate(specs)
-        }
-        images = [p for p in range(prompts) for _ in range(arguments.get("num_images_per_prompt") or 1)]
-        self.recorder = self.recorder_type(
-            self.layers,
+        queries = token_queries(specs, splits, self.methods, encode, split)
+        each = self.family.images_per_prompt(self.pipe, arguments)
+        images = [prompt for prompt in range(prompts) for _ in range(each)]
+        self._call = Call(arguments, encoded, len(images))
+        if self.recorder is not None:
+            self.recorder.settle()
+        recorder = Recorder(
+            self.sites,
             self.readings,
             [queries[prompt] for prompt in images],
-            lambda: self.steps or getattr(self.pipe, "num_timesteps", None),
+            self._total_steps,
+            self.family.layout,
         )
+        self.recorders.append(recorder)
         self.records += [
-            ImageRecord(index, specs[prompt], self.recorder, self.pipe.vae_scale_factor)
+            ImageRecord(index, specs[prompt], recorder, self.pipe.vae_scale_factor)
             for index, prompt in enumerate(images)
         ]
 
-    @contextmanager
-    def _hearing_prompts(self) -> Any:
-        """The pipeline's own `encode_prompt`, which every call passes once, also tells what is sampled."""
-        heard = self.pipe.encode_prompt
-        before = self.pipe.__dict__.get("encode_prompt")
-        signature = inspect.signature(heard)
+    def _total_steps(self) -> int | None:
+        if self.steps is not None:
+            return self.steps
+        told = getattr(self.pipe, "num_timesteps", None)
+        return told or len(self.pipe.scheduler.timesteps) or None  # T2I-Adapter pipelines do not tell
 
-        @wraps(heard)
+    @contextmanager
+    def _reading_prompts(self) -> Iterator[None]:
+        """The pipeline's own `encode_prompt`, which every call runs first, also tells what is sampled."""
+        original = self.pipe.encode_prompt
+        before = self.pipe.__dict__.get("encode_prompt")
+        signature = inspect.signature(original)
+
+        @wraps(original)
         def encode_prompt(*args: Any, **kwargs: Any) -> Any:
-            encoded = heard(*args, **kwargs)
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            self.begin_call(dict(bound.arguments))
+            encoded = original(*args, **kwargs)
+            if self._encodings % self.family.encodings == 0:  # a further one is of the negative prompt
+                bound = signature.bind(*args, **kwargs)
+                bound.apply_defaults()
+                self.begin_call(dict(bound.arguments), encoded)
+            self._encodings += 1
             return encoded
 
         self.pipe.encode_prompt = encode_prompt
@@ -157,22 +178,24 @@ class AttentionTrace:
                 self.pipe.encode_prompt = before
 
     def _listeners(self) -> dict[nn.Module, Listener]:
-        def listener(layer: AttentionLayer) -> Listener:
-            def hear(call: AttentionCall) -> None:
+        def listener(site: Site) -> Listener:
+            def add(comparison: Comparison) -> None:
                 if self.recorder is not None:
-                    self.recorder.add(layer, call)
+                    self.recorder.add(site, comparison)
 
-            return hear
+            return add
 
         return {
-            layer.module: listener(layer)
-            for layer in self.layers
-            if any(reading.covers(layer) for reading in self.readings)
+            site.module: listener(site)
+            for site in self.sites
+            if any(reading.covers(site) for reading in self.readings)
         }
 
-    def _on_step(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
-        if self.recorder is not None:
-            self.recorder.begin_step(args[0] if args else kwargs["sample"])
+    def _on_pass(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
+        self._encodings = 0
+        if self.recorder is not None and self._call is not None:
+            inputs = inputs_of(module, args, kwargs)
+            self.recorder.begin_pass(self.family.read_pass(self.pipe, self._call, inputs))
 
     def _check_embeddings(self, classes: Sequence[Sequence[ClassSpec]]) -> None:
         width = self.family.context_width(self.pipe)
@@ -211,14 +234,29 @@ def trace(
 ) -> AttentionTrace:
     """Trace a pipeline of a supported family: `with trace(pipe, classes=["dog"]) as t: pipe("a dog")`.
 
-    methods: what to record for, by default every method; naming one is cheaper, and the first one is the
-    default of `heatmaps` and `masks()`. prompt: the text that the caller's `prompt_embeds` encode.
+    methods: what to record for, by default every method that fits the model; naming one is cheaper, and the
+    first one is the default of `heatmaps` and `masks()`. prompt: the text that the caller's `prompt_embeds`
+    encode.
     """
     family = check_supported(pipe)
     settings = settings_for(pipe)
     if methods is None:
-        resolved = settings.resolve_all(family)
+        resolved = settings.resolve_all(family, family.sites(pipe))
     else:
         asked = [methods] if isinstance(methods, str | MaskMethod) else methods
         resolved = tuple(settings.resolve(method, family) for method in asked)
     return AttentionTrace(pipe, classes, resolved, prompt)
+
+
+def check_eager(denoiser: nn.Module) -> None:
+    """Refuse a compiled denoiser: its graph has no place for recording, nor would its images stay the
+    same.
+    """
+    for name, module in denoiser.named_modules():
+        compiled = getattr(module, "_compiled_call_impl", None) is not None
+        if compiled or type(module).__name__ == "OptimizedModule":
+            raise ValueError(
+                f"masks cannot be read from a compiled model ({name or type(denoiser).__name__}): "
+                "make them with "
+                "the model as it was before torch.compile, and compile it for images without masks"
+            )

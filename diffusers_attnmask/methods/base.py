@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
+from diffusers_attnmask.attention.readings import Reading
 from diffusers_attnmask.attention.record import ImageRecord
-from diffusers_attnmask.attention.recorder import Reading
+from diffusers_attnmask.attention.sites import Site
+from diffusers_attnmask.ground.options import Share, options
 from diffusers_attnmask.methods.thresholds import adaptive_threshold, label_above, otsu_threshold
 from diffusers_attnmask.words.classes import ClassSpec
 
-Threshold = float | str
-THRESHOLDS = ("otsu", "adaptive")
+Threshold = Share | Literal["otsu", "adaptive"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@options(kw_only=True)
 class MaskMethod(ABC):
     """Options that every method has.
 
@@ -34,17 +34,22 @@ class MaskMethod(ABC):
     layers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for option in fields(self):
-            value = getattr(self, option.name)
-            if isinstance(value, list):  # as JSON and YAML give them
-                object.__setattr__(self, option.name, tuple(value))
         first, last = self.steps
         if not 0 <= first < last <= 1:
             raise ValueError(f"steps={self.steps} must be a part of the sampling such as (0.2, 1.0)")
 
     @abstractmethod
-    def readings(self, levels: Collection[int]) -> tuple[Reading, ...]:
-        """What to record on a model whose cross-attention is at these levels."""
+    def readings(self, sites: Sequence[Site]) -> tuple[Reading, ...]:
+        """What to record on a model with these sites."""
+
+    def unfit(self, sites: Sequence[Site]) -> str | None:
+        """Why a model with these sites does not allow the method; None where it does."""
+        try:
+            for reading in self.readings(sites):
+                reading.check(sites)
+        except ValueError as reason:
+            return str(reason)
+        return None
 
     def sampling_prompt(self, prompt: str, specs: Sequence[ClassSpec]) -> str:
         """The prompt that the method wants sampled."""
@@ -60,27 +65,30 @@ class MaskMethod(ABC):
 
 
 def model_levels(
-    asked: Sequence[int] | None, published: Sequence[int], available: Collection[int]
+    asked: Sequence[int] | None, published: Sequence[int], available: Collection[int], kind: str = "cross"
 ) -> tuple[int, ...]:
-    """The levels asked for, which the model must have; by default the published ones that it has."""
+    """The levels asked for, which the model must have; by default the published ones that it has.
+
+    Where it has none of those, the nearest to them: a transformer attends at one level alone.
+    """
+    if not available:
+        raise ValueError(f"the model has no {kind}-attention that could be read")
     if asked is None:
-        levels = tuple(level for level in published if level in available)
-        if levels:
-            return levels
-        asked = published
+        nearest = (min(available, key=lambda own: (abs(own - level), own)) for level in published)
+        return tuple(level for level in published if level in available) or tuple(dict.fromkeys(nearest))
     missing = sorted(set(asked) - set(available))
     if missing:
-        raise ValueError(f"the model has cross-attention at levels {sorted(available)}, not at {missing}")
+        raise ValueError(f"the model has {kind}-attention at levels {sorted(available)}, not at {missing}")
     return tuple(asked)
 
 
-def check_threshold(threshold: Threshold) -> None:
-    if isinstance(threshold, str) and threshold not in THRESHOLDS:
-        raise ValueError(
-            f"threshold {threshold!r} is unknown: give a number in [0, 1] or one of {THRESHOLDS}"
-        )
-    if not isinstance(threshold, str) and not 0 <= threshold <= 1:
-        raise ValueError(f"threshold {threshold} is outside [0, 1]")
+def model_places(
+    asked: Sequence[str] | None, published: Sequence[str], sites: Sequence[Site]
+) -> tuple[str, ...]:
+    """The parts of the model asked for; by default the published ones, in a model that has such parts."""
+    if asked is not None:
+        return tuple(asked)
+    return tuple(published) if any(not site.tags.isdisjoint(published) for site in sites) else ()
 
 
 def threshold_mask(heatmaps: Tensor, threshold: Threshold, **adaptive: Any) -> Tensor:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import Tensor
 
+from diffusers_attnmask.attention.readings import Reading, TextColumns
 from diffusers_attnmask.attention.record import ImageRecord
-from diffusers_attnmask.attention.recorder import PROMPT, Reading
-from diffusers_attnmask.methods.base import (
-    MaskMethod,
-    Threshold,
-    check_threshold,
-    model_levels,
-    threshold_mask,
-)
+from diffusers_attnmask.attention.sites import Site, SiteChoice, text_levels
+from diffusers_attnmask.attention.token_query import PROMPT
+from diffusers_attnmask.ground.options import options
+from diffusers_attnmask.methods.base import MaskMethod, Threshold, model_levels, model_places, threshold_mask
 from diffusers_attnmask.methods.maps import class_means, min_max, upscaled
 
 PUBLISHED_LEVELS = (0, 1, 2)  # 64, 32 and 16 of a 64x64 latent grid
@@ -32,7 +28,7 @@ def daam_map(layers: Sequence[Tensor], latent_size: tuple[int, int]) -> Tensor:
     return total / sum(len(heads) for heads in layers)
 
 
-@dataclass(frozen=True, kw_only=True)
+@options(kw_only=True)
 class Daam(MaskMethod):
     """Options of DAAM. The published threshold range is 0.3 to 0.5 of the maximum."""
 
@@ -41,25 +37,23 @@ class Daam(MaskMethod):
     source: ClassVar[str] = PROMPT
 
     levels: tuple[int, ...] | None = None
-    places: tuple[str, ...] = PUBLISHED_PLACES
+    places: tuple[str, ...] | None = None
     threshold: Threshold = 0.4
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_threshold(self.threshold)
+    def reading(self, sites: Sequence[Site]) -> TextColumns:
+        levels = model_levels(self.levels, PUBLISHED_LEVELS, text_levels(sites))
+        places = model_places(self.places, PUBLISHED_PLACES, sites)
+        return TextColumns(
+            SiteChoice(levels, places, names=self.layers), self.steps, self.source, per_head=True
+        )
 
-    def reading(self, levels: Collection[int]) -> Reading:
-        levels = model_levels(self.levels, PUBLISHED_LEVELS, levels)
-        return Reading(self.source, levels, self.places, True, self.steps, self.layers)
-
-    def readings(self, levels: Collection[int]) -> tuple[Reading, ...]:
-        return (self.reading(levels),)
+    def readings(self, sites: Sequence[Site]) -> tuple[Reading, ...]:
+        return (self.reading(sites),)
 
     def latent_maps(self, record: ImageRecord) -> Tensor:
         """The published heat maps, unscaled, on the latent grid: (C, h, w)."""
-        reading = self.reading(record.cross_levels)
-        maps = daam_map([heads for _, heads in record.cross_maps(reading)], record.latent_size)
-        return class_means(maps, record.class_columns(self.source))
+        layers = [heads for _, heads in record.by_site(self.reading(record.sites))]
+        return class_means(daam_map(layers, record.latent_size), record.class_columns(self.source))
 
     def heatmaps(self, record: ImageRecord) -> Tensor:
         """The published maps brought to image size and stretched to [0, 1]."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from diffusers_attnmask.attention.layers import PLACES, grid_at
+from diffusers_attnmask.attention.readings import ImageTransitions, Reading, TextColumns
 from diffusers_attnmask.attention.record import ImageRecord
-from diffusers_attnmask.attention.recorder import PROMPT, SELF, WORDS, Reading
+from diffusers_attnmask.attention.sites import Site, SiteChoice, grid_at, image_levels, text_levels
+from diffusers_attnmask.attention.token_query import PROMPT, WORDS
+from diffusers_attnmask.ground.options import Count, Share, options
 from diffusers_attnmask.methods.base import MaskMethod, model_levels
 from diffusers_attnmask.methods.maps import class_means, min_max, upscaled
 from diffusers_attnmask.methods.thresholds import label_between
-from diffusers_attnmask.words.classes import ClassSpec
+from diffusers_attnmask.words.classes import ClassSpec, class_prompt
 
 PUBLISHED_CROSS_LEVELS = (2,)  # 16 of a 64x64 latent grid
 PUBLISHED_SELF_LEVEL = 1  # 32
@@ -32,64 +33,70 @@ def spread_map(cross: Tensor, self_attention: Tensor, power: int, grid: tuple[in
     return (flat @ transition.mT).unflatten(1, grid)
 
 
-@dataclass(frozen=True, kw_only=True)
+@options(kw_only=True)
 class DatasetDiffusion(MaskMethod):
     """Options of Dataset Diffusion; pixels between the two thresholds are uncertain (255).
 
     words: where the class words get their keys from: encoded `alone`, as published, or as they stand in the
-    `prompt`.
+    `prompt`. self_pool: squares of so many places to a side count as one, where the grid is too fine for a
+    matrix of all its places.
     """
 
     name: ClassVar[str] = "dataset-diffusion"
 
-    words: str = "alone"
+    words: Literal["alone", "prompt"] = "alone"
     append_classes: bool = True
     cross_levels: tuple[int, ...] | None = None
-    self_level: int = PUBLISHED_SELF_LEVEL
-    places: tuple[str, ...] = PLACES
-    power: int = 4
-    certain: float = 0.6
-    possible: float = 0.5
+    self_level: int | None = None
+    self_pool: Count = 1
+    places: tuple[str, ...] = ()
+    power: Count = 4
+    certain: Share = 0.6
+    possible: Share = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.words not in SOURCES:
-            raise ValueError(f"words={self.words!r} is unknown: use one of {tuple(SOURCES)}")
-        if not 0 <= self.possible <= self.certain <= 1:
-            raise ValueError(f"thresholds need 0 <= possible {self.possible} <= certain {self.certain} <= 1")
+        if self.possible > self.certain:
+            raise ValueError(f"thresholds need possible {self.possible} <= certain {self.certain}")
 
     @property
     def source(self) -> str:
         return SOURCES[self.words]
 
     @property
-    def reads_words(self) -> bool:
+    def reads_words(self) -> bool:  # type: ignore[override]
         return self.source == WORDS
 
     @property
-    def reads_prompt(self) -> bool:
+    def reads_prompt(self) -> bool:  # type: ignore[override]
         return self.source == PROMPT
 
-    def readings(self, levels: Collection[int]) -> tuple[Reading, ...]:
-        return self.cross_reading(levels), self.self_reading()
+    def readings(self, sites: Sequence[Site]) -> tuple[Reading, ...]:
+        return self.cross_reading(sites), self.self_reading(sites)
 
-    def cross_reading(self, levels: Collection[int]) -> Reading:
-        levels = model_levels(self.cross_levels, PUBLISHED_CROSS_LEVELS, levels)
-        return Reading(self.source, levels, self.places, False, self.steps, self.layers)
+    def cross_reading(self, sites: Sequence[Site]) -> TextColumns:
+        levels = model_levels(self.cross_levels, PUBLISHED_CROSS_LEVELS, text_levels(sites))
+        return TextColumns(SiteChoice(levels, self.places, names=self.layers), self.steps, self.source)
 
-    def self_reading(self) -> Reading:
-        return Reading(SELF, (self.self_level,), self.places, False, self.steps, self.layers)
+    def self_reading(self, sites: Sequence[Site]) -> ImageTransitions:
+        asked = None if self.self_level is None else (self.self_level,)
+        levels = model_levels(asked, (PUBLISHED_SELF_LEVEL,), image_levels(sites), "self")
+        return ImageTransitions(
+            SiteChoice(levels, self.places, names=self.layers), self.steps, self.self_pool
+        )
 
     def sampling_prompt(self, prompt: str, specs: Sequence[ClassSpec]) -> str:
         return f"{prompt}; {class_prompt(specs)}" if self.append_classes and class_prompt(specs) else prompt
 
     def heatmaps(self, record: ImageRecord) -> Tensor:
-        layers = [maps[0] for _, maps in record.cross_maps(self.cross_reading(record.cross_levels))]
-        grid = grid_at(record.latent_size, self.self_level)
+        layers = [maps[0] for _, maps in record.by_site(self.cross_reading(record.sites))]
+        reading = self.self_reading(record.sites)
+        (level,) = reading.choice.levels or ()
+        grid = grid_at(grid_at(record.latent_size, 2**level), self.self_pool)
         cross = torch.stack([upscaled(maps, grid) for maps in layers]).mean(0)  # interpolation is linear
         spread = spread_map(
             class_means(cross, record.class_columns(self.source)),
-            record.self_map(self.self_reading()),
+            record.over_sites(reading),
             self.power,
             grid,
         )
@@ -97,8 +104,3 @@ class DatasetDiffusion(MaskMethod):
 
     def mask(self, heatmaps: Tensor, class_names: Sequence[str]) -> Tensor:
         return label_between(heatmaps, self.certain, self.possible)
-
-
-def class_prompt(specs: Sequence[ClassSpec]) -> str:
-    """The class words alone: `person car`."""
-    return " ".join(spec.texts[0] for spec in specs if spec.texts)

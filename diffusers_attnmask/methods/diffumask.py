@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from diffusers_attnmask.attention.layers import PLACES
+from diffusers_attnmask.attention.readings import Reading, TextColumns
 from diffusers_attnmask.attention.record import ImageRecord
-from diffusers_attnmask.attention.recorder import PROMPT, Reading
-from diffusers_attnmask.methods.base import MaskMethod, Threshold, check_threshold, model_levels, threshold_of
+from diffusers_attnmask.attention.sites import Site, SiteChoice, text_levels
+from diffusers_attnmask.attention.token_query import PROMPT
+from diffusers_attnmask.ground.options import Share, options
+from diffusers_attnmask.methods.base import MaskMethod, Threshold, model_levels, threshold_of
 from diffusers_attnmask.methods.maps import class_means, upscaled
 from diffusers_attnmask.methods.thresholds import label_above
 
@@ -29,7 +31,7 @@ def diffumask_map(levels: Sequence[Tensor], image_size: tuple[int, int]) -> Tens
     return (full / full.amax((-2, -1), keepdim=True)).mean(0)
 
 
-@dataclass(frozen=True, kw_only=True)
+@options(kw_only=True)
 class DiffuMask(MaskMethod):
     """Options of DiffuMask.
 
@@ -43,38 +45,35 @@ class DiffuMask(MaskMethod):
 
     levels: tuple[int, ...] | None = None
     class_levels: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    places: tuple[str, ...] = PLACES
+    places: tuple[str, ...] = ()
     threshold: Threshold = "adaptive"
-    bounds: tuple[float, float] = PUBLISHED_BOUNDS
-    class_bounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    min_share: float = 0.06
+    bounds: tuple[Share, Share] = PUBLISHED_BOUNDS
+    class_bounds: Mapping[str, Sequence[Share]] = field(default_factory=dict)
+    min_share: Share = 0.06
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_threshold(self.threshold)
-
-    def readings(self, levels: Collection[int]) -> tuple[Reading, ...]:
-        wanted = set(model_levels(self.levels, PUBLISHED_LEVELS, levels))
+    def readings(self, sites: Sequence[Site]) -> tuple[Reading, ...]:
+        available = text_levels(sites)
+        wanted = set(model_levels(self.levels, PUBLISHED_LEVELS, available))
         for own in self.class_levels.values():
-            wanted.update(model_levels(own, (), levels))
+            wanted.update(model_levels(own, (), available))
         return tuple(self.reading(level) for level in sorted(wanted))
 
-    def reading(self, level: int) -> Reading:
-        return Reading(PROMPT, (level,), self.places, False, self.steps, self.layers)
+    def reading(self, level: int) -> TextColumns:
+        return TextColumns(SiteChoice((level,), self.places, names=self.layers), self.steps)
 
     def heatmaps(self, record: ImageRecord) -> Tensor:
-        columns = record.class_columns(PROMPT)
+        columns, available = record.class_columns(PROMPT), text_levels(record.sites)
         maps = []
         for index, spec in enumerate(record.specs):
             asked = self.class_levels.get(spec.name, self.levels)
-            levels = model_levels(asked, PUBLISHED_LEVELS, record.cross_levels)
+            levels = model_levels(asked, PUBLISHED_LEVELS, available)
             per_level = [self.level_map(record, level, columns[index]) for level in levels]
             maps.append(diffumask_map(per_level, record.image_size))
         return torch.cat(maps).clamp(0, 1)  # bicubic interpolation undershoots
 
     def level_map(self, record: ImageRecord, level: int, columns: Sequence[int]) -> Tensor:
         """One class averaged over its tokens and over the layers of a level: (1, h, w)."""
-        layers = [maps for _, maps in record.cross_maps(self.reading(level))]
+        layers = [maps for _, maps in record.by_site(self.reading(level))]
         return class_means(torch.stack(layers).mean((0, 1)), [columns])
 
     def mask(self, heatmaps: Tensor, class_names: Sequence[str]) -> Tensor:

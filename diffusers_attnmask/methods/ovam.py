@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
-from diffusers_attnmask.attention.recorder import WORDS
+from diffusers_attnmask.attention.token_query import WORDS
+from diffusers_attnmask.ground.options import options
 from diffusers_attnmask.methods.daam import Daam
 
 
-@dataclass(frozen=True, kw_only=True)
+@options(kw_only=True)
 class Ovam(Daam):
     """DAAM's options; the keys come from the text encoding of the class words, or from learned embeddings."""
 

@@ -17,6 +17,7 @@ class SplitPrompt:
 
     spans: where in `text` each token came from, empty for special tokens; limit: how many tokens the model
     reads, the special ones included; expand: what textual inversion makes of a text before it is split.
+    offset: where the first token stands in the model's text, which other encoders may come before.
     """
 
     text: str
@@ -24,6 +25,7 @@ class SplitPrompt:
     spans: tuple[tuple[int, int], ...]
     limit: int
     expand: Callable[[str], str] = field(default=str, compare=False, repr=False)
+    offset: int = 0
 
     @property
     def word_positions(self) -> list[int]:
@@ -54,6 +56,12 @@ def split_prompt(tokenizer: Any, prompt: str, expand: Callable[[str], str] = str
     return SplitPrompt(text, tuple(tokens), spans, tokenizer.model_max_length, expand)
 
 
+def expansion(pipe: Any, tokenizer: Any) -> Callable[[str], str]:
+    """What the pipeline's textual inversion makes of a text: one word may stand for several vectors."""
+    convert = getattr(pipe, "maybe_convert_prompt", None)
+    return (lambda text: convert(text, tokenizer)) if convert else str
+
+
 def phrase_tokens(phrase: str, prompt: SplitPrompt) -> list[list[int]]:
     """Token positions of each occurrence of the phrase as whole words, in any case and spacing."""
     words = unicodedata.normalize("NFC", prompt.expand(phrase)).split()
@@ -73,7 +81,7 @@ def class_tokens(spec: ClassSpec, prompts: Sequence[SplitPrompt]) -> tuple[int, 
         for phrase in spec.texts:
             for tokens in phrase_tokens(phrase, prompt):
                 if tokens and tokens[-1] < last:
-                    found.update(tokens)
+                    found.update(prompt.offset + token for token in tokens)
                 else:
                     lost = True
     if not found:

@@ -62,6 +62,11 @@ def with_background(specs: Sequence[ClassSpec]) -> list[str]:
     return [BACKGROUND, *(spec.name for spec in specs)]
 
 
+def class_prompt(specs: Sequence[ClassSpec]) -> str:
+    """The class words alone: `person car`."""
+    return " ".join(spec.texts[0] for spec in specs if spec.texts)
+
+
 def _specs_of(entry: ClassLike) -> list[ClassSpec]:
     if isinstance(entry, ClassSpec):
         return [entry]

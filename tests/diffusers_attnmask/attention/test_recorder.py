@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from diffusers_attnmask.attention import probabilities as module
-from diffusers_attnmask.attention.probabilities import mean_over_heads, probabilities
-from diffusers_attnmask.attention.recorder import RunningMean
-from diffusers_attnmask.attention.tap import AttentionCall
+from diffusers_attnmask.attention.probabilities import mean_transitions, probabilities
+from diffusers_attnmask.attention.readings import RunningMean
+from diffusers_attnmask.attention.tap import Comparison
 from diffusers_attnmask.masking.tracing import trace
 from tests.small_models import sd15
 
@@ -14,23 +14,47 @@ from tests.small_models import sd15
 def test_a_mean_leaves_out_and_counts_maps_that_are_not_finite():
     mean = RunningMean()
     for value in (1.0, torch.nan, 3.0, torch.inf):
-        mean.add(torch.tensor([value, 2.0]))
+        mean.add(torch.tensor([[value, 2.0]]))
     assert mean.skipped == 2
-    assert torch.equal(mean.mean(), torch.tensor([2.0, 2.0]))
+    assert torch.equal(mean.mean(0), torch.tensor([2.0, 2.0]))
 
 
 def test_a_mean_of_nothing_finite_says_so():
     mean = RunningMean()
-    mean.add(torch.tensor([torch.nan]))
+    mean.add(torch.tensor([[torch.nan]]))
     with pytest.raises(ValueError, match="float32"):
-        mean.mean()
+        mean.mean(0)
+
+
+def test_each_image_of_a_batch_has_a_mean_of_its_own():
+    mean = RunningMean()
+    mean.add(torch.tensor([[1.0], [torch.nan]]))
+    mean.add(torch.tensor([[3.0], [5.0]]))
+    assert (mean.mean(0).item(), mean.mean(1).item(), mean.skipped) == (2.0, 5.0, 1)
 
 
 @pytest.mark.parametrize("chunk", [1, 60, 10**6])
-def test_heads_may_be_averaged_in_any_portions(monkeypatch, chunk):
+def test_rows_may_be_averaged_in_any_portions(monkeypatch, chunk):
     monkeypatch.setattr(module, "CHUNK", chunk)
-    call = AttentionCall(torch.randn(5, 6, 4), torch.randn(5, 6, 4), 0.5)
-    assert torch.allclose(mean_over_heads(call), probabilities(call).mean(0), atol=1e-6)
+    query, key = torch.randn(2, 5, 6, 4), torch.randn(2, 5, 6, 4)
+    expected = probabilities(Comparison(query, key, 0.5)).mean(1)
+    assert torch.allclose(mean_transitions(query, key, 0.5, None, (2, 3)), expected, atol=1e-6)
+
+
+def test_pooled_transitions_are_means_of_rows_and_sums_of_columns():
+    """On a grid of 3 × 5, squares of 2 × 2 places count as one, those at the border as they are."""
+    query, key = torch.randn(1, 2, 15, 4), torch.randn(1, 2, 15, 4)
+    whole = mean_transitions(query, key, 0.5, None, (3, 5))[0]
+    pooled = mean_transitions(query, key, 0.5, None, (3, 5), pool=2)[0]
+    squares = [
+        [y * 5 + x for y in range(top, min(top + 2, 3)) for x in range(left, min(left + 2, 5))]
+        for top in (0, 2)
+        for left in (0, 2, 4)
+    ]
+    for i, own in enumerate(squares):
+        for j, other in enumerate(squares):
+            expected = sum(whole[a, b] for a in own for b in other) / len(own)
+            assert torch.isclose(pooled[i, j], expected, atol=1e-6)
 
 
 def recorded_bytes(steps, classes=("dog",), **options):

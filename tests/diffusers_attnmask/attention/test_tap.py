@@ -13,7 +13,7 @@ from diffusers.models.attention_processor import (
 )
 
 from diffusers_attnmask.attention.probabilities import probabilities
-from diffusers_attnmask.attention.tap import AttentionCall, tapped, tapped_processor
+from diffusers_attnmask.attention.tap import Comparison, tapped, tapped_processor
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_an_attention_mask_is_part_of_the_comparison(layer):
 def test_a_boolean_mask_hides_keys():
     query, key = torch.randn(2, 3, 4), torch.randn(2, 5, 4)
     visible = torch.tensor([True, True, False, True, False])
-    shown = probabilities(AttentionCall(query, key, 0.5, visible))
+    shown = probabilities(Comparison(query, key, 0.5, visible))
     assert torch.equal(shown[..., ~visible], torch.zeros(2, 3, 2))
 
 

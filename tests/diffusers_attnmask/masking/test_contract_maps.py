@@ -128,7 +128,7 @@ def test_dataset_diffusion_may_read_the_words_where_they_stand_in_the_prompt():
             layers, 1, tokens, **sizes((128, 128)), keys_of=lambda layer: None
         )
         np.testing.assert_allclose(out.heatmaps[0][index], expected.clip(0, 1), **CLOSE)
-    with pytest.raises(ValueError, match="words='caption' is unknown: use one of"):
+    with pytest.raises(ValueError, match="words must be 'alone' or 'prompt', not 'caption'"):
         DatasetDiffusion(words="caption")
 
 

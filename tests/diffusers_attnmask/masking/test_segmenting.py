@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from diffusers_attnmask import DiffuMaskPipeline, trace
-from diffusers_attnmask.masking.segmenting import noised, timesteps_up_to
+from diffusers_attnmask.families.base import diffused, flowed
 from diffusers_attnmask.methods import Daam
 from tests.small_models import FAMILIES, derived, picture, sd15
 
@@ -57,7 +57,7 @@ def test_looks_that_are_not_numbers_are_left_out_and_counted(spoilt):
     pipe.unet.conv_in.register_forward_hook(spoil)
     method = Daam(levels=(1,))
     with trace(pipe, classes=["dog"], methods=method) as traced:
-        layers = {layer.name for layer in traced.layers if traced.readings[0].covers(layer)}
+        layers = {site.name for site in traced.sites if traced.readings[0].covers(site)}
     out = pipe.segment(picture(), "a dog", ["dog"], looks=3, mask_method=method, generator=seeded())
     assert len(passes) == 3
     assert out.skipped_maps == spoilt * len(layers)
@@ -72,11 +72,39 @@ def test_processors_are_put_back_and_plain_sampling_is_unchanged():
 
 
 def test_looks_are_spread_up_to_the_strength():
-    assert timesteps_up_to(0.5, 1, 1001) == [500]
-    assert timesteps_up_to(0.9, 3, 1001) == [900, 600, 300]
-    assert timesteps_up_to(0.0, 1, 1000) == [0]
-    image, noise = torch.ones(2), torch.zeros(2)
-    assert torch.equal(noised(image, noise, torch.tensor(0.25)), torch.full((2,), 0.5))
+    pipe = DiffuMaskPipeline.from_pipe(sd15(fresh=True))
+    seen = []
+    hook = pipe.unet.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1]))
+    pipe.segment(picture(), "a dog", ["dog"], strength=0.9, looks=3)
+    pipe.segment(picture(), "a dog", ["dog"], strength=0.0)
+    hook.remove()
+    assert seen == [899, 599, 300, 0]
+
+
+def test_noise_is_added_as_the_models_were_trained():
+    image, noise = torch.ones(2), torch.full((2,), 2.0)
+    assert torch.allclose(diffused(image, noise, torch.tensor(0.25)), torch.full((2,), 0.5 + 2 * 0.75**0.5))
+    assert torch.allclose(flowed(image, noise, 0.25), torch.full((2,), 1.25))
+
+
+def test_a_list_of_one_picture_gives_masks_of_its_size():
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+    out = pipe.segment([picture(size=100)], ["a dog"], ["dog"])
+    assert out.masks[0].size == (100, 100)
+    assert out.overlay(0).width == 100
+
+
+def test_the_autoencoder_gets_its_precision_back_when_it_fails():
+    pipe = DiffuMaskPipeline.from_pipe(FAMILIES["sdxl"](dtype=torch.float16, fresh=True))
+    pipe.vae.register_to_config(force_upcast=True)
+
+    def fail(*_):
+        raise RuntimeError("out of memory")
+
+    pipe.vae.encoder.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        pipe.segment(picture(), "a dog", ["dog"])
+    assert pipe.vae.dtype == torch.float16
 
 
 @pytest.mark.parametrize("options", [{"strength": 1.5}, {"looks": 0}])

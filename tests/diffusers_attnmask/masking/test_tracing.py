@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from diffusers_attnmask import DiffuMaskPipeline, trace
+from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.masking.settings import settings_of
 from diffusers_attnmask.methods import Daam, DiffuMask
 from tests.small_models import sd15
@@ -86,4 +87,5 @@ def test_another_method_may_be_read_if_what_it_needs_was_recorded():
 
 @pytest.mark.parametrize("download", [True, False])
 def test_an_uncached_repository_has_the_published_settings_when_offline(download):
-    assert settings_of("no/such-repository", download).method == "diffumask"
+    settings = settings_of("no/such-repository", download)
+    assert settings.default(check_supported(sd15())) == "diffumask"

@@ -2,8 +2,9 @@
 
 import pytest
 
-from diffusers_attnmask.attention.layers import attention_layers, grid_at
+from diffusers_attnmask.attention.sites import grid_at
 from diffusers_attnmask.attention.tap import tapped
+from diffusers_attnmask.families.unet import unet_sites
 from tests.small_models import FAMILIES, sd15
 
 BUILDS = FAMILIES | {"three levels": lambda: sd15(levels=3)}
@@ -13,23 +14,25 @@ BUILDS = FAMILIES | {"three levels": lambda: sd15(levels=3)}
 @pytest.mark.parametrize("build", BUILDS)
 def test_levels_are_those_of_the_grids_that_run(build, size):
     pipe = BUILDS[build]()
-    layers = attention_layers(pipe.unet)
-    assert {f"{layer.name}.processor" for layer in layers} == set(pipe.unet.attn_processors)
+    sites = unet_sites(pipe.unet)
+    assert {f"{site.name}.processor" for site in sites} == set(pipe.unet.attn_processors)
     queries = {}
 
-    def listener(layer):
-        return lambda call: queries.update({layer: call.query.shape[2]})
+    def listener(site):
+        return lambda comparison: queries.update({site: comparison.query.shape[2]})
 
-    with tapped({layer.module: listener(layer) for layer in layers}):
+    with tapped({site.module: listener(site) for site in sites}):
         pipe("a dog", num_inference_steps=1, height=size[0] * 8, width=size[1] * 8, output_type="latent")
-    for layer in layers:
-        height, width = grid_at(size, layer.level)
-        assert queries[layer] == height * width, layer.name
-        assert layer.cross == layer.name.endswith("attn2")
+    for site in sites:
+        height, width = grid_at(size, site.stride)
+        assert queries[site] == height * width, site.name
+        assert site.reads_text == site.name.endswith("attn2")
+    assert [site.depth for site in sites] == sorted(site.depth for site in sites)
+    assert (sites[0].depth, sites[-1].depth) == (0, 1)
 
 
 def test_a_grid_is_halved_rounding_up():
-    assert [grid_at((17, 8), level) for level in range(4)] == [(17, 8), (9, 4), (5, 2), (3, 1)]
+    assert [grid_at((17, 8), 2**level) for level in range(4)] == [(17, 8), (9, 4), (5, 2), (3, 1)]
 
 
 def test_an_absent_level_is_refused_by_name():

@@ -1,0 +1,164 @@
+"""What a method may read of the attention, and the running means that come of it.
+
+A reading says which sites and steps count and what is taken of each; equal readings are recorded once. All
+images of a batch are read at once, and nothing waits for the device before the masks are made.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from diffusers_attnmask.attention.look import Look
+from diffusers_attnmask.attention.sites import Site, SiteChoice, listed
+from diffusers_attnmask.attention.token_query import PROMPT, QueryBatch
+
+
+class Accumulator(Protocol):
+    """What a reading keeps: of every image, over sites and steps."""
+
+    def add(self, value: Any) -> None: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+
+class RunningMean:
+    """The mean of maps (n, …) in float32; an image's map with a NaN or infinity is left out and counted."""
+
+    def __init__(self) -> None:
+        self.total: Tensor | None = None
+        self.spoilt: Tensor | None = None  # (n,), on the device: no wait for it
+        self.seen = 0
+
+    def add(self, value: Tensor) -> None:
+        sums = value.flatten(1).sum(1)
+        spoilt = (sums - sums).ne(0)  # true of NaN and infinity alone
+        value = value.masked_fill(spoilt.view(-1, *(1,) * (value.ndim - 1)), 0.0)
+        if self.total is None or self.spoilt is None:
+            self.total, self.spoilt = value, spoilt.int()
+        else:
+            self.total.add_(value)
+            self.spoilt.add_(spoilt)
+        self.seen += 1
+
+    def mean(self, image: int) -> Tensor:
+        """Of one image's finite maps."""
+        if self.total is None or self.spoilt is None:
+            raise ValueError("nothing was added to this mean")
+        kept = self.seen - int(self.spoilt[image])
+        if kept == 0:
+            raise ValueError(
+                f"none of the {self.seen} attention maps of a layer was finite: sample in float32 or bfloat16"
+            )
+        return self.total[image] / kept
+
+    @property
+    def skipped(self) -> int:
+        return 0 if self.spoilt is None else int(self.spoilt.sum())
+
+    @property
+    def nbytes(self) -> int:
+        return 0 if self.total is None else self.total.nbytes
+
+    def to(self, device: torch.device | str) -> None:
+        if self.total is not None and self.spoilt is not None:
+            self.total, self.spoilt = self.total.to(device), self.spoilt.to(device)
+
+
+@dataclass(frozen=True)
+class Reading(ABC):
+    """choice: the sites that count. steps: the part of the sampling that counts, as fractions."""
+
+    choice: SiteChoice = field(default_factory=SiteChoice)
+    steps: tuple[float, float] = (0.0, 1.0)
+
+    @abstractmethod
+    def wants(self, site: Site) -> bool:
+        """Whether a site has at all what is read."""
+
+    @abstractmethod
+    def key(self, site: Site) -> Hashable:
+        """Which accumulator a site adds to; equal keys of several readings are recorded once."""
+
+    @abstractmethod
+    def value(self, look: Look, queries: QueryBatch) -> Any:
+        """What is taken of one look."""
+
+    def start(self) -> Accumulator:
+        return RunningMean()
+
+    def covers(self, site: Site) -> bool:
+        return self.wants(site) and self.choice.covers(site)
+
+    def check(self, sites: Sequence[Site]) -> None:
+        """Refuse to read what none of a model's sites has."""
+        if not any(self.covers(site) for site in sites):
+            kind = "cross" if self.reads_text else "self"
+            known = [site for site in sites if self.wants(site)]
+            raise ValueError(
+                f"no {kind}-attention layer fits {self.choice}; the model has: {listed(known) or 'none'}"
+            )
+
+    @property
+    def reads_text(self) -> bool:
+        return True
+
+    def covers_step(self, step: int, total: int) -> bool:
+        """Whether a step counts; where the window falls between two steps, the nearest one does."""
+        first, last = math.ceil(self.steps[0] * total), math.ceil(self.steps[1] * total)
+        if first >= last:
+            first = min(first, total - 1)
+            last = first + 1
+        return first <= step < last
+
+
+@dataclass(frozen=True)
+class TextColumns(Reading):
+    """Attention of the image to the tokens of the classes: (n, heads or 1, T, h, w).
+
+    source: "prompt" reads the prompt's own tokens, "words" any words encoded beside it.
+    """
+
+    source: str = PROMPT
+    per_head: bool = False
+
+    def wants(self, site: Site) -> bool:
+        return site.reads_text
+
+    def key(self, site: Site) -> Hashable:
+        return site.name, self.source, self.per_head, self.steps
+
+    def value(self, look: Look, queries: QueryBatch) -> Tensor:
+        columns = queries.columns(look, self.source)
+        columns = columns if self.per_head else columns.mean(1, keepdim=True)
+        return columns.unflatten(-1, look.grid)
+
+
+@dataclass(frozen=True)
+class ImageTransitions(Reading):
+    """Attention of the image to itself, over heads and over all sites that are covered: (n, N, N).
+
+    pool: pool × pool places count as one.
+    """
+
+    pool: int = 1
+
+    def wants(self, site: Site) -> bool:
+        return site.reads_image
+
+    def key(self, site: Site) -> Hashable:
+        return self
+
+    def value(self, look: Look, queries: QueryBatch) -> Tensor:
+        return look.transitions(self.pool)
+
+    @property
+    def reads_text(self) -> bool:
+        return False
