@@ -23,9 +23,12 @@ class Sample:
 
 
 class Source(Protocol):
-    """Pairs by index. `class_names[i]` is the name of id `i`; the background, where there is one, is id 0."""
+    """Pairs by index, read by several threads at once."""
 
-    class_names: tuple[str, ...]
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of id `i` at `i`; the background, where there is one, is id 0."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -98,6 +101,15 @@ def mask_ids(image: Image.Image, name: str) -> np.ndarray:
             raise ValueError(f"The mask {name} holds the id {ids.max()}; ids go from 0 to {IGNORE}.")
         ids = ids.astype(np.uint8)
     return ids
+
+
+def shown_ids(mask: np.ndarray) -> tuple[int, ...]:
+    """The class ids in a mask (H, W), in order.
+
+    >>> shown_ids(np.array([[7, 0, 255], [7, 2, 0]], np.uint8))
+    (0, 2, 7)
+    """
+    return tuple(np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[:IGNORE]).tolist())
 
 
 def matching_masks(images: list[Path], mask_folder: Path, suffix: str = ".png") -> tuple[FilePair, ...]:

@@ -12,11 +12,14 @@ from tqdm import tqdm
 
 from train_segmenter.augmentation.transforms import to_tensor
 from train_segmenter.data.base import Sample, Source
+from train_segmenter.data.reading import read_ahead
 from train_segmenter.evaluation.boundary import boundary_counts
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.evaluation.scores import Report, Worst
 from train_segmenter.mean_iou import JointHistogram, scores
 from train_segmenter.models.base import Segmenter
+
+AHEAD = 2  # batches that are read while one is predicted
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,7 @@ def merge(reports: list[Report]) -> Report:
 def _batches(source: Source, indices: range, size: int) -> Iterator[list[tuple[int, Sample]]]:
     """Neighbours of equal size together, so that they go through the network at once."""
     batch: list[tuple[int, Sample]] = []
-    for index in indices:
-        sample = source[index]
+    for index, sample in zip(indices, read_ahead(source, indices, AHEAD * size), strict=True):
         if batch and (len(batch) == size or batch[0][1].image.shape != sample.image.shape):
             yield batch
             batch = []

@@ -18,7 +18,7 @@ from torch.nn import functional
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.drawing import mask_picture, overlay
 from train_segmenter.augmentation.transforms import Augmentation
-from train_segmenter.data.base import rgb_pixels
+from train_segmenter.data.base import rgb_pixels, shown_ids
 
 SPEC_FILE = "segmenter.json"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -49,6 +49,16 @@ class SegmenterSpec:
         return cls(
             **{name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
         )
+
+
+def ids_shown(masks: Tensor) -> list[tuple[int, ...]]:
+    """The class ids in each of the masks (B, H, W)."""
+    return [shown_ids(mask) for mask in masks.cpu().numpy()]
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """Values of the host on a device, without waiting for what that is doing."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 class Looking(Protocol):
@@ -162,9 +172,16 @@ class Segmenter(nn.Module, ABC):
         """Logits (B, K, H, W) of prepared images (B, 3, H, W)."""
 
     def training_loss(
-        self, images: Tensor, masks: Tensor, criterion: Callable[[Tensor, Tensor], Tensor]
+        self,
+        images: Tensor,
+        masks: Tensor,
+        criterion: Callable[[Tensor, Tensor], Tensor],
+        shown: Sequence[Sequence[int]] | None = None,
     ) -> Tensor:
-        """Scalar loss of images (B, 3, H, W) and masks int64 (B, H, W); 255 is ignored."""
+        """Scalar loss of images (B, 3, H, W) and masks int64 (B, H, W); 255 is ignored.
+
+        shown: the class ids in each mask. Who made the masks knows them; to ask a device would wait for it.
+        """
         return criterion(self(images), masks)
 
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from train_segmenter.data.base import IGNORE
-from train_segmenter.models.base import IMAGENET_MEAN, IMAGENET_STD, Segmenter, SegmenterSpec
+from train_segmenter.models.base import IMAGENET_MEAN, IMAGENET_STD, Segmenter, SegmenterSpec, ids_shown, sent
 from train_segmenter.models.pretrained import build
 
 STAGES = ["stage1", "stage2", "stage3", "stage4"]  # at strides 4, 8, 16, 32
@@ -113,21 +113,19 @@ class Mask2FormerSegmenter(Segmenter):
         return scores.clamp(min=FLOOR).log()
 
     def training_loss(
-        self, images: Tensor, masks: Tensor, criterion: Callable[[Tensor, Tensor], Tensor]
+        self,
+        images: Tensor,
+        masks: Tensor,
+        criterion: Callable[[Tensor, Tensor], Tensor],
+        shown: Sequence[Sequence[int]] | None = None,
     ) -> Tensor:
         """The paper's set loss, which takes the place of `criterion`; ignored pixels give no gradient."""
+        shown = ids_shown(masks) if shown is None else shown
         prepared = self.prepare(images)
         pad = (0, prepared.shape[-1] - masks.shape[-1], 0, prepared.shape[-2] - masks.shape[-2])
         masks = functional.pad(masks, pad, value=IGNORE)
         outputs = self.network(pixel_values=prepared, output_auxiliary_logits=True)
-        labels = [torch.unique(mask[mask != IGNORE]) for mask in masks]
-        if not any(
-            len(present) for present in labels
-        ):  # nothing to match; keeps the graph for other processes
-            return 0 * (outputs.class_queries_logits.sum() + outputs.masks_queries_logits.sum())
-        binary = [
-            (mask == present[:, None, None]).float() for mask, present in zip(masks, labels, strict=True)
-        ]  # (classes, H, W) of each image
+        labels, binary = matched_targets(masks, shown)
         silent = _ignored(masks, outputs.masks_queries_logits.shape[-2:])
         auxiliary = [
             {**layer, "masks_queries_logits": layer["masks_queries_logits"].masked_fill(silent, CERTAIN)}
@@ -140,7 +138,10 @@ class Mask2FormerSegmenter(Segmenter):
             class_labels=labels,
             auxiliary_predictions=auxiliary,
         )
-        return self.network.get_loss(losses)
+        loss = self.network.get_loss(losses)
+        # where nothing can be matched, it would learn that nothing is there; the other processes wait for
+        # this one's part in what the loss is divided by, so that it is asked for all the same
+        return loss if any(shown) else 0 * loss
 
     def backbone_parameters(self) -> Iterable[nn.Parameter]:
         return self.network.model.pixel_level_module.encoder.parameters()
@@ -172,6 +173,13 @@ def _config(name: str, entries: dict) -> Mask2FormerConfig:
     else:
         backbone = TimmBackboneConfig(backbone=name, out_indices=TIMM_STAGES)
     return Mask2FormerConfig(backbone_config=backbone, **entries)
+
+
+def matched_targets(masks: Tensor, shown: Sequence[Sequence[int]]) -> tuple[list[Tensor], list[Tensor]]:
+    """The ids (classes,) that each of the masks (B, H, W) shows, and where it shows them (classes, H, W)."""
+    flat = torch.tensor([label for ids in shown for label in ids], dtype=torch.long)
+    labels = list(sent(flat, masks.device).split([len(ids) for ids in shown]))
+    return labels, [(mask == own[:, None, None]).float() for mask, own in zip(masks, labels, strict=True)]
 
 
 def _ignored(masks: Tensor, size: torch.Size) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from train_segmenter.augmentation.chain import PairAugmentation
 from train_segmenter.augmentation.transforms import augment, to_tensor
-from train_segmenter.data.base import Sample, Source
+from train_segmenter.data.base import Sample, Source, shown_ids
 from train_segmenter.data.mixture import draw_order
 from train_segmenter.training.options import TrainOptions
 
@@ -33,6 +34,14 @@ class DrawnPair(Sequence[Sample]):
 
     def __getitem__(self, position: int) -> Sample:
         return self.source[int(self.order[position])]
+
+
+class Batch(NamedTuple):
+    """Images float (B, 3, h, w) in [0, 1], masks int64 (B, h, w), and the class ids that each mask shows."""
+
+    images: Tensor
+    masks: Tensor
+    shown: tuple[tuple[int, ...], ...]
 
 
 class TrainingPairs(Dataset):
@@ -77,21 +86,28 @@ class Positions:
 
 
 def training_batches(
-    source: Source, options: TrainOptions, start: int, process: int, processes: int
+    source: Source, options: TrainOptions, start: int, process: int, processes: int, pinned: bool = False
 ) -> DataLoader:
-    """Batches (images (B, 3, h, w), masks (B, h, w)) of one process from step `start` to the end."""
+    """The `Batch`es of one process from step `start` to the end; a GPU takes `pinned` ones without a wait."""
     count = options.steps * options.accumulate * options.batch_size * processes
     return DataLoader(
         TrainingPairs(DrawnPair(source, draw_order(source, count, options.seed)), options),
         batch_sampler=Positions(options, start, process, processes),
         num_workers=options.workers,
         collate_fn=_stack,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pinned,
     )
 
 
-def _stack(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch on a device, which may still be copying when this returns."""
+    images, masks = (tensor.to(device, non_blocking=True) for tensor in (batch.images, batch.masks))
+    return Batch(images, masks, batch.shown)
+
+
+def _stack(pairs: list[tuple[Tensor, Tensor]]) -> Batch:
     images, masks = zip(*pairs, strict=True)
     if len({mask.shape for mask in masks}) > 1:
         raise ValueError("The images of a batch differ in size. Set augmentation.crop, or batch_size to 1.")
-    return torch.stack(images), torch.stack(masks)
+    shown = tuple(shown_ids(mask.numpy()) for mask in masks)
+    return Batch(torch.stack(images), torch.stack(masks), shown)

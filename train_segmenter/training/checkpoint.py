@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from train_segmenter.training.ema import WeightAverage
+from train_segmenter.training.fingerprint import check_same
 
 FOLDER = "checkpoints"
 
@@ -82,14 +83,3 @@ def _steps(out: Path) -> list[Path]:
 def _contiguous(model) -> dict[str, torch.Tensor]:
     # cloned: tied weights share memory, which safetensors refuses
     return {name: value.detach().cpu().clone().contiguous() for name, value in model.state_dict().items()}
-
-
-def check_same(saved: dict, current: dict) -> None:
-    """Refuses settings that differ from those that were saved, as JSON holds them."""
-    current = json.loads(json.dumps(current))
-    changed = [name for name in current if saved.get(name) != current[name]]
-    if changed:
-        listed = "; ".join(f"{name} was {saved.get(name)!r}, now {current[name]!r}" for name in changed)
-        raise ValueError(
-            f"The training cannot be resumed with other settings: {listed}. Start anew in another folder."
-        )

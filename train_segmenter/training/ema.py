@@ -24,8 +24,10 @@ class WeightAverage:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         current = model.state_dict()
+        floating, others = [], []
         for name, value in self.model.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(current[name], 1 - decay)
-            else:
-                value.copy_(current[name])
+            (floating if value.is_floating_point() else others).append((value, current[name]))
+        # one kernel for many tensors, where a loop would start one for each
+        torch._foreach_lerp_([own for own, _ in floating], [new for _, new in floating], 1 - decay)
+        if others:
+            torch._foreach_copy_([own for own, _ in others], [new for _, new in others])

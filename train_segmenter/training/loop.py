@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,21 +24,20 @@ from train_segmenter.evaluation.scores import Report
 from train_segmenter.models.base import Segmenter
 from train_segmenter.models.registry import load
 from train_segmenter.training import checkpoint
-from train_segmenter.training.batches import training_batches
+from train_segmenter.training.batches import on_device, training_batches
 from train_segmenter.training.ema import WeightAverage
+from train_segmenter.training.fingerprint import check_same, fingerprint, settings
 from train_segmenter.training.losses import Criterion
+from train_segmenter.training.optimizer import new_optimizer
 from train_segmenter.training.options import PRECISIONS, TrainOptions
 from train_segmenter.training.schedule import learning_rate_factor
+from train_segmenter.training.stopping import Interrupted, stop_asked
 from train_segmenter.training.trackers import TRACKERS
+from train_segmenter.training.unused_parameters import has_unused_parameters
 
 SUMMARY_FILE = "train.json"
 PICTURES = "validation"  # folder of the sheets
-# What may differ between an interrupted training and its resumption.
-FREE_OPTIONS = ("workers", "evaluate_every", "pictures", "save_every", "trackers")
-
-
-class Interrupted(KeyboardInterrupt):
-    """Stopped by a signal, after its checkpoint was written."""
+USUAL_SIDE = 512  # of training images, where the options do not say
 
 
 @dataclass(frozen=True)
@@ -81,8 +78,8 @@ def trained_model(
     if (out / SUMMARY_FILE).is_file():
         model = load(out)
         made_with = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
-        asked = {"pairs": len(source), **_settings(options)}
-        checkpoint.check_same(made_with, {k: v for k, v in asked.items() if k not in model.settings})
+        asked = {"pairs": len(source), **settings(options)}
+        check_same(made_with, {k: v for k, v in asked.items() if k not in model.settings})
         return model
     return train(new_model(), source, options, out, resume=checkpoint.exists(out), **arguments).model
 
@@ -94,8 +91,8 @@ class _TrainingStep(nn.Module):
         super().__init__()
         self.model, self.criterion = model, criterion
 
-    def forward(self, images: Tensor, masks: Tensor) -> Tensor:
-        return self.model.training_loss(images, masks, self.criterion)
+    def forward(self, images: Tensor, masks: Tensor, shown: Sequence[Sequence[int]]) -> Tensor:
+        return self.model.training_loss(images, masks, self.criterion, shown)
 
 
 class _Run:
@@ -105,23 +102,31 @@ class _Run:
         _check_folder(out, resume)
         self.model, self.options, self.out, self.validation = model, options, out, validation
         self.accelerator = _accelerator(options, cpu)
+        processes, device = self.accelerator.num_processes, self.accelerator.device
         self.main = self.accelerator.is_main_process
         self.progress = progress and self.main
-        self.optimizer = _optimizer(model, options)
-        model.begin_training(options.augmentation.crop, options.repeats)
+        self.optimizer = new_optimizer(model, options)
         # channels last: faster convolutions on most devices, the same numbers
-        model.to(self.accelerator.device, memory_format=torch.channels_last).train()
+        model.to(device, memory_format=torch.channels_last).train()
+        if processes > 1:
+            unused = has_unused_parameters(model, options.augmentation.crop or USUAL_SIDE)
+            self.accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=unused)
+        model.begin_training(options.augmentation.crop, options.repeats)
         self.average = WeightAverage(model, options.ema) if options.ema else None
         self.step_module, self.prepared_optimizer = self.accelerator.prepare(
             _TrainingStep(model, Criterion.parse(options.loss)), self.optimizer
         )
-        fingerprint = _fingerprint(model, source, options, self.accelerator.num_processes)
-        self.state = checkpoint.Progress(0, fingerprint)
+        self.state = checkpoint.Progress(0, fingerprint(model, source, options, processes))
         if resume:
             self.state = checkpoint.load(
-                out, fingerprint, model, self.optimizer, self.average, self.accelerator.scaler
+                out,
+                self.state.fingerprint,
+                model,
+                self.optimizer,
+                self.average,
+                self.accelerator.scaler,
             )
-        self.loss_sum = torch.tensor(self.state.loss_sum, device=self.accelerator.device)
+        self.loss_sum = torch.tensor(self.state.loss_sum, device=device)
         self.report: Report | None = None
         self.trackers = (
             [TRACKERS[name](out, self.state.step) for name in options.trackers] if self.main else []
@@ -132,7 +137,8 @@ class _Run:
                 options,
                 self.state.step,
                 self.accelerator.process_index,
-                self.accelerator.num_processes,
+                processes,
+                pinned=device.type == "cuda",
             )
         )
 
@@ -144,20 +150,20 @@ class _Run:
     def complete(self) -> Trained:
         options, state = self.options, self.state
         bar = tqdm(total=options.steps, initial=state.step, desc="training", disable=not self.progress)
-        with _stop_flag() as stop, bar:
+        with stop_asked(self.accelerator.num_processes) as stop, bar:
             while state.step < options.steps:
                 self._step()
                 state.step += 1
                 bar.update()
-                last = state.step == options.steps
+                last, stopped = state.step == options.steps, stop()
                 values = self._curve(bar) if last or state.step % options.log_every == 0 else {}
                 if self.validation is not None and (last or state.step % options.evaluate_every == 0):
                     values["mean_iou"] = self._validate()
                 for tracker in self.trackers if values else ():
                     tracker.log(values, state.step)
-                if last or stop.is_set() or state.step % options.save_every == 0:
+                if last or stopped or state.step % options.save_every == 0:
                     self._save()
-                if stop.is_set() and not last:
+                if stopped and not last:
                     raise Interrupted(f"Stopped after step {state.step}; --resume continues from there.")
         return self._finish()
 
@@ -168,7 +174,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
         for part in range(options.accumulate):
-            images, masks = (tensor.to(accelerator.device) for tensor in next(self.batches))
+            images, masks, shown = on_device(next(self.batches), accelerator.device)
             images = images.to(memory_format=torch.channels_last)
             # Dropout and point sampling are functions of (seed, step, place): nothing to store for resuming.
             place = part * accelerator.num_processes + accelerator.process_index
@@ -177,7 +183,7 @@ class _Run:
             )
             last = part == options.accumulate - 1
             with nullcontext() if last else accelerator.no_sync(self.step_module):
-                loss = self.step_module(images, masks) / options.accumulate
+                loss = self.step_module(images, masks, shown) / options.accumulate
                 accelerator.backward(loss)
             self.loss_sum += loss.detach()
         if options.clip:
@@ -238,37 +244,7 @@ def _accelerator(options: TrainOptions, cpu: bool) -> Accelerator:
     AcceleratorState._reset_state()
     if options.precision == "fp16" and (cpu or not torch.cuda.is_available()):
         raise ValueError("fp16 training needs a GPU; on the CPU use fp32 or bf16.")
-    # some architectures leave a part of their encoder unused
-    wrapping = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(mixed_precision=PRECISIONS[options.precision], cpu=cpu, kwargs_handlers=[wrapping])
-
-
-def _optimizer(model: Segmenter, options: TrainOptions) -> torch.optim.AdamW:
-    backbone = {id(parameter) for parameter in model.backbone_parameters()}
-    parts: tuple[list, list] = ([], [])
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parts[id(parameter) not in backbone].append(parameter)
-    rates = (options.learning_rate * options.backbone_factor, options.learning_rate)
-    groups = [
-        {"params": part, "lr": rate, "initial_lr": rate} for part, rate in zip(parts, rates, strict=True)
-    ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=options.weight_decay)
-
-
-def _fingerprint(model: Segmenter, source: Source, options: TrainOptions, processes: int) -> dict:
-    return {
-        "model": model.spec.model,
-        "classes": list(model.class_names),
-        "pairs": len(source),
-        "processes": processes,
-        **_settings(options),
-        **model.settings,
-    }
-
-
-def _settings(options: TrainOptions) -> dict:
-    return {name: value for name, value in options.to_dict().items() if name not in FREE_OPTIONS}
+    return Accelerator(mixed_precision=PRECISIONS[options.precision], cpu=cpu)
 
 
 def _check_folder(out: Path, resume: bool) -> None:
@@ -279,19 +255,3 @@ def _check_folder(out: Path, resume: bool) -> None:
             f"{out} already holds a training. Continue it with --resume, or choose another folder."
         )
     out.mkdir(parents=True, exist_ok=True)
-
-
-@contextmanager
-def _stop_flag() -> Iterator[threading.Event]:
-    """Set by an interrupt or termination signal, so that the step ends and its checkpoint is written."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)

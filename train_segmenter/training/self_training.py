@@ -13,6 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from train_segmenter.data.base import Sample, Source, read_mask
+from train_segmenter.data.reading import read_ahead
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models.base import Segmenter
 from train_segmenter.training import checkpoint
@@ -70,8 +71,10 @@ def pseudo_label(
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         inference = inference or Inference()
-        for index in tqdm(range(len(source)), desc="labelling", disable=not progress, leave=False):
-            ids = inference.mask(model, source[index].image, confidence)
+        samples = read_ahead(source, range(len(source)))
+        bar = tqdm(samples, total=len(source), desc="labelling", disable=not progress, leave=False)
+        for index, sample in enumerate(bar):
+            ids = inference.mask(model, sample.image, confidence)
             Image.fromarray(ids).save(mask_file(partial, index))
         os.replace(partial, folder)
     return Relabelled(source, folder)

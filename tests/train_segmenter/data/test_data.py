@@ -1,5 +1,6 @@
 """Data sources read the published layouts, map vocabularies, and name what is wrong."""
 
+import inspect
 import json
 
 import datasets
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.train_segmenter.shapes import NAMES, Squares, draw, write_folder
-from train_segmenter.data import ClassMap, FilePairs, Mixture, check_source, mapped, open_source
+from train_segmenter.data import ClassMap, FilePairs, Mixture, Source, check_source, mapped, open_source
 from train_segmenter.data.class_map import CITYSCAPES_GROUPS
 from train_segmenter.data.hub import from_dataset
 from train_segmenter.data.mixture import draw_order
@@ -258,3 +259,8 @@ def test_the_official_tables_are_complete():
     assert len(voc_names()) == len(set(voc_names())) == 21
     assert len(set(coco_names())) == 81
     assert sorted(set(range(1, 91)) - set(coco_categories())) == [12, 26, 29, 30, 45, 66, 68, 69, 71, 83]
+
+
+def test_a_frozen_class_can_be_a_source():
+    """Of a protocol's plain attribute, type checkers ask that it can be set."""
+    assert isinstance(inspect.getattr_static(Source, "class_names"), property)

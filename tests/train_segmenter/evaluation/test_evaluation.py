@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -221,6 +222,41 @@ def test_a_right_model_scores_one_and_the_worst_are_found(tmp_path):
         assert sheet.width >= 3 * 32
     with Image.open(class_chart(report, tmp_path / "iou.png")) as chart:
         assert chart.width > 300
+
+
+class Watched(Squares):
+    """Says when its last pair is read."""
+
+    read_all = threading.Event()
+
+    def __getitem__(self, index):
+        if index == self.count - 1:
+            self.read_all.set()
+        return super().__getitem__(index)
+
+
+class Patient(Colours):
+    """Predicts nothing before the last pair is read."""
+
+    def forward(self, images):
+        assert Watched.read_all.wait(20), "the next pairs are read while a batch is predicted"
+        return super().forward(images)
+
+
+def test_pairs_are_read_before_they_are_asked_for():
+    found = evaluate(Patient(), Watched(6), batch_size=2, progress=False)
+    assert found.to_dict() == evaluate(Colours(), Squares(6), batch_size=1, progress=False).to_dict()
+
+
+def test_a_pair_that_cannot_be_read_ends_the_evaluation():
+    class Faulty(Squares):
+        def __getitem__(self, index):
+            if index == 3:
+                raise OSError("square 3 is gone")
+            return super().__getitem__(index)
+
+    with pytest.raises(OSError, match="square 3 is gone"):
+        evaluate(Colours(), Faulty(6), progress=False)
 
 
 def test_processes_shares_merge_to_the_whole():

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImageProcessor
 
 from tests.train_segmenter.shapes import NAMES, SMALL_MASK2FORMER, small_mask2former, small_model
 from train_segmenter.models import create, load
+from train_segmenter.models.mask2former import matched_targets
 from train_segmenter.models.pretrained import build
 from train_segmenter.training.losses import Criterion
 
@@ -122,6 +124,51 @@ def test_mask2former_survives_a_wholly_ignored_batch(tmp_path):
     loss = model.training_loss(torch.rand(1, 3, 64, 64), torch.full((1, 64, 64), 255), Criterion.parse("ce"))
     loss.backward()
     assert loss.item() == 0
+
+
+class WaitingRefused(TorchDispatchMode):
+    """Refuses operations whose result the host must see: on a GPU it would wait for all that came before."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        waits = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+        assert not waits & set(function.tags), function
+        return function(*args, **(kwargs or {}))
+
+
+def test_mask2former_knows_its_targets_without_asking_the_device():
+    masks = torch.tensor([[[0, 2], [255, 2]], [[255, 255], [255, 255]]])
+    with WaitingRefused():
+        labels, binary = matched_targets(masks, [(0, 2), ()])
+    assert [own.tolist() for own in labels] == [[0, 2], []]
+    assert binary[0].tolist() == [[[1, 0], [0, 0]], [[0, 1], [0, 1]]] and binary[1].shape == (0, 2, 2)
+
+
+def test_losses_are_the_same_whoever_says_what_the_masks_show():
+    model = small_mask2former().train()
+    images, masks = torch.rand(2, 3, 64, 64), torch.randint(0, 2, (2, 64, 64))
+    losses = []
+    for shown in (None, [(0, 1), (0, 1)]):
+        torch.manual_seed(0)
+        losses.append(model.training_loss(images, masks, Criterion.parse("ce"), shown))
+    assert torch.equal(*losses)
+
+
+def test_mask2former_divides_by_all_processes_masks_also_where_it_has_none(monkeypatch):
+    """Each call waits for one of every other process."""
+    model = small_mask2former().train()
+    own, asked = model.network.criterion.get_num_masks, []
+
+    def counted(*arguments, **options):
+        asked.append(1)
+        return own(*arguments, **options)
+
+    monkeypatch.setattr(model.network.criterion, "get_num_masks", counted)
+    counts = []
+    for label in (1, 255):
+        asked.clear()
+        model.training_loss(torch.rand(1, 3, 64, 64), torch.full((1, 64, 64), label), Criterion.parse("ce"))
+        counts.append(len(asked))
+    assert counts[0] == counts[1] > 0
 
 
 def test_the_backbone_is_a_proper_part(tmp_path):

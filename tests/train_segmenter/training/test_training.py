@@ -2,24 +2,25 @@
 
 import itertools
 import json
-import multiprocessing
 import os
 import signal
 import threading
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.train_segmenter.shapes import Squares, small_model
 from train_segmenter.augmentation.transforms import Augmentation
+from train_segmenter.data.base import shown_ids
 from train_segmenter.evaluation import evaluate
 from train_segmenter.models import load
 from train_segmenter.models.registry import KINDS
-from train_segmenter.training.batches import training_batches
+from train_segmenter.training.batches import Batch, on_device, training_batches
 from train_segmenter.training.ema import WeightAverage
 from train_segmenter.training.loop import Interrupted, train, trained_model
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
@@ -144,9 +145,25 @@ def test_a_complete_training_stands_only_for_the_same_settings(tmp_path):
 def test_worker_processes_change_nothing():
     one, two = (list(training_batches(DATA, replace(OPTIONS, workers=count), 2, 0, 1)) for count in (0, 2))
     assert len(one) == 4
-    for (images, masks), (other_images, other_masks) in zip(one, two, strict=True):
-        torch.testing.assert_close(images, other_images, rtol=0, atol=0)
-        torch.testing.assert_close(masks, other_masks, rtol=0, atol=0)
+    for batch, other in zip(one, two, strict=True):
+        torch.testing.assert_close(batch.images, other.images, rtol=0, atol=0)
+        torch.testing.assert_close(batch.masks, other.masks, rtol=0, atol=0)
+        assert batch.shown == other.shown == tuple(shown_ids(mask.numpy()) for mask in batch.masks)
+
+
+class Travelling(torch.Tensor):
+    """Knows whether it was sent without waiting."""
+
+    def to(self, device, non_blocking=False):
+        self.waited_for = not non_blocking
+        return self
+
+
+def test_batches_go_to_the_device_without_a_wait():
+    images, masks = (torch.zeros(1).as_subclass(Travelling) for _ in range(2))
+    sent = on_device(Batch(images, masks, ((0,),)), torch.device("cpu"))
+    assert not sent.images.waited_for and not sent.masks.waited_for and sent.shown == ((0,),)
+    assert training_batches(DATA, OPTIONS, 0, 0, 1, pinned=True).pin_memory
 
 
 def test_the_best_weights_are_kept_not_the_last(tmp_path, monkeypatch):
@@ -181,6 +198,36 @@ def test_averaged_weights_follow_their_definition():
     torch.testing.assert_close(average.model.weight.detach(), expected)
 
 
+class Kernels(TorchDispatchMode):
+    """Counts the operations of a block."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count[function.overloadpacket.__name__] += 1
+        return function(*args, **(kwargs or {}))
+
+
+def test_weights_are_averaged_by_one_kernel_and_counters_copied(tmp_path):
+    network = model().network
+    average = WeightAverage(network, 0.5)
+    expected = {name: value.clone() for name, value in average.model.state_dict().items()}
+    with torch.no_grad():
+        for value in network.state_dict().values():
+            value.add_(1)
+    with Kernels() as kernels:
+        average.update(network)
+    assert kernels.count["_foreach_lerp_"] == kernels.count["_foreach_copy_"] == 1
+    assert kernels.count["lerp_"] == kernels.count["copy_"] == 0
+    for name, value in average.model.state_dict().items():
+        current = network.state_dict()[name]
+        if value.is_floating_point():
+            current = expected[name].lerp(current, 1 - 2 / 11)
+        assert torch.equal(value, current), name
+
+
 def test_bf16_trains_and_fp16_needs_a_gpu(tmp_path):
     run(tmp_path / "bf16", replace(OPTIONS, precision="bf16", steps=2))
     assert all(np.isfinite(line["loss"]) for line in read_log(tmp_path / "bf16"))
@@ -208,46 +255,6 @@ def test_images_of_differing_sizes_need_a_crop(tmp_path):
     options = replace(OPTIONS, augmentation=Augmentation(crop=None, scale=(1, 1)))
     with pytest.raises(ValueError, match=r"differ in size.*crop"):
         train(model(), Growing(12), options, tmp_path, cpu=True, progress=False)
-
-
-def _process(rank, out, port):
-    os.environ.update(
-        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2",
-        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), ACCELERATE_USE_CPU="true",
-    )  # fmt: skip
-    torch.set_num_threads(1)
-    AcceleratorState._reset_state(
-        reset_partial_state=True
-    )  # this test's process was forked from a single one
-    train(model(False), DATA, OPTIONS, out, validation=Squares(5, 500), cpu=True, progress=False)
-    torch.distributed.destroy_process_group()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def test_two_processes_train_as_one_that_accumulates_twice(tmp_path):
-    """Equal losses at the first step and nearly equal ones after: only batch-norm statistics stay local."""
-    context = multiprocessing.get_context("fork")
-    port = free_port()
-    processes = [context.Process(target=_process, args=(rank, tmp_path / "two", port)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(200)
-    assert [process.exitcode for process in processes] == [0, 0]
-    options = replace(OPTIONS, accumulate=2)
-    train(model(False), DATA, options, tmp_path / "one", validation=Squares(5, 500), cpu=True, progress=False)
-    two, one = ([line["loss"] for line in read_log(tmp_path / name)] for name in ("two", "one"))
-    assert two[0] == pytest.approx(one[0], rel=1e-5)
-    assert two == pytest.approx(one, rel=2e-2)
-    summary = json.loads((tmp_path / "two/train.json").read_text())
-    assert summary["processes"] == 2 and summary["best_mean_iou"] is not None
 
 
 @pytest.mark.parametrize("schedule", ["poly", "cosine"])

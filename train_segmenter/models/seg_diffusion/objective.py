@@ -12,17 +12,16 @@ from torch.nn import functional
 from train_segmenter.data.base import IGNORE
 
 
-def asked_classes(masks: Tensor, foreground: Sequence[int], absent: float) -> list[int]:
-    """For each mask (B, H, W) an id to ask for: one that it shows, or with probability `absent` another."""
-    return [_asked(mask, foreground, absent) for mask in masks.cpu()]
+def asked_classes(shown: Sequence[Sequence[int]], foreground: Sequence[int], absent: float) -> list[int]:
+    """For each mask, by the ids in it, one to ask for: of those, or with probability `absent` another."""
+    return [_asked(ids, foreground, absent) for ids in shown]
 
 
-def _asked(mask: Tensor, foreground: Sequence[int], absent: float) -> int:
-    counts = torch.bincount(mask.flatten(), minlength=IGNORE + 1)
-    shown = [number for number in foreground if counts[number]]
-    others = [number for number in foreground if not counts[number]]
+def _asked(ids: Sequence[int], foreground: Sequence[int], absent: float) -> int:
+    present = [number for number in foreground if number in ids]
+    others = [number for number in foreground if number not in ids]
     wants_other = float(torch.rand(())) < absent
-    choices = others if (wants_other and others) or not shown else shown
+    choices = others if (wants_other and others) or not present else present
     return choices[int(torch.randint(len(choices), ()))]
 
 

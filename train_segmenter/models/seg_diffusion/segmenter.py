@@ -16,23 +16,14 @@ from torch import Tensor, nn
 from diffusers_attnmask.bundled import bundled_model
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.hub_errors import within_reach
-from diffusers_attnmask.seg_diffusion.latents import encode
-from diffusers_attnmask.seg_diffusion.noise import draw_noise
 from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline
 from diffusers_attnmask.seg_diffusion.sampling import MaskSampling
 from diffusers_attnmask.words.classes import BACKGROUND
 from train_segmenter.augmentation.transforms import Augmentation
-from train_segmenter.models.base import Looking, Segmenter, SegmenterSpec
-from train_segmenter.models.seg_diffusion.latent_cache import LatentCache
-from train_segmenter.models.seg_diffusion.objective import (
-    counted_places,
-    drawn_timesteps,
-    noisy_and_target,
-    padded_pair,
-    squared_error,
-)
+from train_segmenter.models.base import Looking, Segmenter, SegmenterSpec, ids_shown
+from train_segmenter.models.seg_diffusion.learning import Learning
+from train_segmenter.models.seg_diffusion.objective import padded_pair
 from train_segmenter.models.seg_diffusion.options import SegDiffusionOptions, whole_images
-from train_segmenter.models.seg_diffusion.questions import Questions
 
 NAME = "seg-diffusion"
 OPTIONS_FILE = "seg_diffusion.json"
@@ -72,8 +63,7 @@ class SegDiffusionSegmenter(Segmenter):
             seen_penalty=self.options.seen_penalty,
         )
         pipe.set_progress_bar_config(disable=True)
-        self.latents: Callable[[Tensor], Tensor] = self._encode
-        self.questions = Questions(pipe, spec.class_names, self.options.absent)
+        self.learning = Learning(pipe, spec.class_names, self.options)
 
     @classmethod
     def create(
@@ -132,7 +122,7 @@ class SegDiffusionSegmenter(Segmenter):
         super()._apply(function, recurse)
         self.pipe.vae._apply(function)
         self.pipe.text_encoder._apply(function)
-        self.questions.texts.clear()
+        self.learning.forget()
         return self
 
     @property
@@ -142,7 +132,7 @@ class SegDiffusionSegmenter(Segmenter):
     @property
     def foreground(self) -> tuple[int, ...]:
         """The ids that are classes."""
-        return self.questions.foreground
+        return self.learning.foreground
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -192,36 +182,19 @@ class SegDiffusionSegmenter(Segmenter):
         return pictures if out.uncertainty is None else {**pictures, "uncertainty": out.uncertainty_picture()}
 
     def begin_training(self, crop: int | None, repeats: bool) -> None:
-        """Takes over the size of the training images, and caches latents of images that will come again."""
-        for frozen in (self.pipe.vae, self.pipe.text_encoder):
-            frozen.requires_grad_(False).eval()
-        self.pipe.register_to_config(
-            processing_res=crop or 0,
-            id2label={str(number): name for number, name in enumerate(self.class_names)},
-        )
-        if self.options.latent_cache and repeats:
-            self.latents = LatentCache(self._encode, self.options.latent_cache)
-        if self.options.gradient_checkpointing:
-            self.pipe.unet.enable_gradient_checkpointing()
+        self.learning.begin(crop, repeats)
 
-    def training_loss(self, images: Tensor, masks: Tensor, criterion: Callable) -> Tensor:
+    def training_loss(
+        self,
+        images: Tensor,
+        masks: Tensor,
+        criterion: Callable[[Tensor, Tensor], Tensor],
+        shown: Sequence[Sequence[int]] | None = None,
+    ) -> Tensor:
         """The squared error of the denoising; a criterion of class logits has no place in it."""
-        factor = 2 ** (len(self.pipe.vae.config.block_out_channels) - 1)
-        depth = 2 ** (len(self.pipe.unet.config.block_out_channels) - 1)
-        images, masks = padded_pair(images, masks, factor * depth)
-        pictures, text = self.questions.about(masks)
-        seen, latents = self.latents((images - self.mean) / self.std), self.latents(pictures)
-        scheduler = self.pipe.scheduler
-        timesteps = drawn_timesteps(
-            len(latents), scheduler.config.num_train_timesteps, self.options.noisiness
-        ).to(latents.device)
-        noise = draw_noise(self.options.noise, latents.shape, None, latents.device, latents.dtype)
-        noisy, target = noisy_and_target(scheduler, latents, noise, timesteps)
-        if "content_attention" in self.network:
-            text = self.network["content_attention"](text, seen)
-        both = torch.cat([seen, noisy], dim=1)
-        predicted = self.network["unet"](both, timesteps, encoder_hidden_states=text, return_dict=False)[0]
-        return squared_error(predicted, target, counted_places(masks, latents.shape[-2:]))
+        images, masks = padded_pair(images, masks, self.learning.multiple)
+        shown = ids_shown(masks) if shown is None else shown
+        return self.learning.loss((images - self.mean) / self.std, masks, shown)
 
     def prepare(self, images: Tensor) -> Tensor:
         """The images as they are: the pipeline resizes and pads them."""
@@ -255,10 +228,6 @@ class SegDiffusionSegmenter(Segmenter):
         self.pipe.save_pretrained(folder)
         self.spec.write(folder)
         write_text(folder / OPTIONS_FILE, json.dumps(self.options.to_dict(), indent=2) + "\n")
-
-    @torch.no_grad()
-    def _encode(self, pictures: Tensor) -> Tensor:
-        return encode(self.pipe.vae, pictures).float()
 
 
 def _spec(model: str, class_names: tuple[str, ...]) -> SegmenterSpec:

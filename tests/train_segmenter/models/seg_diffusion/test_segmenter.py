@@ -143,10 +143,10 @@ def test_it_is_judged_with_the_penalty_of_the_pipeline():
 def test_latents_are_cached_where_images_come_again():
     model = small_segmenter()
     model.begin_training(SIZE, repeats=True)
-    assert isinstance(model.latents, LatentCache)
+    assert isinstance(model.learning.latents, LatentCache)
     model = small_segmenter()
     model.begin_training(SIZE, repeats=False)
-    assert not isinstance(model.latents, LatentCache)
+    assert not isinstance(model.learning.latents, LatentCache)
     assert OPTIONS.repeats
     assert not replace(OPTIONS, augmentation=replace(OPTIONS.augmentation, scale=(0.5, 2.0))).repeats
 
