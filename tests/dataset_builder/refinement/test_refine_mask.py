@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from dataset_builder.building import featured_sampler
 from dataset_builder.building.featured_sampler import FeaturedSampler
 from dataset_builder.building.row import refined
 from dataset_builder.building.sampler import Refused, Sampled
@@ -122,6 +123,19 @@ def test_features_that_come_with_the_image_are_those_of_the_network_here(sampled
 
     monkeypatch.setattr(refine_mask, "loaded", no_network)
     np.testing.assert_array_equal(refined(featured, ["square"], options), expected)
+
+
+def test_the_process_that_draws_makes_features_only_where_it_has_a_gpu(network, monkeypatch):
+    def sampler(items, seeds):
+        return []
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert featured_sampler.featured(sampler, str(network)) is sampler
+    devices = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(AffinityNet, "to", lambda own, device: devices.append(device) or own)
+    assert isinstance(featured_sampler.featured(sampler, str(network)), FeaturedSampler)
+    assert devices == ["cuda"]
 
 
 def test_whole_regions_with_any_method(sampled):
