@@ -72,11 +72,8 @@ class Renders:
     @classmethod
     def draw(cls, count: int, split: str = "train", start: int = 0) -> Renders:
         """`count` pairs of a split from its `start`-th on."""
-        images = np.empty((count, SIZE, SIZE, 3), np.uint8)
-        masks = np.empty((count, SIZE, SIZE), np.uint8)
-        for index, seed in enumerate(SPLIT_SEEDS[split][start : start + count]):
-            images[index], masks[index], _, _ = render(seed)
-        return cls(images, masks)
+        rendered = [render(seed) for seed in SPLIT_SEEDS[split][start : start + count]]
+        return cls([image for image, *_ in rendered], [mask for _, mask, *_ in rendered])
 
     def __len__(self) -> int:
         return len(self.masks)

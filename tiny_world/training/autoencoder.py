@@ -66,8 +66,9 @@ def train_autoencoder(folder: Path, recipe: AutoencoderRecipe = AutoencoderRecip
     optimizer = torch.optim.AdamW(
         vae.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
     )
-    state, first = checkpoint.load(folder / "autoencoder.pt"), 0
-    if state:
+    first = 0
+    if (folder / "autoencoder.pt").exists():
+        state = checkpoint.load(folder / "autoencoder.pt")
         vae.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]

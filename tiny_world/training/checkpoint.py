@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 
 
-def save(path: Path, state: dict) -> None:
+def save(path: Path, state: dict[str, Any]) -> None:
     temporary = path.with_suffix(".partial")
     torch.save(state, temporary)
     os.replace(temporary, path)
 
 
-def load(path: Path) -> dict | None:
-    """The last checkpoint, or None where the stage has not begun."""
-    return torch.load(path, weights_only=True) if path.exists() else None
+def load(path: Path) -> dict[str, Any]:
+    return torch.load(path, weights_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar, cast
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -12,6 +13,8 @@ from tiny_world.training import checkpoint, parallel
 from tiny_world.training.batches import Phase
 from tiny_world.training.optimizer import ENDS, optimizers
 from tiny_world.training.schedule import learning_rate
+
+Model = TypeVar("Model", bound=torch.nn.Module)
 
 
 @dataclass(frozen=True)
@@ -46,24 +49,29 @@ class Course:
 
 
 @dataclass(eq=False)
-class Training:
+class Training(Generic[Model]):
     """All that changes while a model learns; `done` counts the steps."""
 
-    model: torch.nn.Module
+    model: Model
     average: AveragedModel
     optimizers: tuple[torch.optim.Optimizer, ...]
     done: int = 0
 
     @classmethod
-    def begin(cls, model: torch.nn.Module, course: Course, ends: tuple[str, ...] = ENDS) -> Training:
+    def begin(cls, model: Model, course: Course, ends: tuple[str, ...] = ENDS) -> Training[Model]:
         average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(course.average))
         return cls(model, average, optimizers(model, course.learning_rate, course.weight_decay, ends))
 
+    @property
+    def averaged(self) -> Model:
+        """The model with the moving average of its weights."""
+        return cast(Model, self.average.module)
+
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint, if there is one."""
-        state = checkpoint.load(path)
-        if state is None:
+        if not path.exists():
             return
+        state = checkpoint.load(path)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -71,8 +79,11 @@ class Training:
         self.done = state["step"]
 
     def save(self, path: Path) -> None:
-        states = {"model": self.model.state_dict(), "average": self.average.state_dict()}
-        states["optimizers"] = [optimizer.state_dict() for optimizer in self.optimizers]
+        states = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+        }
         checkpoint.save(path, {**states, "step": self.done})
 
     def learn(self, loss: torch.Tensor, rate: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,7 +75,12 @@ def train_denoiser(
     training = Training.begin(model, recipe)
     training.resume(folder / "denoiser.pt")
     recent: list[tuple[float, float]] = []
-    bar = {"desc": "denoiser", "initial": training.done, "total": recipe.steps, "mininterval": 10}
+    bar: dict[str, Any] = {
+        "desc": "denoiser",
+        "initial": training.done,
+        "total": recipe.steps,
+        "mininterval": 10,
+    }
     for step in trange(training.done, recipe.steps, disable=rank > 0, **bar):
         generator, phase = recipe.draws(step), recipe.phase_at(step)
         batch = batches.draw(phase, generator).share(rank, processes)
@@ -92,7 +98,7 @@ def train_denoiser(
             print(f"step {training.done}: error {means[0]:.4f}, unread {means[1]:.4f}", flush=True)
         if training.done % 500 == 0 or training.done == recipe.steps:
             training.save(folder / "denoiser.pt")
-            save_pipeline(folder, tokenizer, training.average.module)
+            save_pipeline(folder, tokenizer, training.averaged)
     parallel.wait()
 
 

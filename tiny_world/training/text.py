@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
@@ -25,7 +26,7 @@ def learn_tokenizer(captions: list[str]) -> CLIPTokenizer:
     bpe.train_from_iterator(
         captions, BpeTrainer(vocab_size=4000, end_of_word_suffix="</w>", show_progress=False)
     )
-    merges = [tuple(pair) for pair in json.loads(bpe.to_str())["model"]["merges"]]
+    merges: Any = [tuple(pair) for pair in json.loads(bpe.to_str())["model"]["merges"]]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     pieces = letters + [f"{letter}</w>" for letter in letters] + ["".join(pair) for pair in merges]
     tokens = [*dict.fromkeys(pieces), "<|startoftext|>", "<|endoftext|>"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -121,7 +122,12 @@ def train_transformer(
     training.resume(folder / "transformer.pt")
     critic = load_critic(folder)
     recent: list[tuple[float, float]] = []
-    bar = {"desc": "transformer", "initial": training.done, "total": recipe.steps, "mininterval": 10}
+    bar: dict[str, Any] = {
+        "desc": "transformer",
+        "initial": training.done,
+        "total": recipe.steps,
+        "mininterval": 10,
+    }
     for step in trange(training.done, recipe.steps, disable=rank > 0, **bar):
         generator, phase = recipe.draws(step), recipe.phase_at(step)
         batch = batches.draw(phase, generator).share(rank, processes)
@@ -145,7 +151,7 @@ def train_transformer(
             print(f"step {training.done}: error {means[0]:.4f}, unread {means[1]:.4f}", flush=True)
         if training.done % save_every == 0 or training.done == recipe.steps:
             training.save(folder / "transformer.pt")
-            save_pipeline(folder / "pipeline", bundled, training.average.module)
+            save_pipeline(folder / "pipeline", bundled, training.averaged)
     parallel.wait()
 
 
