@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 # httpx's root of all errors, under whichever name the client brings httpx along
-ConnectionLost = HfHubHTTPError.__bases__[0]
+ConnectionLost = cast("type[Exception]", HfHubHTTPError.__bases__[0])
 PIPELINE_INDEX = "model_index.json"
 PIPELINE_FILES = ("*.json", "README.md")
 COMPONENT_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")  # configurations, weights, tokenizers
@@ -63,7 +64,7 @@ def clear_errors(repo: str, endpoint: str) -> Iterator[None]:
     except HFValidationError as mistake:
         raise ValueError(f"{repo!r} is no name of a repository: {mistake}") from mistake
     except (ConnectionLost, RuntimeError) as mistake:
-        cause = mistake
+        cause: BaseException | None = mistake
         while cause is not None and not isinstance(cause, ConnectionLost):  # uploads are wrapped
             cause = cause.__cause__
         if cause is None:
@@ -71,7 +72,7 @@ def clear_errors(repo: str, endpoint: str) -> Iterator[None]:
         raise OSError(explained(cause, repo, endpoint)) from mistake
 
 
-def explained(error: Exception, repo: str, endpoint: str) -> str:
+def explained(error: BaseException, repo: str, endpoint: str) -> str:
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     if status == 401:
         return (

@@ -85,5 +85,5 @@ def drawn_seed(seed: float) -> int:
 
 
 def shown(out: DiffuMaskPipelineOutput, seed: int) -> Shown:
-    heatmaps = [(out.heatmap_picture(0, name), name) for name in out.class_names[1:]]
+    heatmaps = [(out.heatmap_picture(0, name), name) for name in out.names(0)[1:]]
     return Shown(out.images[0], out.overlay(0), out.masks[0], heatmaps, seed)

@@ -12,6 +12,7 @@ from diffusers_attnmask.ground.palette import VOC_PALETTE, flat_palette
 
 UNCERTAIN = 255
 MARGIN = 4
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 # Dark blue, blue, green, yellow, red: a map from 0 to 1.
 HEAT = np.array([(0, 0, 96), (0, 96, 224), (32, 192, 96), (240, 224, 32), (224, 32, 16)], np.float32)
 
@@ -107,7 +108,7 @@ def stacked(top: Image.Image, bottom: Image.Image) -> Image.Image:
     return picture
 
 
-def fitted(text: str, font: ImageFont.ImageFont, width: int) -> str:
+def fitted(text: str, font: Font, width: int) -> str:
     """The text, cut so that it fits the width."""
     if font.getlength(text) <= width:
         return text
@@ -116,6 +117,6 @@ def fitted(text: str, font: ImageFont.ImageFont, width: int) -> str:
     return text + "…"
 
 
-def font_height(font: ImageFont.ImageFont) -> int:
+def font_height(font: Font) -> int:
     _, top, _, bottom = font.getbbox("Ág")
     return int(bottom - top) + 2

@@ -9,11 +9,10 @@ Colour = tuple[int, int, int]
 
 def voc_colour(index: int) -> Colour:
     """The VOC colour of a class id: its bits, three at a time, become the high bits of R, G and B."""
-    colour = [0, 0, 0]
-    for bit in range(8):
-        for channel in range(3):
-            colour[channel] |= (index >> (3 * bit + channel) & 1) << (7 - bit)
-    return tuple(colour)
+    red, green, blue = (
+        sum((index >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8)) for channel in range(3)
+    )
+    return red, green, blue
 
 
 VOC_PALETTE: tuple[Colour, ...] = tuple(voc_colour(index) for index in range(256))
