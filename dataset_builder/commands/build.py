@@ -32,9 +32,11 @@ def build(
     from dataset_builder.building.dataset import build_dataset
     from dataset_builder.building.run import EngineOptions
     from dataset_builder.recipe import Recipe
+    from diffusers_attnmask.ground.options import as_flags
 
-    asked = Recipe.read(recipe).with_changes(pairs=num_pairs, shard_size=shard_size, seed=seed)
-    options = EngineOptions(choice(engine), workers, address)
+    with as_flags({"pairs": "--num-pairs"}):
+        asked = Recipe.read(recipe).with_changes(pairs=num_pairs, shard_size=shard_size, seed=seed)
+        options = EngineOptions(choice(engine), workers, address)
     try:
         built = build_dataset(asked, out, options, push_to=push_to, private=private)
     except KeyboardInterrupt:

@@ -30,8 +30,11 @@ def export(
 ) -> None:
     """Write a dataset as VOC, Cityscapes, COCO, mmsegmentation or a plain folder, or read one of those."""
     from dataset_builder.export.convert import ExportOptions, convert
+    from diffusers_attnmask.ground.options import as_flags
 
-    pairs, home = convert(data, out, ExportOptions(to, vocabulary, split, val_share))
+    with as_flags():
+        options = ExportOptions(to, vocabulary, split, val_share)
+    pairs, home = convert(data, out, options)
     counts = {name: len(own) for name, own in pairs.splits.items()}
     if as_json:
         typer.echo(json.dumps({"out": str(home), "pairs": len(pairs), "splits": counts}))

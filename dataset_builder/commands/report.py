@@ -19,6 +19,9 @@ def report(
     """Write a page with counts, histograms, a gallery with masks, and what was left out and why."""
     from dataset_builder.report.collect import ReportOptions
     from dataset_builder.report.run import report_dataset
+    from diffusers_attnmask.ground.options import as_flags
 
-    page = report_dataset(dataset, out, ReportOptions(gallery, extremes))
+    with as_flags():
+        options = ReportOptions(gallery, extremes)
+    page = report_dataset(dataset, out, options)
     typer.echo(json.dumps({"report": str(page)}) if as_json else f"open {page.resolve()} in a browser")
