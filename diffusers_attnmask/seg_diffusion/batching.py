@@ -1,4 +1,4 @@
-"""How many samples go through the networks at once."""
+"""How many samples go through a network at once: as many as fit, which is found once."""
 
 from __future__ import annotations
 
@@ -11,31 +11,37 @@ from torch import Tensor
 CPU_PLACES = 4096
 
 
-def in_batches(
-    run: Callable[[range], Tensor], total: int, batch_size: int, places: int, device: torch.device
-):
-    """`run(indices)` over all of `range(total)`, the answers (n, ...) one after the other.
+class Batching:
+    """Runs a network over many samples, and remembers how many of a size fit where there were too many."""
 
-    batch_size: indices in one call; 0 finds the most that fit: on a GPU by halving what runs out of memory.
-    places: latent positions of one sample.
-    """
-    size = batch_size or _first_try(total, places, device)
-    answers: list[Tensor] = []
-    done = 0
-    while done < total:
-        part = range(done, min(done + size, total))
-        answer = _unless_out_of_memory(run, part, give_up=bool(batch_size) or size == 1)
-        if answer is None:
-            size = (size + 1) // 2
-            torch.cuda.empty_cache()
-        else:
-            answers.append(answer)
-            done = part.stop
-    return torch.cat(answers)
+    def __init__(self) -> None:
+        self.fitting: dict[tuple[int, torch.dtype, torch.device], int] = {}
+
+    def __call__(self, run: Callable[[range], Tensor], like: Tensor, total: int, batch_size: int) -> Tensor:
+        """`run(indices)` over all of `range(total)`, the answers (n, ...) one after the other.
+
+        batch_size: indices in one call; 0 finds the most that fit: on a GPU by halving what runs out of
+        memory. like: a latent (1, C, h, w) of the samples' size, precision and device.
+        """
+        places = like[0, 0].numel()
+        kind = (places, like.dtype, like.device)
+        size = batch_size or min(total, self.fitting.get(kind) or _first_try(total, places, like.device))
+        answers: list[Tensor] = []
+        done = 0
+        while done < total:
+            part = range(done, min(done + size, total))
+            answer = _unless_out_of_memory(run, part, give_up=bool(batch_size) or size == 1)
+            if answer is None:
+                size = self.fitting[kind] = (size + 1) // 2
+                torch.cuda.empty_cache()
+            else:
+                answers.append(answer)
+                done = part.stop
+        return torch.cat(answers)
 
 
 def _first_try(total: int, places: int, device: torch.device) -> int:
-    return min(total, max(1, CPU_PLACES // places)) if device.type == "cpu" else total
+    return max(1, CPU_PLACES // places) if device.type == "cpu" else total
 
 
 def _unless_out_of_memory(run: Callable[[range], Tensor], part: range, give_up: bool) -> Tensor | None:

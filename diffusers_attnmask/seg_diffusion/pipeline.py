@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +16,13 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.masking.output import packed_masks
-from diffusers_attnmask.seg_diffusion.batching import in_batches
+from diffusers_attnmask.seg_diffusion.batching import Batching
 from diffusers_attnmask.seg_diffusion.content_attention import ContentAttention
+from diffusers_attnmask.seg_diffusion.denoising import denoised, member_seeds, warn_of_a_late_start
 from diffusers_attnmask.seg_diffusion.encoding import class_map, encoding_named, grey_values
 from diffusers_attnmask.seg_diffusion.ensemble import aligned, merged
 from diffusers_attnmask.seg_diffusion.images import at_size, padded, resized_to, rgb_images
 from diffusers_attnmask.seg_diffusion.latents import decode, encode
-from diffusers_attnmask.seg_diffusion.noise import draw_noise
 from diffusers_attnmask.seg_diffusion.output import SegDiffusionOutput
 from diffusers_attnmask.seg_diffusion.sampling import MaskSampling
 from diffusers_attnmask.seg_diffusion.schedule import mask_scheduler
@@ -34,8 +32,6 @@ from diffusers_attnmask.words.classes import BACKGROUND, ClassLike, ClassSpec, c
 
 TEMPLATE = "a photo of a {}"
 OUTPUT_TYPES = ("pil", "np", "pt")
-FEW_STEPS = 4
-NOISE_ALONE = 0.95  # share of the timesteps past which a latent is taken for noise
 HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "revision", "token")
 FILES = ("*.json", "*.safetensors", "*.txt")  # of a repository; code is not among them
 
@@ -74,6 +70,7 @@ class SegDiffusionPipeline(DiffusionPipeline):
                 "begin with SegDiffusionPipeline.from_text_to_image(checkpoint)"
             )
         self.encoding = encoding_named(encoding)
+        self.denoising, self.decoding = Batching(), Batching()
         self.register_modules(
             vae=vae,
             text_encoder=text_encoder,
@@ -184,7 +181,7 @@ class SegDiffusionPipeline(DiffusionPipeline):
             raise ValueError(f"there are {len(generator)} generators for {len(images)} images: give one each")
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type is one of {', '.join(OUTPUT_TYPES)}, not {output_type!r}")
-        self._warn_of_a_late_start(denoising_steps)
+        warn_of_a_late_start(self.scheduler, denoising_steps)
         text, vocabulary, order = self._conditions(specs)
         longest = self.config.processing_res if processing_res is None else processing_res
         generators = generator if isinstance(generator, list) else [generator] * len(images)
@@ -258,51 +255,24 @@ class SegDiffusionPipeline(DiffusionPipeline):
         samples = [(seed, condition) for seed in seeds for condition in text]
         with self.progress_bar(total=len(samples) * sampling.denoising_steps) as bar:
 
-            def run(part: range) -> Tensor:
+            def denoise(part: range) -> Tensor:
                 own_seeds, conditions = zip(*samples[part.start : part.stop], strict=True)
-                generators = [torch.Generator().manual_seed(seed) for seed in own_seeds]
-                latents = latent.expand(len(part), -1, -1, -1)
-                masks = self._denoise(
-                    latents, torch.stack(conditions), sampling.denoising_steps, generators, bar
+                return denoised(
+                    self.unet,
+                    self.scheduler,
+                    latent.expand(len(part), -1, -1, -1),
+                    torch.stack(conditions),
+                    sampling.denoising_steps,
+                    self.config.noise,
+                    [torch.Generator().manual_seed(seed) for seed in own_seeds],
+                    bar.update,
                 )
-                return grey_values(decode(self.vae, masks))[:, :height, :width]
 
-            values = in_batches(run, len(samples), sampling.batch_size, latent[0, 0].numel(), latent.device)
+            masks = self.denoising(denoise, latent, len(samples), sampling.batch_size)
+
+        def decoded(part: range) -> Tensor:
+            pictures = decode(self.vae, masks[part.start : part.stop])
+            return grey_values(pictures)[:, :height, :width]
+
+        values = self.decoding(decoded, latent, len(samples), sampling.batch_size)
         return values.unflatten(0, (len(seeds), len(text)))
-
-    def _denoise(
-        self, image_latents: Tensor, text: Tensor, steps: int, generators: list[torch.Generator], bar: Any
-    ) -> Tensor:
-        """Mask latents (B, C, h, w) beside image latents of the same shape, from noise of each generator."""
-        scheduler = self.scheduler
-        scheduler.set_timesteps(steps, device=image_latents.device)
-        takes_generator = "generator" in inspect.signature(scheduler.step).parameters
-        extra = {"generator": generators} if takes_generator else {}
-        latents = draw_noise(
-            self.config.noise, image_latents.shape, generators, image_latents.device, image_latents.dtype
-        )
-        latents = latents * scheduler.init_noise_sigma
-        for timestep in scheduler.timesteps:
-            both = torch.cat([image_latents, scheduler.scale_model_input(latents, timestep)], dim=1)
-            predicted = self.unet(both, timestep, encoder_hidden_states=text, return_dict=False)[0]
-            latents = scheduler.step(predicted, timestep, latents, **extra, return_dict=False)[0]
-            latents = latents.to(image_latents.dtype)
-            bar.update(len(latents))
-        return latents
-
-    def _warn_of_a_late_start(self, steps: int) -> None:
-        self.scheduler.set_timesteps(steps)
-        first, last = int(self.scheduler.timesteps[0]), self.scheduler.config.num_train_timesteps - 1
-        if steps <= FEW_STEPS and first < NOISE_ALONE * last:
-            warnings.warn(
-                f"{steps} steps begin at timestep {first} of {last}, where masks are not noise yet: choose a "
-                'scheduler with timestep_spacing="trailing", or more denoising_steps',
-                UserWarning,
-                stacklevel=4,  # the caller of the pipeline, past torch's decorator
-            )
-
-
-def member_seeds(count: int, generator: torch.Generator | None) -> list[int]:
-    """One seed for each member of an ensemble: all that chance decides about it."""
-    device = generator.device if generator is not None else "cpu"
-    return torch.randint(2**63 - 1, (count,), generator=generator, device=device).tolist()

@@ -7,10 +7,11 @@ import torch
 from diffusers import DDIMScheduler, EulerAncestralDiscreteScheduler, LCMScheduler
 from PIL import Image
 
+from diffusers_attnmask.seg_diffusion.denoising import member_seeds
 from diffusers_attnmask.seg_diffusion.ensemble import merged
 from diffusers_attnmask.seg_diffusion.images import rgb_images
 from diffusers_attnmask.seg_diffusion.noise import draw_noise
-from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline, member_seeds
+from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline
 from tests.diffusers_attnmask.seg_diffusion.small_pipelines import asked, fresh_pipeline, shared_pipeline
 from tests.small_models import picture, sd15, sdxl
 
@@ -86,6 +87,26 @@ def test_the_batch_size_changes_nothing(scheduler):
     pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
     one, many = (asked(pipe, IMAGE, ensemble_size=2, batch_size=size) for size in (1, 0))
     torch.testing.assert_close(one.probabilities[0], many.probabilities[0], atol=1e-3, rtol=0)
+
+
+def test_what_is_too_much_to_decode_at_once_is_not_denoised_again(monkeypatch):
+    pipe = fresh_pipeline()
+    expected = asked(pipe, IMAGE, ensemble_size=2)
+    own, decoded, passes = pipe.vae.decode, [], []
+
+    def decode(latents, **options):
+        decoded.append(len(latents))
+        if len(latents) > 1:
+            raise torch.OutOfMemoryError("out of memory")
+        return own(latents, **options)
+
+    monkeypatch.setattr(pipe.vae, "decode", decode)
+    pipe.unet.register_forward_pre_hook(lambda module, inputs: passes.append(len(inputs[0])))
+    for _ in range(2):
+        out = asked(pipe, IMAGE, ensemble_size=2)
+        torch.testing.assert_close(out.probabilities[0], expected.probabilities[0], atol=1e-4, rtol=0)
+    assert passes == [4, 4] * 2, "two steps of two samples of two classes, for each of the calls"
+    assert decoded == [4, 2, 1, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_images_of_different_sizes_keep_theirs():
