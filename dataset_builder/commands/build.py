@@ -11,6 +11,15 @@ import typer
 from diffusers_attnmask.ground.typed import choice
 
 
+def print_schema(asked: bool) -> None:
+    if asked:
+        from dataset_builder.recipe import Recipe
+        from diffusers_attnmask.ground.options import json_schema
+
+        typer.echo(json.dumps(json_schema(Recipe), indent=2))
+        raise typer.Exit
+
+
 def build(
     recipe: Annotated[str, typer.Option(help="YAML file, or the name of a bundled recipe such as tiny.")],
     out: Annotated[Path, typer.Option(help="Folder of the dataset; one begun before is completed.")],
@@ -27,6 +36,15 @@ def build(
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema",
+            callback=print_schema,
+            is_eager=True,
+            help="Print the JSON schema of recipes, and exit.",
+        ),
+    ] = False,
 ) -> None:
     """Build a dataset of images and masks that `load_dataset` reads."""
     from dataset_builder.building.dataset import build_dataset

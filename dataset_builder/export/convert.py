@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated, Literal
 
+from pydantic import Field
 from tqdm import tqdm
 
 from dataset_builder.dataset_copies import new_folder
@@ -18,6 +20,7 @@ from dataset_builder.export.pair_set import PairSet, part_validation
 from dataset_builder.export.palettes import palette_of
 from dataset_builder.export.safety import safe_names
 from dataset_builder.export.voc import read_voc, write_voc
+from diffusers_attnmask.ground.options import options
 from diffusers_attnmask.ground.palette import Colour
 
 Reader = Callable[[Path, str | None], PairSet]
@@ -32,19 +35,15 @@ FORMATS: dict[str, tuple[Reader, Writer]] = {
 }
 
 
-@dataclass(frozen=True)
+@options
 class ExportOptions:
     """to: the format to write. vocabulary: whose colours to use. val_share: part of the training pairs to
     write as validation split. split: the one to read, by default all."""
 
-    to: str
+    to: Literal["voc", "cityscapes", "coco", "mmseg", "folder", "dataset"]
     vocabulary: str | None = None
     split: str | None = None
-    val_share: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.to not in (*FORMATS, DATASET):
-            raise ValueError(f"format {self.to!r} is unknown: use one of {', '.join((*FORMATS, DATASET))}")
+    val_share: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
 def read_any(spec: str, split: str | None = None) -> PairSet:

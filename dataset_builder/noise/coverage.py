@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+
+from diffusers_attnmask.ground.options import Fault, OptionsError, Share, options
 
 IGNORED = 255
 
 
-@dataclass(frozen=True)
+@options
 class CoverageBounds:
     """The least and the greatest share of the image that a class may cover (DiffuMask: 5 % to 50-94 %)."""
 
-    low: float = 0.05
-    high: float = 0.94
+    low: Share = 0.05
+    high: Share = 0.94
 
     def __post_init__(self) -> None:
-        if not 0 <= self.low <= self.high <= 1:
-            raise ValueError(
-                f"coverage bounds {self.low} to {self.high}: give shares with 0 <= low <= high <= 1"
-            )
+        if self.low > self.high:
+            raise OptionsError([Fault("low", f" must be at most high, {self.high}, not {self.low}")])
 
     def allow(self, share: float) -> bool:
         return self.low <= share <= self.high

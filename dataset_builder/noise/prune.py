@@ -4,35 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from dataset_builder.noise.coverage import CoverageBounds
 from dataset_builder.noise.scores import quality
+from diffusers_attnmask.ground.options import Fault, OptionsError, Share, options
 
 ANY_COVERAGE = CoverageBounds(0, 1)
 # Of benchmarks/label_noise.py: low enough to spare hard but right masks, high enough for wrong ones.
 DEFAULT_THRESHOLD = 0.1
 
 
-@dataclass(frozen=True)
+@options
 class PruneOptions:
     """A pair goes if one of its classes scores below the class's threshold, or lies outside of the class's
     best `keep_fraction` (which then replaces the thresholds), or covers too little or too much of the image;
     or if the image resembles its prompt less than `least_clip`. Thresholds are by class name, with "default"
     for the others."""
 
-    thresholds: Mapping[str, float] = field(default_factory=lambda: {"default": DEFAULT_THRESHOLD})
-    keep_fraction: float | None = None
+    thresholds: Mapping[str, Share] = field(default_factory=lambda: {"default": DEFAULT_THRESHOLD})
+    keep_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     coverage: CoverageBounds = ANY_COVERAGE
     class_coverage: Mapping[str, CoverageBounds] = field(default_factory=dict)
-    least_clip: float | None = None
+    least_clip: Annotated[float, Field(ge=-1, le=1)] | None = None
 
     def __post_init__(self) -> None:
         if "default" not in self.thresholds:
-            raise ValueError(f"thresholds {dict(self.thresholds)}: give one under the name 'default' too")
-        if self.keep_fraction is not None and not 0 < self.keep_fraction <= 1:
-            raise ValueError(f"keep_fraction={self.keep_fraction}: give a share above 0 and up to 1")
+            raise OptionsError([Fault("thresholds", ": give one under the name 'default', too")])
 
 
 @dataclass(frozen=True)

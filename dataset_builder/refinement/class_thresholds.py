@@ -1,19 +1,44 @@
 """The published constants by class, read from `class_thresholds.yaml` or a table of the same form."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import field
 from functools import cache
-from importlib.resources import files
+from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Annotated, Any
 
-import yaml
+from pydantic import AfterValidator
+
+from diffusers_attnmask.ground.options import SECTION, Share, options, read_options, rising
+from diffusers_attnmask.ground.yaml_files import read_yaml
+
+PUBLISHED = "class_thresholds.yaml"
 
 
-@dataclass(frozen=True)
+@options
 class ClassThresholds:
-    threshold: tuple[float, float]
+    threshold: Annotated[tuple[Share, Share], AfterValidator(rising)]
     foreground: float
     background: float
-    least_share: float
+    least_share: Share
+
+
+@options
+class ThresholdTable:
+    """Constants of all classes but those that are named; a file says of these what is different."""
+
+    defaults: ClassThresholds
+    classes: Annotated[Mapping[str, ClassThresholds], SECTION] = field(default_factory=dict)
+
+    @classmethod
+    def spelled(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        defaults, classes = values.get("defaults"), values.get("classes")
+        if not (isinstance(defaults, Mapping) and isinstance(classes, Mapping)):
+            return values
+        full = {
+            name: {**defaults, **own} if isinstance(own, Mapping) else own for name, own in classes.items()
+        }
+        return {**values, "classes": full}
 
 
 def class_thresholds(name: str, table: Path | None = None) -> ClassThresholds:
@@ -24,23 +49,12 @@ def class_thresholds(name: str, table: Path | None = None) -> ClassThresholds:
     >>> class_thresholds("unicorn").foreground
     -0.04
     """
-    content = _read(table)
-    values = {**content["defaults"], **content.get("classes", {}).get(name, {})}
-    values["threshold"] = tuple(values["threshold"])
-    return ClassThresholds(**values)
+    read = _read(table)
+    return read.classes.get(name, read.defaults)
 
 
 @cache
-def _read(table: Path | None) -> dict:
-    source = files("dataset_builder.refinement") / "class_thresholds.yaml" if table is None else table
-    content = yaml.safe_load(source.read_text(encoding="utf-8"))
-    known = {field.name for field in fields(ClassThresholds)}
-    if not isinstance(content, dict) or not isinstance(content.get("defaults"), dict):
-        raise ValueError(f"{source}: write `defaults:` with {sorted(known)}, and `classes:` for exceptions")
-    entries = {"defaults": content["defaults"], **(content.get("classes") or {})}
-    for name, entry in entries.items():
-        if unknown := set(entry) - known:
-            raise ValueError(f"{source}: {name} has {sorted(unknown)}; the constants are {sorted(known)}")
-    if missing := known - set(content["defaults"]):
-        raise ValueError(f"{source}: the defaults lack {sorted(missing)}")
-    return content
+def _read(table: Path | None) -> ThresholdTable:
+    with as_file(files("dataset_builder.refinement") / PUBLISHED) as published:
+        file = table or published
+        return read_options(ThresholdTable, read_yaml(file, "a table of thresholds"), str(file))

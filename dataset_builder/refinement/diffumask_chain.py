@@ -1,11 +1,13 @@
 """The steps in their published order: class maps to labels to affinity to masks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
@@ -15,22 +17,23 @@ from dataset_builder.refinement.class_thresholds import class_thresholds
 from dataset_builder.refinement.components import clean_components
 from dataset_builder.refinement.crf import AFFINITY_LABELS, FINAL, CRFOptions
 from dataset_builder.refinement.threshold import GAMMAS, threshold_by_match
+from diffusers_attnmask.ground.options import NotNegative, Positive, Share, Whole, options
 
 
-@dataclass(frozen=True)
+@options
 class RefineOptions:
     """DiffuMask's settings. With `scale_crf`, pixel distances are relative to the image's size."""
 
     label_crf: CRFOptions = AFFINITY_LABELS
     final_crf: CRFOptions = FINAL
     scale_crf: bool = True
-    radius: float = 5
-    beta: float = 16
-    log2_steps: int = 8
-    background_score: float = 0.45
-    affinity_box_area: float = 250
-    gammas: tuple[float, ...] = GAMMAS
-    final_box_area: float = 1500
+    radius: Positive = 5
+    beta: Positive = 16
+    log2_steps: Whole = 8
+    background_score: Share = 0.45
+    affinity_box_area: NotNegative = 250
+    gammas: Annotated[tuple[Share, ...], Field(min_length=1)] = GAMMAS
+    final_box_area: NotNegative = 1500
     fill: bool = True  # the holes of outlines
     thresholds: Path | None = None  # a table such as `class_thresholds.yaml`
 

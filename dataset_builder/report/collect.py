@@ -20,6 +20,7 @@ from tqdm import tqdm
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.dataset_folder import FILTER_TABLE, StoredPair, read_pairs, shard_paths
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
+from diffusers_attnmask.ground.options import Whole, options
 from diffusers_attnmask.ground.palette import Colour
 
 IGNORE = 255
@@ -28,13 +29,13 @@ THUMBNAIL = 224  # pixels, the longer side
 OVERLAY_ALPHA = 150
 
 
-@dataclass(frozen=True)
+@options
 class ReportOptions:
     """gallery: pairs spread over the dataset; extremes: of the best, and of the worst; removed: listed."""
 
-    gallery: int = 48
-    extremes: int = 8
-    removed: int = 200
+    gallery: Whole = 48
+    extremes: Whole = 8
+    removed: Whole = 200
     progress: bool = True
 
 

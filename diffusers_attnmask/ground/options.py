@@ -25,8 +25,9 @@ from diffusers_attnmask.ground.option_faults import Fault, OptionsError, faults_
 from diffusers_attnmask.ground.option_types import below, inner, is_union, may_hold
 
 __all__ = [
-    *("SECTION", "Count", "Fault", "NotNegative", "OptionsError", "Positive", "Seed", "Share", "Shorthand"),
-    *("Whole", "as_flags", "json_schema", "options", "plain", "read_options", "shown", "told_by"),
+    *("SECTION", "Count", "Fault", "NotNegative", "OptionsError", "Positive", "PositiveRange", "Range"),
+    *("Seed", "Share", "Shorthand", "Whole", "as_flags", "json_schema", "options", "plain", "read_options"),
+    *("shown", "told_by"),
 ]
 
 Options = TypeVar("Options")
@@ -42,6 +43,16 @@ Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 Positive = Annotated[float, pydantic.Field(gt=0)]
 NotNegative = Annotated[float, pydantic.Field(ge=0)]
 Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
+
+
+def rising(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"{list(pair)} must go from low to high")
+    return pair
+
+
+Range = Annotated[tuple[NotNegative, NotNegative], pydantic.AfterValidator(rising)]
+PositiveRange = Annotated[tuple[Positive, Positive], pydantic.AfterValidator(rising)]
 
 
 @overload

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +10,21 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from tqdm import trange
 
+from diffusers_attnmask.ground.options import Count, NotNegative, Seed, options
 from tiny_world.training import checkpoint, parallel
 from tiny_world.training.data import rendered
 from tiny_world.training.schedule import learning_rate
 
 
-@dataclass(frozen=True)
+@options
 class AutoencoderRecipe:
-    steps: int = 2800
-    batch: int = 16
-    crop: int = 64
-    learning_rate: float = 1.5e-3
-    kl_weight: float = 2e-4
-    images: int = 6000
-    seed: int = 0
+    steps: Count = 2800
+    batch: Count = 16
+    crop: Count = 64
+    learning_rate: NotNegative = 1.5e-3
+    kl_weight: NotNegative = 2e-4
+    images: Count = 6000
+    seed: Seed = 0
 
 
 def new_autoencoder() -> AutoencoderKL:

@@ -10,17 +10,18 @@ import torch
 from diffusers import DDIMScheduler
 from torch.nn.attention import SDPBackend
 
+from diffusers_attnmask.ground.options import Count, Share, options
 from tiny_world.training.caption_facts import CaptionFacts, read_facts
 
 
-@dataclass(frozen=True)
+@options
 class Phase:
     """Steps at one image size (pixels); ``lone`` is the share of pictures with a single object."""
 
-    size: int
-    steps: int
-    batch: int
-    lone: float = 0.45
+    size: Count
+    steps: Count
+    batch: Count
+    lone: Share = 0.45
 
     @property
     def attention(self) -> SDPBackend:

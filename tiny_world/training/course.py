@@ -9,6 +9,7 @@ from typing import Generic, TypeVar, cast
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from diffusers_attnmask.ground.options import NotNegative, Seed, Share, Whole, options
 from tiny_world.training import checkpoint, parallel
 from tiny_world.training.batches import Phase
 from tiny_world.training.optimizer import ENDS, optimizers
@@ -17,16 +18,16 @@ from tiny_world.training.schedule import learning_rate
 Model = TypeVar("Model", bound=torch.nn.Module)
 
 
-@dataclass(frozen=True)
+@options
 class Course:
     """Steps in phases, and the learning rate at each of them."""
 
     phases: tuple[Phase, ...]
-    learning_rate: float
-    rests: tuple[int, ...] = ()  # steps by which the rate has come down before its last descent
-    weight_decay: float = 0.01
-    average: float = 0.997  # the moving average of the weights is what is sampled and shipped
-    seed: int = 0
+    learning_rate: NotNegative
+    rests: tuple[Whole, ...] = ()  # steps by which the rate has come down before its last descent
+    weight_decay: NotNegative = 0.01
+    average: Share = 0.997  # the moving average of the weights is what is sampled and shipped
+    seed: Seed = 0
 
     @property
     def steps(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from diffusers import DDIMScheduler
 from torch.nn.attention import sdpa_kernel
 from tqdm import trange
 
+from diffusers_attnmask.ground.options import Count, NotNegative, Positive, Seed, Share, Whole, options
 from tiny_world.training import checkpoint, parallel
 from tiny_world.training.batches import Batch, Batches, Phase
 from tiny_world.training.course import Course, Training
@@ -22,7 +22,7 @@ from tiny_world.training.model import Denoiser, load_weights, new_scheduler, new
 from tiny_world.training.text import learn_tokenizer, load_tokenizer, new_text_encoder, tokenize
 
 
-@dataclass(frozen=True)
+@options
 class DenoiserRecipe(Course):
     # What words mean is learnt at half size, where a sample costs a quarter; then the outlines at full size.
     phases: tuple[Phase, ...] = (
@@ -31,15 +31,15 @@ class DenoiserRecipe(Course):
         Phase(128, 1500, 32, lone=0.35),
         Phase(128, 2400, 32, lone=0.35),
     )
-    learning_rate: float = 1e-3
-    rests: tuple[int, ...] = (5100, 6600)
-    empty_captions: float = 0.1
-    hidden_endings: float = 0.5
-    noisiness: float = 2.0
-    legibility: float = 0.1  # weight of what the critic says beside the squared error
-    critic_steps: int = 1800
-    images: int = 24000
-    first_seed: int = 100_000
+    learning_rate: NotNegative = 1e-3
+    rests: tuple[Whole, ...] = (5100, 6600)
+    empty_captions: Share = 0.1
+    hidden_endings: Share = 0.5
+    noisiness: Positive = 2.0
+    legibility: NotNegative = 0.1  # weight of what the critic says beside the squared error
+    critic_steps: Whole = 1800
+    images: Count = 24000
+    first_seed: Seed = 100_000
 
 
 def train_denoiser(

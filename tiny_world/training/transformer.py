@@ -19,6 +19,7 @@ from diffusers import AutoencoderKL
 from torch.nn.attention import sdpa_kernel
 from tqdm import trange
 
+from diffusers_attnmask.ground.options import Count, NotNegative, Positive, Seed, Share, Whole, options
 from tiny_world.scene import SIZE
 from tiny_world.training import checkpoint, parallel
 from tiny_world.training.batches import Batch, Batches, Phase
@@ -40,19 +41,19 @@ from tiny_world.training.model import new_scheduler
 from tiny_world.training.text import tokenize
 
 
-@dataclass(frozen=True)
+@options
 class TransformerRecipe(Course):
     phases: tuple[Phase, ...] = (Phase(64, 2400, 64, lone=0.5), Phase(128, 1200, 16, lone=0.4))
-    learning_rate: float = 2e-3
-    empty_captions: float = 0.1
-    hidden_endings: float = 0.5
-    noisiness: float = 2.0
-    most_zeros: int = 512  # behind the words; their number's logarithm is drawn evenly
-    legibility: float = 0.1  # weight of what the critic says beside the squared error
-    legible_from: int = 2400  # step, so that the critic may be trained while the transformer learns its words
-    critic_steps: int = 1800
-    images: int = 24000
-    first_seed: int = 100_000
+    learning_rate: NotNegative = 2e-3
+    empty_captions: Share = 0.1
+    hidden_endings: Share = 0.5
+    noisiness: Positive = 2.0
+    most_zeros: Count = 512  # behind the words; their number's logarithm is drawn evenly
+    legibility: NotNegative = 0.1  # weight of what the critic says beside the squared error
+    legible_from: Whole = 2400  # step: before it the critic may be trained while words are learnt
+    critic_steps: Whole = 1800
+    images: Count = 24000
+    first_seed: Seed = 100_000
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
+from diffusers_attnmask.ground.options import Count, NotNegative, PositiveRange, Share, options
 from train_segmenter.data.base import IGNORE
 
 CROP_TRIES = 10  # as usual with the single-class limit: then the last crop is taken as it is
@@ -16,27 +17,21 @@ LUMA = np.array([0.299, 0.587, 0.114])
 TO_YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 
 
-@dataclass(frozen=True)
+@options
 class Augmentation:
     """Settings of the random transforms; the defaults are those common to the published trainings."""
 
-    crop: int | None = 512  # pixels, both sides; None keeps the image as it is
-    scale: tuple[float, float] = (0.5, 2.0)
-    flip: float = 0.5  # probability
-    largest_class: float = 0.75  # share of a crop that one class may hold (crops are drawn anew beyond it)
-    brightness: float = 0.125  # ± share of the range
-    contrast: float = 0.5  # ± factor
-    saturation: float = 0.5  # ± factor
-    hue: float = 0.1  # ± turns
-    colour: float = 0.5  # probability of each of the four
-    blur: float = 0.0  # greatest sigma in pixels
-    noise: float = 0.0  # greatest sigma as a share of the range
-
-    def __post_init__(self) -> None:
-        if self.crop is not None and self.crop < 1:
-            raise ValueError(f"crop is a number of pixels, not {self.crop}.")
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale is a pair low ≤ high of positive factors, not {self.scale}.")
+    crop: Count | None = 512  # pixels, both sides; None keeps the image as it is
+    scale: PositiveRange = (0.5, 2.0)
+    flip: Share = 0.5  # probability
+    largest_class: Share = 0.75  # share of a crop that one class may hold (crops are drawn anew beyond it)
+    brightness: NotNegative = 0.125  # ± share of the range
+    contrast: NotNegative = 0.5  # ± factor
+    saturation: NotNegative = 0.5  # ± factor
+    hue: NotNegative = 0.1  # ± turns
+    colour: Share = 0.5  # probability of each of the four
+    blur: NotNegative = 0.0  # greatest sigma in pixels
+    noise: NotNegative = 0.0  # greatest sigma as a share of the range
 
     def resized(self, factor: float) -> Augmentation:
         """The same views, of images whose sides are smaller or larger by a factor."""

@@ -19,6 +19,15 @@ from train_segmenter.commands.shared_options import (
 )
 
 
+def print_schema(asked: bool) -> None:
+    if asked:
+        from diffusers_attnmask.ground.options import json_schema
+        from train_segmenter.training.options import TrainingRecipe
+
+        typer.echo(json.dumps(json_schema(TrainingRecipe), indent=2))
+        raise typer.Exit
+
+
 def train(
     data: Annotated[list[str], typer.Option(help=f"{DATA_HELP}; repeated: a mixture")],
     out: Annotated[Path, typer.Option(help="folder of the model, its checkpoints and curves")],
@@ -93,6 +102,15 @@ def train(
     export: Annotated[str | None, typer.Option(help="also write the model as pt2 or onnx")] = None,
     cpu: CpuOption = False,
     as_json: JsonOption = False,
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema",
+            callback=print_schema,
+            is_eager=True,
+            help="print the JSON schema of recipes, and exit",
+        ),
+    ] = False,
 ) -> None:
     """Train a segmenter on generated or real pairs."""
     from diffusers_attnmask.ground.options import as_flags

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
 from diffusers_attnmask.ground.class_tables import class_table
+from diffusers_attnmask.ground.options import options
 from train_segmenter.data.base import IGNORE, Sample, Source
 
 Others = Literal["error", "background", "ignore"]
 CITYSCAPES_GROUPS = class_table("cityscapes-human-vehicle").groups  # those that DiffuMask (ICCV 2023) judges
 
 
-@dataclass(frozen=True)
+@options
 class ClassMap:
     """Target names by id, the source names that a target gathers, and the fate of the other source classes.
 
@@ -28,8 +29,6 @@ class ClassMap:
     others: Others = "error"
 
     def __post_init__(self) -> None:
-        if self.others not in get_args(Others):
-            raise ValueError(f"others is one of {', '.join(get_args(Others))}, not {self.others!r}.")
         if len(set(self.class_names)) != len(self.class_names):
             raise ValueError(f"A class is named twice: {', '.join(self.class_names)}.")
         if unknown := set(self.groups) - set(self.class_names):

@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from diffusers_attnmask.ground.options import Count, Fault, OptionsError, Positive, options
 from train_segmenter.augmentation.transforms import to_tensor
 from train_segmenter.data.base import IGNORE
 from train_segmenter.models.base import Segmenter
 
 
-@dataclass(frozen=True)
+@options
 class Inference:
     """How a prediction is made; probabilities of windows, scales and mirrored copies are averaged."""
 
-    window: int | None = None  # pixels of a square window; None for the whole image
-    stride: int | None = None  # pixels between windows; two thirds of the window by default
-    scales: tuple[float, ...] = (1.0,)
+    window: Count | None = None  # pixels of a square window; None for the whole image
+    stride: Count | None = None  # pixels between windows; two thirds of the window by default
+    scales: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0,)
     flip: bool = False
 
     def __post_init__(self) -> None:
-        if self.window is not None and self.window < 1:
-            raise ValueError(f"window is a number of pixels, not {self.window}.")
-        if self.stride is not None and not 0 < self.stride <= (self.window or 0):
-            raise ValueError(
-                f"stride is at least 1 and at most the window ({self.window}), not {self.stride}."
-            )
-        if not self.scales or min(self.scales) <= 0:
-            raise ValueError(f"scales are positive factors, not {self.scales}.")
+        if self.stride is not None and self.stride > (self.window or 0):
+            window = "the window's side" if self.window is None else f"window, {self.window}"
+            raise OptionsError([Fault("stride", f" must be at most {window}, not {self.stride}")])
 
     @property
     def plain(self) -> bool:
         """Whether an image is looked at once, as it is."""
-        return self.window is None and tuple(self.scales) == (1.0,) and not self.flip
+        return self.window is None and self.scales == (1.0,) and not self.flip
 
     def mask(self, model: Segmenter, image: np.ndarray, confidence: float = 0.0) -> np.ndarray:
         """Class ids uint8 (H, W) of an image uint8 (H, W, 3), 255 where less probable than `confidence`."""

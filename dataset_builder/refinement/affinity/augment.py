@@ -1,28 +1,27 @@
 """Random views of an image and its labels for training AffinityNet, as functions of a generator."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from dataset_builder.refinement.affinity.loss import IGNORED
+from diffusers_attnmask.ground.options import Count, Share, options
 
 # ImageNet's statistics, which pretrained backbones expect.
 MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 GREY = torch.tensor([0.299, 0.587, 0.114])
 
 
-@dataclass(frozen=True)
+@options
 class ViewOptions:
     """Ahn & Kwak's: a random crop, a flip, and colours changed by up to these shares."""
 
-    crop: int = 448
+    crop: Count = 448
     flip: bool = True
-    brightness: float = 0.3
-    contrast: float = 0.3
-    saturation: float = 0.3
-    hue: float = 0.1
+    brightness: Share = 0.3
+    contrast: Share = 0.3
+    saturation: Share = 0.3
+    hue: Share = 0.1
 
 
 def normalised(image: Tensor) -> Tensor:

@@ -1,24 +1,27 @@
 """AffinityNet: features whose distances are affinities (Ahn & Kwak 2018), over a backbone of choice."""
 
 import warnings
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import elu, instance_norm, interpolate
 
+from diffusers_attnmask.ground.options import Count, options
 
-@dataclass(frozen=True)
+
+@options
 class AffinityNetOptions:
     """`backbone` is "small" (a few convolutions), "timm:NAME", or "features": none, where a tensor such as
     the diffusion model's own decoder features is the input. `in_channels` is 3 for images. `widths` are those
     of the 1x1 convolutions from the backbone's depths, `out_channels` that of the last one."""
 
     backbone: str = "small"
-    in_channels: int = 3
-    stride: int = 8
-    widths: tuple[int, ...] = (64, 128, 256)
-    out_channels: int = 448
+    in_channels: Count = 3
+    stride: Count = 8
+    widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (64, 128, 256)
+    out_channels: Count = 448
     pretrained: bool = False
 
 

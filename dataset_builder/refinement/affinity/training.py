@@ -26,6 +26,7 @@ from dataset_builder.refinement.affinity.augment import ViewOptions, random_view
 from dataset_builder.refinement.affinity.loss import affinity_loss
 from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
 from diffusers_attnmask.ground.atomic_files import replacing, write_text
+from diffusers_attnmask.ground.options import Count, NotNegative, Positive, Seed, Share, options, read_options
 
 MODEL, OPTIONS = "model.safetensors", "affinity_net.json"
 STATE = "training.safetensors"
@@ -40,21 +41,21 @@ class AffinityExample:
     labels: Tensor
 
 
-@dataclass(frozen=True)
+@options
 class AffinityTraining:
     """Ahn & Kwak's settings."""
 
-    epochs: int = 8
-    batch_size: int = 8
-    learning_rate: float = 0.01
-    new_layers_factor: float = 10.0
-    weight_decay: float = 5e-4
-    momentum: float = 0.9
-    power: float = 0.9
-    radius: float = 5
+    epochs: Count = 8
+    batch_size: Count = 8
+    learning_rate: Positive = 0.01
+    new_layers_factor: NotNegative = 10.0
+    weight_decay: NotNegative = 5e-4
+    momentum: Share = 0.9
+    power: NotNegative = 0.9
+    radius: Positive = 5
     view: ViewOptions = field(default_factory=ViewOptions)
-    seed: int = 0
-    save_every: int = 200
+    seed: Seed = 0
+    save_every: Count = 200
 
 
 def train_affinity_net(
@@ -110,8 +111,7 @@ def load_affinity_net(folder: Path) -> AffinityNet:
     if not (folder / MODEL).exists():
         raise FileNotFoundError(f"{folder} holds no AffinityNet: there is no {MODEL}")
     values = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
-    values |= {"widths": tuple(values["widths"]), "pretrained": False}
-    net = AffinityNet(AffinityNetOptions(**values))
+    net = AffinityNet(read_options(AffinityNetOptions, values | {"pretrained": False}, str(folder / OPTIONS)))
     net.load_state_dict(load_file(folder / MODEL))
     return net.eval()
 

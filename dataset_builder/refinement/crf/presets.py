@@ -1,35 +1,31 @@
 """The publications' CRF settings, and CRFs over label maps."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from dataset_builder.refinement.crf.dense import candidate_groups, checked_image, crf_builder
+from diffusers_attnmask.ground.options import Count, NotNegative, Positive, options
 
 PUBLISHED_SIDE = 512  # pixels: standard deviations in pixels are those of a 512 x 512 image
 
 
-@dataclass(frozen=True)
+@options
 class CRFOptions:
     """`gaussian` and `bilateral` as in `dense_crf`; how sure it is of a given label; over how many labels the
     remaining probability is spread (the publications' 21 of VOC, whichever are present)."""
 
-    gaussian: tuple[float, float] = (3, 3.0)
-    bilateral: tuple[float, float, float] = (80, 13, 10.0)
-    gt_prob: float = 0.5
-    vocabulary: int = 21
-    iterations: int = 10
-    backend: str = "torch"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.gt_prob < 1 or self.vocabulary < 2:
-            raise ValueError(
-                f"gt_prob={self.gt_prob}, vocabulary={self.vocabulary}: give a probability between 0 and 1, "
-                "and at least 2 labels"
-            )
+    gaussian: tuple[Positive, NotNegative] = (3, 3.0)
+    bilateral: tuple[Positive, Positive, NotNegative] = (80, 13, 10.0)
+    gt_prob: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    vocabulary: Annotated[int, Field(ge=2)] = 21
+    iterations: Count = 10
+    backend: Literal["torch", "pydensecrf"] = "torch"
 
     def scaled_to(self, height: int, width: int) -> "CRFOptions":
         """The same reach relative to an image of another size."""

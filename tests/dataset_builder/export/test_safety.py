@@ -134,11 +134,11 @@ def test_an_export_that_was_stopped_leaves_nothing_in_the_next(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "options", "complaint"),
     [
-        ("data", {"to": "yolo"}, "format 'yolo' is unknown: use one of voc, cityscapes"),
+        ("data", {"to": "yolo"}, "to must be 'voc', 'cityscapes'"),
         ("yolo:data", {"to": "voc"}, "unknown format"),
         ("voc:none", {"to": "dataset"}, "there is no folder 'none'"),
         ("DATA", {"to": "voc", "vocabulary": "coco"}, "vocabulary 'coco' has the classes background, person"),
-        ("DATA", {"to": "voc", "val_share": 2}, "between 0 and 1"),
+        ("DATA", {"to": "voc", "val_share": 2}, "val_share must be below 1, not 2"),
         ("DATA", {"to": "voc", "split": "test"}, "test"),
         ("voc:DATA", {"to": "dataset"}, "has none of the splits train, val"),
     ],

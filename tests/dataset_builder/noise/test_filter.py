@@ -75,7 +75,7 @@ def test_coverage_is_the_share_of_all_pixels():
     mask[:2] = 3
     mask[9] = 255
     assert class_coverage(mask) == {3: 0.2}
-    with pytest.raises(ValueError, match=r"coverage bounds 0\.6 to 0\.5"):
+    with pytest.raises(ValueError, match=r"^low must be at most high, 0\.5, not 0\.6"):
         CoverageBounds(0.6, 0.5)
 
 
@@ -123,7 +123,7 @@ def test_the_table_says_of_every_pair_what_went_and_why():
     ("options", "message"),
     [
         ({"thresholds": {"cat": 0.5}}, "under the name 'default'"),
-        ({"keep_fraction": 0}, "keep_fraction=0"),
+        ({"keep_fraction": 0}, "keep_fraction must be above 0, not 0"),
     ],
 )
 def test_bad_options_are_refused(options, message):

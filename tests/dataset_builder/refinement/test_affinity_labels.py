@@ -31,7 +31,9 @@ def test_a_table_of_ones_own_replaces_them(tmp_path):
     assert class_thresholds("person", table).threshold == (0.2, 0.3)
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(f"defaults: {defaults}\nclasses: {{cat: {{foregruond: 0.5}}}}")
-    with pytest.raises(ValueError, match=r"cat has .*foregruond"):
+    with pytest.raises(
+        ValueError, match=r"wrong\.yaml: classes\.cat has no option foregruond: did you mean foreground"
+    ):
         class_thresholds("cat", wrong)
 
 

@@ -154,7 +154,7 @@ def test_the_presets_are_the_published_ones_and_scale_with_the_image():
     assert (AFFINITY_LABELS.iterations, FINAL.iterations) == (10, 10)
     assert FINAL.scaled_to(512, 512) == FINAL
     assert FINAL.scaled_to(128, 128).bilateral == (20, 13, 10.0)
-    with pytest.raises(ValueError, match=r"gt_prob=1\.0"):
+    with pytest.raises(ValueError, match=r"gt_prob must be below 1, not 1\.0"):
         CRFOptions(gt_prob=1.0)
 
 

@@ -224,15 +224,15 @@ def test_a_training_without_it_sees_the_pairs_as_before():
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        ({"blur": 2}, "blur is a probability"),
-        ({"grids": ((0, 2),)}, "at least 1x1, not 0x2"),
-        ({"grids": ()}, "at least one grid"),
-        ({"occluded": "grey"}, "one of ignore, keep, background, not 'grey'"),
-        ({"distortion": 1.5}, "distortion is between"),
-        ({"piece_share": (0.5, 0.1)}, "piece_share"),
-        ({"turn": -0.1}, "turn is a probability"),
-        ({"angle": 270}, "angle is from 0 to 180 degrees, not 270"),
-        ({"zoom": (1.2, 0.8)}, "zoom is a range"),
+        ({"blur": 2}, "blur must be at most 1, not 2"),
+        ({"grids": ((0, 2),)}, r"grids\[0\]\[0\] must be at least 1, not 0"),
+        ({"grids": ()}, "grids must not be empty"),
+        ({"occluded": "grey"}, "occluded must be 'ignore', 'keep' or 'background', not 'grey'"),
+        ({"distortion": 1.5}, "distortion must be below 1, not 1.5"),
+        ({"piece_share": (0.5, 0.1)}, r"piece_share: \[0\.5, 0\.1\] must go from low to high"),
+        ({"turn": -0.1}, "turn must be at least 0, not -0.1"),
+        ({"angle": 270}, "angle must be at most 180, not 270"),
+        ({"zoom": (1.2, 0.8)}, r"zoom: \[1\.2, 0\.8\] must go from low to high"),
     ],
 )
 def test_a_wrong_option_is_named(values, complaint):

@@ -7,6 +7,7 @@ import json
 import pytest
 import yaml
 
+from diffusers_attnmask.ground.options import read_options
 from tests.train_segmenter.shapes import SMALL_MODEL, SMALL_SIZES, write_folder
 from train_segmenter.augmentation.options import PUBLISHED_GRIDS, AugmentOptions
 from train_segmenter.commands.train import train
@@ -24,18 +25,19 @@ from train_segmenter.training.options import TrainOptions
     ],
 )
 def test_a_recipe_says_whether_and_how(value, options):
-    assert TrainOptions.from_dict(yaml.safe_load(f"augment: {value}")).augment == options
+    assert read_options(TrainOptions, yaml.safe_load(f"augment: {value}"), "training").augment == options
 
 
 def test_a_misspelt_setting_is_named():
-    with pytest.raises(ValueError, match="Unknown augment options: splices"):
-        TrainOptions.from_dict({"augment": {"splices": 1}})
+    with pytest.raises(ValueError, match="augment has no option splices: did you mean splice"):
+        read_options(TrainOptions, {"augment": {"splices": 1}}, "training")
 
 
 def test_images_that_are_augmented_do_not_come_again():
     still = {"crop": None, "scale": [1, 1], "colour": 0}
-    assert TrainOptions.from_dict({"augmentation": still}).repeats
-    assert not TrainOptions.from_dict({"augmentation": still, "augment": True}).repeats
+    assert read_options(TrainOptions, {"augmentation": still}, "training").repeats
+    augmented = {"augmentation": still, "augment": True}
+    assert not read_options(TrainOptions, augmented, "training").repeats
 
 
 @pytest.mark.parametrize(("in_recipe", "splice"), [(None, AugmentOptions.splice), ({"splice": 0.1}, 0.1)])

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from diffusers_attnmask.bundled import bundled_model
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.options import read_options
 from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline
 from diffusers_attnmask.seg_diffusion.sampling import MaskSampling
 from diffusers_attnmask.words.classes import BACKGROUND
@@ -75,7 +76,7 @@ class SegDiffusionSegmenter(Segmenter):
                 "seg-diffusion begins from the weights of a text-to-image model: leave pretrained='none' out "
                 "and name one as seg-diffusion:CHECKPOINT where it is not the bundled one."
             )
-        chosen = SegDiffusionOptions.from_dict(options)
+        chosen = read_options(SegDiffusionOptions, options, "model_options")
         checkpoint = name or bundled_model()
         with within_reach(checkpoint, "model"):
             pipe = SegDiffusionPipeline.from_text_to_image(
@@ -96,7 +97,7 @@ class SegDiffusionSegmenter(Segmenter):
         known = tuple((pipe.config.id2label or {}).values())
         saved = folder / OPTIONS_FILE
         options = (
-            SegDiffusionOptions.from_dict(json.loads(saved.read_text(encoding="utf-8")))
+            read_options(SegDiffusionOptions, json.loads(saved.read_text(encoding="utf-8")), str(saved))
             if saved.is_file()
             else _options_of(pipe)
         )
