@@ -27,6 +27,8 @@ from diffusers_attnmask.ground.options import (
 from diffusers_attnmask.ground.yaml_files import read_yaml
 
 MISSING = object()
+# A pair's index and its attempt make the 32 bits of an image's seed: `image_seed` in building/layout.py.
+MOST_PAIRS, MOST_ATTEMPTS = 2**28, 2**4
 
 
 @options
@@ -44,7 +46,7 @@ class SamplingOptions:
     scheduler: str | None = None
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     safety_checker: bool = True
-    attempts: Count = 2
+    attempts: Annotated[int, Checked(ge=1, le=MOST_ATTEMPTS)] = 2
     threads: Count | None = None
 
 
@@ -95,7 +97,7 @@ class Recipe:
     """
 
     vocabulary: Annotated[str | Mapping[str, Any], AfterValidator(checked_vocabulary)]
-    pairs: Count = 1000
+    pairs: Annotated[int, Checked(ge=1, le=MOST_PAIRS)] = 1000
     shard_size: Count = 256
     seed: Seed = 0
     model: str = "bundled"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from dataset_builder.prompts import PromptItem, PromptPlan
-from dataset_builder.recipe import Recipe
+from dataset_builder.prompts.draws import shuffled
+from dataset_builder.recipe import MOST_ATTEMPTS, MOST_PAIRS, Recipe
 
 SPLIT = "train"
 
@@ -35,6 +34,11 @@ def pair_id(index: int) -> str:
 
 
 def image_seed(seed: int, index: int, attempt: int) -> int:
-    """The seed of an image's generator: 63 bits, since shorter ones would meet in large datasets."""
-    (state,) = np.random.SeedSequence([seed, index, attempt]).generate_state(1, np.uint64)
-    return int(state >> np.uint64(1))
+    """The seed of an image's generator, 32 bits: all that PyTorch's generators on the CPU take of a seed.
+
+    Index and attempt make a number of 32 bits, and a permutation of these numbers, another one for each
+    dataset's seed, makes a seed of it. So no two images of a dataset begin with the same noise.
+    """
+    if not (0 <= index < MOST_PAIRS and 0 <= attempt < MOST_ATTEMPTS):
+        raise ValueError(f"pair {index}, attempt {attempt}: there are seeds for {MOST_PAIRS} pairs at most")
+    return shuffled(attempt * MOST_PAIRS + index, MOST_PAIRS * MOST_ATTEMPTS, seed, "noise")

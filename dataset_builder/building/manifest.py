@@ -17,6 +17,7 @@ from dataset_builder.recipe import Recipe, differences, digest
 from diffusers_attnmask.ground.atomic_files import write_text
 
 FILE_NAME = "manifest.json"
+VERSION = 2  # of what a recipe makes: 1 gave images seeds of 63 bits
 SOFTWARE = ("diffusers-attnmask", "diffusers", "torch", "pillow", "pyarrow")
 SAMPLED_BYTES = 1 << 20  # of each end of a weight file: enough to tell two trainings apart
 
@@ -30,11 +31,12 @@ class Manifest:
     tally: Tally | None = None
     prompts: Mapping[str, Any] = field(default_factory=dict)
     incidents: Counter[str] = field(default_factory=Counter)
+    version: int = VERSION
 
     @property
     def identity(self) -> str:
-        """What the shards are bound to: recipe and inputs."""
-        return digest({"recipe": self.recipe, "inputs": self.inputs})
+        """What the shards are bound to: recipe, inputs and version."""
+        return digest({"recipe": self.recipe, "inputs": self.inputs, "version": self.version})
 
     @property
     def complete(self) -> bool:
@@ -42,6 +44,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         content = {
+            "version": self.version,
             "build": self.identity,
             "complete": self.complete,
             "tally": self.tally.to_dict() if self.tally else None,
@@ -62,7 +65,12 @@ class Manifest:
             content = json.loads(file.read_text(encoding="utf-8"))
             tally = Tally.from_dict(content["tally"]) if content["tally"] else None
             return cls(
-                content["recipe"], content["inputs"], tally, content["prompts"], Counter(content["incidents"])
+                content["recipe"],
+                content["inputs"],
+                tally,
+                content["prompts"],
+                Counter(content["incidents"]),
+                content.get("version", 1),
             )
         except (ValueError, KeyError, TypeError) as mistake:
             raise ValueError(f"{file} is not the manifest of a build: {mistake}") from mistake
@@ -78,6 +86,11 @@ def begin(folder: Path, recipe: Recipe, inputs: Mapping[str, Any]) -> Manifest:
             raise FileExistsError(f"{folder} holds data of something else: choose another --out")
         manifest.write(folder)
         return manifest
+    if before.version != VERSION:
+        raise ValueError(
+            f"{folder} was begun by {'an earlier' if before.version < VERSION else 'a later'} release, whose "
+            "images have other seeds: complete it with that release, or take another --out"
+        )
     changed = differences(
         {**before.recipe, "inputs": before.inputs}, {**manifest.recipe, "inputs": manifest.inputs}
     )

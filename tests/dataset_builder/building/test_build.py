@@ -104,6 +104,16 @@ def test_a_changed_recipe_over_an_old_folder_is_refused_with_the_keys_named(reci
     assert contents(tmp_path) == before
 
 
+def test_a_folder_of_an_earlier_release_is_refused_with_a_remedy(recipe, tmp_path):
+    built(recipe, tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    del manifest["version"]  # which the first release did not write
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="by an earlier release, whose images have other seeds: complete it"):
+        built(recipe, tmp_path)
+    assert Manifest.read(tmp_path).version == 1
+
+
 def test_a_changed_vocabulary_file_is_refused(recipe, tmp_path):
     words = tmp_path / "pets.yaml"
     words.write_text("classes: [cat, dog]\n")
@@ -161,7 +171,7 @@ def test_a_refused_prompt_is_skipped_and_not_tried_with_another_seed(recipe, tmp
 
 
 def test_a_pair_whose_mask_is_empty_is_skipped(recipe, tmp_path):
-    manifest = built(recipe, tmp_path, PaintedSampler(empty=0.5))
+    manifest = built(recipe, tmp_path, PaintedSampler(empty=0.3))
     assert manifest.tally.skipped["mask empty"] > 0
     assert manifest.tally.pairs + manifest.tally.skipped["mask empty"] == 22
 
