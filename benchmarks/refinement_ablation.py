@@ -57,6 +57,7 @@ from dataset_builder.refinement.threshold import label_map, matching_threshold, 
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.ground.atomic_files import replacing
+from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
 from tiny_world import CLASSES
 from tiny_world.judge import judge
 from tiny_world.oracle import MODEL, SHAPE, Renders
@@ -178,7 +179,7 @@ def refinements(
     unfilled = replace(sized, fill=False)
     small = AffinityNetOptions(stride=STRIDE, widths=(32, 64, 64), out_channels=64)
     labels = timed("labels", pairs, lambda pair: confident_labels(pair.image, pair.maps, pair.names, options))
-    known = np.mean([(own != 255).float().mean().item() for own in labels.labels])
+    known = np.mean([(own != IGNORE_ID).float().mean().item() for own in labels.labels])
     print(f"confident labels: {known:.1%} of the pixels, {labels.seconds:.3f} s a pair")
 
     net = trained(small, [pair.image for pair in pairs], labels.labels, cache / "affinity-small", epochs)
@@ -257,7 +258,9 @@ def crf_alone(labels: Sequence[Tensor], options: RefineOptions) -> Callable[[Pai
 
     def mask(pair: Pair) -> Tensor:
         own = next(waiting)
-        sharp = crf_labels(pair.image, own.masked_fill(own == 255, 0)[None], options.final_crf)[0]
+        sharp = crf_labels(
+            pair.image, own.masked_fill(own == IGNORE_ID, BACKGROUND_ID)[None], options.final_crf
+        )[0]
         return clean_components(sharp, options.final_box_area, options.fill)
 
     return mask

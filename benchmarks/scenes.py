@@ -8,10 +8,10 @@ from itertools import islice
 
 import numpy as np
 
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from tiny_world import render
 from tiny_world.oracle import CLASS_NAMES, Renders
 from tiny_world.rendered_pairs import SPLIT_SEEDS
-from train_segmenter.data.base import IGNORE
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def as_source(chosen: Sequence[Scene]) -> Renders:
 
 def world_ids(classes: Sequence[str]) -> np.ndarray:
     """(256,): the world's id of every id in a mask of these classes; 255 where there is none."""
-    ids = np.full(256, IGNORE, np.uint8)
+    ids = np.full(256, IGNORE_ID, np.uint8)
     ids[: len(classes) + 1] = [0, *(CLASS_NAMES.index(name) for name in classes)]
     return ids
 

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from dataset_builder.dataset_folder import write_labels
 from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
 
 SHARD_SIZE = 256
 
@@ -51,9 +52,9 @@ def mask_ids(features: datasets.Features, classes: Sequence[int]) -> np.ndarray:
 
     In a dataset without a background, as Cityscapes is one, what belongs to no class is 255.
     """
-    table = np.full(256, 255, np.uint8)
-    if mask_names(features)[0] == "background":
-        table[0] = 0
+    table = np.full(256, IGNORE_ID, np.uint8)
+    if mask_names(features)[0] == BACKGROUND:
+        table[BACKGROUND_ID] = BACKGROUND_ID
     table[1 : len(classes) + 1] = classes
     return table
 

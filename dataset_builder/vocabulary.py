@@ -16,6 +16,7 @@ from pydantic import AfterValidator
 from pydantic import Field as Checked
 
 from diffusers_attnmask.ground.class_tables import class_table
+from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
 from diffusers_attnmask.ground.options import (
     Fault,
     OptionsError,
@@ -28,11 +29,10 @@ from diffusers_attnmask.ground.options import (
 )
 from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour, colour_of
 from diffusers_attnmask.ground.yaml_files import read_yaml
-from diffusers_attnmask.words.classes import BACKGROUND, class_specs
+from diffusers_attnmask.words.classes import class_specs
 
 FOLDER = Path(__file__).with_name("vocabularies")
 LISTS = FOLDER / "lists"  # one entry a line; an empty line is the empty scene
-IGNORE = 255
 PUBLISHED_TEMPLATE = "Photo of {objects}"  # DiffuMask (ICCV 2023)
 
 
@@ -89,7 +89,7 @@ class Vocabulary:
 
     name: str
     classes: tuple[VocabularyClass, ...]
-    ignore_index: Annotated[int, Checked(ge=0, le=255)] = IGNORE
+    ignore_index: Annotated[int, Checked(ge=0, le=255)] = IGNORE_ID
     background: bool = True
     templates: Annotated[tuple[Template, ...], Shorthand(spelled_words, str | list[str])] = (
         PUBLISHED_TEMPLATE,
@@ -115,7 +115,7 @@ class Vocabulary:
     @property
     def unlabelled_id(self) -> int:
         """The id of a pixel that shows none of the classes."""
-        return 0 if self.background else self.ignore_index
+        return BACKGROUND_ID if self.background else self.ignore_index
 
     @property
     def palette(self) -> tuple[Colour, ...]:
@@ -135,7 +135,7 @@ class Vocabulary:
     def mask_table(self, names: Sequence[str]) -> np.ndarray:
         """Lookup uint8 (256,) from a sampled mask (0 background, i + 1 = names[i]) to these ids."""
         table = np.full(256, self.ignore_index, np.uint8)
-        table[0] = self.unlabelled_id
+        table[BACKGROUND_ID] = self.unlabelled_id
         table[1 : len(names) + 1] = [self[name].id for name in names]
         return table
 

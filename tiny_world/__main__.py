@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from diffusers_attnmask.ground.drawing import contact_sheet, overlay
+from diffusers_attnmask.ground.ids import BACKGROUND
 from tiny_world.rendered_pairs import SPLIT_SEEDS
 from tiny_world.renderer import render
 from tiny_world.scene import CLASSES
@@ -19,7 +20,7 @@ def sheet(count: int, split: str) -> Image.Image:
     pictures, captions = [], []
     for seed in SPLIT_SEEDS[split][:count]:
         image, mask, caption, _ = render(seed)
-        masked = overlay(Image.fromarray(image), mask, ("background", *CLASSES), alpha=0.75, legend=False)
+        masked = overlay(Image.fromarray(image), mask, (BACKGROUND, *CLASSES), alpha=0.75, legend=False)
         pictures.append(Image.fromarray(np.vstack([image, np.asarray(masked)])))
         captions.append(caption)
     return contact_sheet(pictures, columns=6, captions=captions)

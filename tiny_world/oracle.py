@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from diffusers_attnmask.ground.ids import BACKGROUND
 from tiny_world.rendered_pairs import SPLIT_SEEDS
 from tiny_world.renderer import render
 from tiny_world.scene import CLASSES, SIZE
@@ -25,7 +26,7 @@ from train_segmenter.models import Segmenter, create, load
 from train_segmenter.training.loop import trained_model
 from train_segmenter.training.options import TrainOptions
 
-CLASS_NAMES = ("background", *CLASSES)
+CLASS_NAMES = (BACKGROUND, *CLASSES)
 MODEL = "smp:unet:tu-resnet10t"
 SHAPE = {"encoder_depth": 4, "decoder_channels": (64, 32, 16, 16)}
 FIRST_SEED = 500_000_000  # of the training split, far from the bundled model's training images

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import datasets
 from PIL import Image
 
+from diffusers_attnmask.ground.ids import BACKGROUND
 from tiny_world.renderer import render
 from tiny_world.scene import CLASSES
 
@@ -34,7 +35,7 @@ def dataset(n: int, split: str = "train", start: int = 0) -> datasets.Dataset:
         raise ValueError(f"n={n} pairs from {start} on: a split holds 1 to {len(SPLIT_SEEDS[split]):,} pairs")
     return datasets.Dataset.from_generator(
         _pairs,
-        features=pair_features(("background", *CLASSES)),
+        features=pair_features((BACKGROUND, *CLASSES)),
         gen_kwargs={"seeds": list(seeds), "split": split},
         split=split,
         keep_in_memory=False,

@@ -13,6 +13,7 @@ from PIL import Image
 
 from dataset_builder.dataset_copies import encoded
 from diffusers_attnmask.ground.columns import MAPS
+from diffusers_attnmask.ground.ids import BACKGROUND
 from train_segmenter.augmentation.chain import Example, PairAugmentation
 from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.data.base import Sample
@@ -88,7 +89,7 @@ class AugmentedRows:
         """The labels of the classes that the mask still shows."""
         names = self.source.dataset.features["classes"].feature.names
         shown = (self.source.class_names[i] for i in np.unique(mask) if i < len(self.source.class_names))
-        return [names.index(name) for name in shown if name in names and name != "background"]
+        return [names.index(name) for name in shown if name in names and name != BACKGROUND]
 
 
 def as_png(pixels: np.ndarray) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from dataset_builder.building.sampler import Sampled
 from dataset_builder.recipe import Recipe, Refinement
 from dataset_builder.vocabulary import Vocabulary
 from diffusers_attnmask.ground.columns import MAPS
-
-UNCERTAIN = 255
+from diffusers_attnmask.ground.ids import IGNORE_ID
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def contrast(heatmaps: np.ndarray, mask: np.ndarray) -> float:
     differences = []
     for index, heatmap in enumerate(heatmaps):
         inside = mask == index + 1
-        outside = ~inside & (mask != UNCERTAIN)
+        outside = ~inside & (mask != IGNORE_ID)
         if inside.any():
             around = heatmap[outside].mean(dtype=np.float64) if outside.any() else 0.0
             differences.append(heatmap[inside].mean(dtype=np.float64) - around)

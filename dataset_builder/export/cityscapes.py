@@ -10,7 +10,8 @@ from PIL import Image
 
 from dataset_builder.export.encoding import as_kind, write_bytes, write_mask
 from dataset_builder.export.files import common_name, existing, file_pairs, own_name
-from dataset_builder.export.pair_set import IGNORE, PairSet
+from dataset_builder.export.pair_set import PairSet
+from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.palette import Colour
 from train_segmenter.data.cityscapes import cityscapes
 from train_segmenter.data.tables import cityscapes_labels, cityscapes_names, lookup
@@ -48,13 +49,13 @@ def tables(class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Lookups uint8 (256,) from mask ids to label ids and to train ids."""
     official = {name: (label, train) for label, (name, train) in cityscapes_labels().items()}
     known = {name: official[name] for name in cityscapes_names()}
-    if foreign := [name for name in class_names if name not in known and name != "background"]:
+    if foreign := [name for name in class_names if name not in known and name != BACKGROUND]:
         raise ValueError(
             f"Cityscapes has no class {', '.join(foreign)}; it has {', '.join(known)}. Export as "
             "voc, coco or folder, which hold any classes"
         )
-    own = {number: known.get(name, (UNLABELED, IGNORE)) for number, name in enumerate(class_names)}
-    labels = lookup({number: label for number, (label, _) in own.items()} | {IGNORE: UNLABELED}, UNLABELED)
+    own = {number: known.get(name, (UNLABELED, IGNORE_ID)) for number, name in enumerate(class_names)}
+    labels = lookup({number: label for number, (label, _) in own.items()} | {IGNORE_ID: UNLABELED}, UNLABELED)
     return labels, lookup({number: train for number, (_, train) in own.items()})
 
 

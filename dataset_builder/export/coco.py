@@ -18,15 +18,15 @@ from scipy import ndimage
 
 from dataset_builder.export.encoding import picture_suffix, write_bytes
 from dataset_builder.export.files import common_name, existing, own_name
-from dataset_builder.export.pair_set import IGNORE, NamedPair, Pairs, PairSet
+from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
 from dataset_builder.export.safety import check_sizes, inside, opened
 from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.palette import Colour
 from train_segmenter.data.tables import coco_categories, coco_names
 
 SPLITS = ("train", "val", "test", "train2017", "val2017")
-BACKGROUND_ID = 183  # "other" in COCO's stuff annotations
-VOID = 0
+BACKGROUND_CATEGORY = 183  # "other" in COCO's stuff annotations
 TOUCHING = np.ones((3, 3), bool)  # regions also hang together over corners
 
 
@@ -47,11 +47,11 @@ def write_coco(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
             picture.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(as_colours(segments)).save(picture)
             panoptic.append({"image_id": number, "file_name": picture.name, "segments_info": infos})
-            things = [info for info in infos if info["category_id"] != ids.get("background")]
+            things = [info for info in infos if info["category_id"] != ids.get(BACKGROUND)]
             first = len(instances) + 1
             instances += [instance(segments, info, number, first + i) for i, info in enumerate(things)]
         categories = [
-            {"id": ids[name], "name": name, "supercategory": "", "isthing": int(name != "background")}
+            {"id": ids[name], "name": name, "supercategory": "", "isthing": int(name != BACKGROUND)}
             | {"color": list(palette[index])}
             for index, name in enumerate(pairs.class_names)
         ]
@@ -70,10 +70,10 @@ def category_ids(class_names: Sequence[str]) -> dict[str, int]:
     if tuple(class_names) == coco_names():
         ids = {name: category for category, name in coco_categories().items()}
     else:
-        first = int(class_names[0] != "background")  # 0 is void
-        ids = {name: number + first for number, name in enumerate(class_names) if name != "background"}
-    if class_names[0] == "background":
-        ids["background"] = max(BACKGROUND_ID, max(ids.values(), default=0) + 1)
+        first = int(class_names[0] != BACKGROUND)  # 0 is void
+        ids = {name: number + first for number, name in enumerate(class_names) if name != BACKGROUND}
+    if class_names[0] == BACKGROUND:
+        ids[BACKGROUND] = max(BACKGROUND_CATEGORY, max(ids.values(), default=0) + 1)
     return ids
 
 
@@ -84,12 +84,12 @@ def panoptic_segments(mask: np.ndarray, ids: Mapping[str, int]) -> tuple[np.ndar
     infos: list[dict[str, Any]] = []
     for value in np.unique(mask):
         if int(value) not in by_mask:
-            if value != IGNORE:
+            if value != IGNORE_ID:
                 raise ValueError(f"the mask holds id {value}; the classes are 0 to {len(by_mask) - 1}")
             continue
         category = by_mask[int(value)]
         region = mask == value
-        background = category == ids.get("background")
+        background = category == ids.get(BACKGROUND)
         parts, count = (region.astype(np.int32), 1) if background else ndimage.label(region, TOUCHING)
         segments[region] = parts[region] + len(infos)
         for (rows, columns), own in zip(ndimage.find_objects(parts), range(1, count + 1), strict=True):
@@ -103,7 +103,7 @@ def panoptic_segments(mask: np.ndarray, ids: Mapping[str, int]) -> tuple[np.ndar
 
 def mask_categories(ids: Mapping[str, int]) -> dict[int, int]:
     """Category ids by mask id: the background first, then the others in their order."""
-    names = sorted(ids, key=lambda name: name != "background")  # stable
+    names = sorted(ids, key=lambda name: name != BACKGROUND)  # stable
     return {number: ids[name] for number, name in enumerate(names)}
 
 
@@ -145,9 +145,9 @@ def read_coco(root: Path, split: str | None = None) -> PairSet:
 def panoptic_pairs(root: Path, split: str) -> tuple[tuple[str, ...], Pairs]:
     content = json.loads((root / "annotations" / f"panoptic_{split}.json").read_text(encoding="utf-8"))
     names = {own["id"]: str(own["name"]) for own in content["categories"]}
-    order = sorted(names, key=lambda category: (names[category] != "background", category))
+    order = sorted(names, key=lambda category: (names[category] != BACKGROUND, category))
     mask_id = {category: number for number, category in enumerate(order)}
-    if len(order) > IGNORE:
+    if len(order) > IGNORE_ID:
         raise ValueError(f"{len(order)} categories do not fit a uint8 mask")
     images = {own["id"]: own["file_name"] for own in content["images"]}
     annotations = content["annotations"]
@@ -163,7 +163,7 @@ def panoptic_pairs(root: Path, split: str) -> tuple[tuple[str, ...], Pairs]:
         category = defaultdict(
             lambda: None, {own["id"]: own["category_id"] for own in annotation["segments_info"]}
         )
-        ids = np.array([mask_id.get(category[int(own)], IGNORE) for own in segments], np.uint8)
+        ids = np.array([mask_id.get(category[int(own)], IGNORE_ID) for own in segments], np.uint8)
         mask = ids[places.reshape(colours.shape[:2])]
         check_sizes(opened(image, name), mask, name)
         return NamedPair(Path(name).stem, image, mask)

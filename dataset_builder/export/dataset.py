@@ -16,6 +16,7 @@ from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
 from dataset_builder.export.safety import check_sizes, opened, opened_mask
 from diffusers_attnmask.ground.columns import pair_features
 from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.ids import BACKGROUND
 from train_segmenter.data.hub import HubPairs, hub
 
 
@@ -74,7 +75,7 @@ def pair_rows(pairs: Pairs, class_names: Sequence[str], origin: str) -> Iterator
             "mask": {"bytes": mask_file(pair.mask), "path": None},
             "id": pair.name,
             "prompt": "",
-            "classes": [own for own in shown if class_names[own] != "background"],
+            "classes": [own for own in shown if class_names[own] != BACKGROUND],
             "seed": number,
             "method": "annotation",
             "model": origin,

@@ -8,8 +8,9 @@ from pathlib import Path
 from dataset_builder.dataset_folder import write_labels
 from dataset_builder.export.encoding import as_kind, picture_suffix, write_bytes, write_mask
 from dataset_builder.export.files import common_name, existing, file_pairs, own_name
-from dataset_builder.export.pair_set import IGNORE, PairSet
+from dataset_builder.export.pair_set import PairSet
 from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.palette import Colour
 from train_segmenter.data.base import FilePairs, image_files, matching_masks
 from train_segmenter.data.folder import class_names, folder
@@ -73,7 +74,7 @@ def mmseg_config(pairs: PairSet, palette: Sequence[Colour]) -> str:
             '    img_suffix=".png",',
             '    seg_map_suffix=".png",',
             "    reduce_zero_label=False,",
-            f"    ignore_index={IGNORE},",
+            f"    ignore_index={IGNORE_ID},",
             ")",
         ]
     return "\n".join(lines) + "\n"

@@ -8,8 +8,6 @@ from hashlib import blake2b
 
 import numpy as np
 
-IGNORE = 255
-
 
 @dataclass(frozen=True)
 class NamedPair:

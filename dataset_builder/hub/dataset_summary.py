@@ -13,10 +13,9 @@ from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.tally import Tally
 from dataset_builder.dataset_folder import class_names, folder_features, read_rows, shard_paths
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.options import read_options
 from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour
-
-BACKGROUND = "background"
 
 
 @dataclass(frozen=True)

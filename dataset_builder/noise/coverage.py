@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
 from diffusers_attnmask.ground.options import Fault, OptionsError, Share, options
-
-IGNORED = 255
 
 
 @options
@@ -32,4 +31,4 @@ def class_coverage(mask: np.ndarray) -> dict[int, float]:
     """
     ids, counts = np.unique(mask, return_counts=True)
     shares = zip(ids.tolist(), (counts / mask.size).tolist(), strict=True)
-    return {class_id: share for class_id, share in shares if class_id not in (0, IGNORED)}
+    return {class_id: share for class_id, share in shares if class_id not in (BACKGROUND_ID, IGNORE_ID)}

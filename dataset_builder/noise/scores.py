@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-IGNORED = 255
+from diffusers_attnmask.ground.ids import IGNORE_ID
 
 
 def class_scores(prediction: np.ndarray, mask: np.ndarray) -> dict[int, float]:
@@ -17,7 +17,7 @@ def class_scores(prediction: np.ndarray, mask: np.ndarray) -> dict[int, float]:
     """
     if prediction.shape != mask.shape:
         raise ValueError(f"prediction {prediction.shape} and mask {mask.shape} differ in size")
-    known = mask != IGNORED
+    known = mask != IGNORE_ID
     scores = {}
     for class_id in np.unique(mask[known & (mask > 0)]):
         own, predicted = mask == class_id, (prediction == class_id) & known

@@ -5,8 +5,9 @@ import torch
 from scipy.ndimage import binary_fill_holes, find_objects, label
 from torch import Tensor
 
+from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
+
 PUBLISHED_AREA = 512 * 512  # pixels of the image that published box areas refer to
-IGNORED = 255
 EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
 
 
@@ -20,7 +21,7 @@ def clean_components(labels: Tensor, least_box_area: float, fill: bool = True) -
     cleaned = labels.cpu().numpy().copy()
     least = least_box_area * cleaned.size / PUBLISHED_AREA
     for class_id in np.unique(cleaned):
-        if class_id in (0, IGNORED):
+        if class_id in (BACKGROUND_ID, IGNORE_ID):
             continue
         own = cleaned == class_id
         filled = own | (binary_fill_holes(own) & (cleaned == 0)) if fill else own

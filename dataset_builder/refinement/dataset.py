@@ -18,10 +18,10 @@ from dataset_builder.dataset_copies import encoded, mask_ids, mask_names
 from dataset_builder.recipe import Refinement
 from dataset_builder.refinement.affinity.network import AffinityNet
 from dataset_builder.refinement.affinity.training import AffinityExample
-from dataset_builder.refinement.components import IGNORED
 from dataset_builder.refinement.diffumask_chain import RefineOptions, confident_labels
 from dataset_builder.refinement.refine_mask import image_features, refined_mask
 from diffusers_attnmask.ground.columns import MAPS
+from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class MappedPairs:
             raise ValueError(f"pair {row.get('id', index)} has {len(row[MAPS])} maps for {len(ids)} classes")
         maps = np.stack([np.asarray(map.convert("L")) for map in row[MAPS]]).astype(np.float32) / 255
         mask = np.asarray(row["mask"])
-        own_ids = np.where(mask == IGNORED, IGNORED, 0).astype(np.uint8)
+        own_ids = np.where(mask == IGNORE_ID, IGNORE_ID, BACKGROUND_ID).astype(np.uint8)
         for place, own in enumerate(ids, start=1):
             own_ids[mask == own] = place
         image = np.array(row["image"].convert("RGB"))

@@ -7,7 +7,8 @@ import torch
 from scipy.ndimage import distance_transform_edt, uniform_filter
 from torch import Tensor
 
-from dataset_builder.refinement.components import IGNORED, PUBLISHED_AREA
+from dataset_builder.refinement.components import PUBLISHED_AREA
+from diffusers_attnmask.ground.ids import IGNORE_ID
 
 RADIUS = 32.0  # of the filter's windows, in pixels of a 512 x 512 image
 FLATNESS = 1e-3  # colour variance, of values in [0, 1], below which a window counts as flat
@@ -21,10 +22,10 @@ def snapped(image: np.ndarray, labels: Tensor, radius: float = RADIUS, passes: i
     Each label's indicator goes through a guided filter, and a pixel takes the label that is highest there.
     """
     given = labels.cpu().numpy()
-    names = np.setdiff1d(given, IGNORED)
+    names = np.setdiff1d(given, IGNORE_ID)
     if len(names) == 0:
         return labels
-    nearest = distance_transform_edt(given == IGNORED, return_distances=False, return_indices=True)
+    nearest = distance_transform_edt(given == IGNORE_ID, return_distances=False, return_indices=True)
     places = np.searchsorted(names, given[tuple(nearest)])
     window = 2 * round(radius * np.sqrt(given.size / PUBLISHED_AREA)) + 1
     guide = GuidedFilter(image / 255, window)

@@ -16,12 +16,13 @@ from dataset_builder.recipe import Refinement
 from dataset_builder.refinement.affinity.augment import normalised
 from dataset_builder.refinement.affinity.network import AffinityNet
 from dataset_builder.refinement.affinity.training import affinity_features, load_affinity_net
-from dataset_builder.refinement.components import IGNORED, clean_components
+from dataset_builder.refinement.components import clean_components
 from dataset_builder.refinement.crf import crf_labels
 from dataset_builder.refinement.diffumask_chain import RefineOptions, check_pair, refine_pair
 from dataset_builder.refinement.outlines import snapped
 from dataset_builder.refinement.regions import whole_regions
 from dataset_builder.refinement.threshold import threshold_by_match
+from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
 
 
 def refined_mask(
@@ -53,19 +54,19 @@ def refined_mask(
         if refinement.whole_regions:
             labels = whole_regions(labels, class_maps, refinement.box_area)
     if refinement.snap:
-        unsure = labels == IGNORED
+        unsure = labels == IGNORE_ID
         labels = snapped(image, labels)
         if refinement.uncertain == "keep":
-            labels = labels.masked_fill(unsure, IGNORED)
+            labels = labels.masked_fill(unsure, IGNORE_ID)
     return labels.numpy()
 
 
 def _sharpened(image: np.ndarray, labels: Tensor, refinement: Refinement) -> Tensor:
-    unsure = labels == IGNORED
+    unsure = labels == IGNORE_ID
     crf = refine_options(refinement).for_size(*labels.shape).final_crf
-    sharp = crf_labels(image, labels.masked_fill(unsure, 0)[None], crf)[0]
+    sharp = crf_labels(image, labels.masked_fill(unsure, BACKGROUND_ID)[None], crf)[0]
     if refinement.uncertain == "keep":
-        sharp = sharp.masked_fill(unsure, IGNORED)
+        sharp = sharp.masked_fill(unsure, IGNORE_ID)
     return clean_components(sharp, refinement.box_area, refinement.fill)
 
 
@@ -82,7 +83,7 @@ def _from_maps(
         if features is None:
             features = image_features(loaded(Path(refinement.network)), image)
         return refine_pair(image, maps, names, torch.from_numpy(features), options)[0]
-    certain = mask.masked_fill(mask == IGNORED, 0)
+    certain = mask.masked_fill(mask == IGNORE_ID, BACKGROUND_ID)
     crf = options.for_size(*mask.shape).final_crf
     labels, _ = threshold_by_match(image, maps, certain, crf, options.gammas)
     return clean_components(labels, options.final_box_area, options.fill)

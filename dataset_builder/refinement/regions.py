@@ -8,7 +8,8 @@ from scipy.ndimage import distance_transform_edt, label
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from dataset_builder.refinement.components import IGNORED, PUBLISHED_AREA
+from dataset_builder.refinement.components import PUBLISHED_AREA
+from diffusers_attnmask.ground.ids import IGNORE_ID
 
 STEP = 4.0  # pixels of a 512 x 512 image between the depths at which regions are looked for
 
@@ -27,7 +28,7 @@ def whole_regions(labels: Tensor, maps: Tensor, least_area: float) -> Tensor:
     one class, and one that does not come apart into as many regions as classes, stays as it is.
     """
     given, strength = labels.cpu().numpy(), maps.cpu().numpy()
-    foreground = (given > 0) & (given != IGNORED)
+    foreground = (given > 0) & (given != IGNORE_ID)
     regions = apart(foreground, len(strength), least_area) if len(strength) > 1 else None
     if regions is None:
         return labels

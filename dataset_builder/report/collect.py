@@ -20,10 +20,10 @@ from tqdm import tqdm
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.dataset_folder import FILTER_TABLE, StoredPair, read_pairs, shard_paths
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.options import Whole, options
 from diffusers_attnmask.ground.palette import Colour
 
-IGNORE = 255
 COVERAGE_BINS = 10
 THUMBNAIL = 224  # pixels, the longer side
 OVERLAY_ALPHA = 150
@@ -134,7 +134,7 @@ class Extremes:
 def class_shares(mask: np.ndarray) -> dict[int, float]:
     """The share of the pixels of each id in a mask (H, W); ignored ones have none."""
     counts = np.bincount(mask.ravel(), minlength=256)
-    return {own: counts[own] / mask.size for own in np.flatnonzero(counts).tolist() if own != IGNORE}
+    return {own: counts[own] / mask.size for own in np.flatnonzero(counts).tolist() if own != IGNORE_ID}
 
 
 def shown(pair: StoredPair, facts: DatasetSummary) -> Shown:

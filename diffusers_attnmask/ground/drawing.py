@@ -8,9 +8,9 @@ from math import ceil
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.palette import VOC_PALETTE, flat_palette
 
-UNCERTAIN = 255
 MARGIN = 4
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 # Dark blue, blue, green, yellow, red: a map from 0 to 1.
@@ -41,8 +41,8 @@ def overlay(
     if not legend:
         return picture
     entries = [(name, VOC_PALETTE[index]) for index, name in enumerate(names) if index > 0]
-    if (ids == UNCERTAIN).any():
-        entries.append(("uncertain", VOC_PALETTE[UNCERTAIN]))
+    if (ids == IGNORE_ID).any():
+        entries.append(("uncertain", VOC_PALETTE[IGNORE_ID]))
     return stacked(picture, legend_strip(entries, picture.width))
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.masking.output import packed_masks
 from diffusers_attnmask.seg_diffusion.batching import Batching
 from diffusers_attnmask.seg_diffusion.content_attention import ContentAttention
@@ -28,7 +29,7 @@ from diffusers_attnmask.seg_diffusion.sampling import MaskSampling
 from diffusers_attnmask.seg_diffusion.schedule import mask_scheduler
 from diffusers_attnmask.seg_diffusion.text import Sentences
 from diffusers_attnmask.seg_diffusion.widen import widen
-from diffusers_attnmask.words.classes import BACKGROUND, ClassLike, ClassSpec, class_specs, with_background
+from diffusers_attnmask.words.classes import ClassLike, ClassSpec, class_specs, with_background
 
 TEMPLATE = "a photo of a {}"
 OUTPUT_TYPES = ("pil", "np", "pt")

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
+from diffusers_attnmask.ground.ids import BACKGROUND
+
 if TYPE_CHECKING:
     from diffusers_attnmask.words.token_embedding import TokenEmbedding
 
-BACKGROUND = "background"
 MAX_CLASSES = 254  # ids 1 … 254 of a uint8 mask; 0 is background, 255 uncertain
 
 Phrase = Union[str, "TokenEmbedding"]

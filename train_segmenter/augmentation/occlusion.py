@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
 from train_segmenter.augmentation.splicing import AugmentedPair
 
-IGNORE = 255
 GRAIN = 24  # standard deviation of a patch's pixels about its colour
 
 
@@ -21,8 +21,8 @@ def occlude(
     image = np.where(patches[..., None], np.clip(pixels, 0, 255).astype(np.uint8), image)
     if occluded == "keep":
         return image, mask
-    beneath = 0 if occluded == "background" else IGNORE
-    return image, np.where(patches & (mask != IGNORE), np.uint8(beneath), mask)
+    beneath = BACKGROUND_ID if occluded == "background" else IGNORE_ID
+    return image, np.where(patches & (mask != IGNORE_ID), np.uint8(beneath), mask)
 
 
 def drawn_patches(

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.options import Count, NotNegative, PositiveRange, Share, options
-from train_segmenter.data.base import IGNORE
 
 CROP_TRIES = 10  # as usual with the single-class limit: then the last crop is taken as it is
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -90,13 +90,13 @@ def random_crop(image, mask, crop: int, largest_class: float, rng: np.random.Gen
     below, right = max(0, crop - mask.shape[0]), max(0, crop - mask.shape[1])
     if below or right:
         image = np.pad(image, ((0, below), (0, right), (0, 0)))
-        mask = np.pad(mask, ((0, below), (0, right)), constant_values=IGNORE)
+        mask = np.pad(mask, ((0, below), (0, right)), constant_values=IGNORE_ID)
     for _ in range(CROP_TRIES):
         top, left = (int(rng.integers(0, side - crop + 1)) for side in mask.shape)
         window = slice(top, top + crop), slice(left, left + crop)
         if mask.shape == (crop, crop) or largest_class >= 1:
             break
-        counts = np.bincount(mask[window].ravel(), minlength=256)[:IGNORE]
+        counts = np.bincount(mask[window].ravel(), minlength=256)[:IGNORE_ID]
         if np.count_nonzero(counts) > 1 and counts.max() < largest_class * counts.sum():
             break
     return image[window], mask[window]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from train_segmenter.augmentation.splicing import AugmentedPair
-
-IGNORE = 255
 
 
 def warp(image: np.ndarray, mask: np.ndarray, corners: np.ndarray) -> AugmentedPair:
@@ -22,7 +21,9 @@ def warp(image: np.ndarray, mask: np.ndarray, corners: np.ndarray) -> AugmentedP
     pixels = Image.fromarray(image).transform(
         size, kind, transform, Image.Resampling.BICUBIC, fillcolor=(0, 0, 0)
     )
-    ids = Image.fromarray(mask).transform(size, kind, transform, Image.Resampling.NEAREST, fillcolor=IGNORE)
+    ids = Image.fromarray(mask).transform(
+        size, kind, transform, Image.Resampling.NEAREST, fillcolor=IGNORE_ID
+    )
     return np.array(pixels), np.array(ids)
 
 

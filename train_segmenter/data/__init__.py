@@ -1,6 +1,6 @@
 """Sources of pairs: datasets of ours or of the Hub, VOC, Cityscapes, COCO, folders, mixtures."""
 
-from train_segmenter.data.base import IGNORE, FilePairs, Sample, Source
+from train_segmenter.data.base import FilePairs, Sample, Source
 from train_segmenter.data.check import check_source
 from train_segmenter.data.class_map import ClassMap, mapped
 from train_segmenter.data.hub import HubPairs

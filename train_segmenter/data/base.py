@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-IGNORE = 255  # pixels of this id count neither in training nor in evaluation
+from diffusers_attnmask.ground.ids import IGNORE_ID
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -97,8 +98,8 @@ def mask_ids(image: Image.Image, name: str) -> np.ndarray:
             "grey (L) or palette (P) PNG."
         )
     if ids.dtype != np.uint8:
-        if ids.size and (ids.min() < 0 or ids.max() > IGNORE):
-            raise ValueError(f"The mask {name} holds the id {ids.max()}; ids go from 0 to {IGNORE}.")
+        if ids.size and (ids.min() < 0 or ids.max() > IGNORE_ID):
+            raise ValueError(f"The mask {name} holds the id {ids.max()}; ids go from 0 to {IGNORE_ID}.")
         ids = ids.astype(np.uint8)
     return ids
 
@@ -109,7 +110,7 @@ def shown_ids(mask: np.ndarray) -> tuple[int, ...]:
     >>> shown_ids(np.array([[7, 0, 255], [7, 2, 0]], np.uint8))
     (0, 2, 7)
     """
-    return tuple(np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[:IGNORE]).tolist())
+    return tuple(np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[:IGNORE_ID]).tolist())
 
 
 def matching_masks(images: list[Path], mask_folder: Path, suffix: str = ".png") -> tuple[FilePair, ...]:

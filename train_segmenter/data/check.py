@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tqdm import tqdm
 
-from train_segmenter.data.base import IGNORE, Source
+from diffusers_attnmask.ground.ids import IGNORE_ID
+from train_segmenter.data.base import Source
 
 SHOWN = 10
 
@@ -36,8 +37,8 @@ def fault(source: Source, index: int) -> str | None:
         (height, width), (mask_height, mask_width) = sample.image.shape[:2], sample.mask.shape
         return f"{sample.name}: the image is {width}×{height}, its mask {mask_width}×{mask_height}"
     present = np.flatnonzero(np.bincount(sample.mask.ravel(), minlength=256))
-    wrong = [int(value) for value in present if value >= len(source.class_names) and value != IGNORE]
+    wrong = [int(value) for value in present if value >= len(source.class_names) and value != IGNORE_ID]
     if wrong:
         last = len(source.class_names) - 1
-        return f"{sample.name}: ids {wrong} (the classes are 0 to {last}; {IGNORE} is ignored)"
+        return f"{sample.name}: ids {wrong} (the classes are 0 to {last}; {IGNORE_ID} is ignored)"
     return None

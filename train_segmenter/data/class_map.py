@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 
 from diffusers_attnmask.ground.class_tables import class_table
+from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
 from diffusers_attnmask.ground.options import options
-from train_segmenter.data.base import IGNORE, Sample, Source
+from train_segmenter.data.base import Sample, Source
 
 Others = Literal["error", "background", "ignore"]
 CITYSCAPES_GROUPS = class_table("cityscapes-human-vehicle").groups  # those that DiffuMask (ICCV 2023) judges
@@ -33,7 +34,7 @@ class ClassMap:
             raise ValueError(f"A class is named twice: {', '.join(self.class_names)}.")
         if unknown := set(self.groups) - set(self.class_names):
             raise ValueError(f"Groups for classes that are not trained: {', '.join(sorted(unknown))}.")
-        if self.others == "background" and self.class_names[0] != "background":
+        if self.others == "background" and self.class_names[0] != BACKGROUND:
             raise ValueError('Other classes can become background only where class 0 is "background".')
 
     def table(self, source_names: Sequence[str]) -> np.ndarray:
@@ -56,8 +57,8 @@ class ClassMap:
             )
         table = np.arange(256, dtype=np.uint8)
         for old, name in enumerate(source_names):
-            table[old] = target_of.get(name, 0 if self.others == "background" else IGNORE)
-        wrong = np.arange(len(source_names), IGNORE)
+            table[old] = target_of.get(name, BACKGROUND_ID if self.others == "background" else IGNORE_ID)
+        wrong = np.arange(len(source_names), IGNORE_ID)
         table[wrong] = np.maximum(
             wrong, len(self.class_names)
         )  # never taken for a class: found by check_source

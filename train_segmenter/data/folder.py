@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from train_segmenter.data.base import FilePairs, image_files, matching_masks
 
 NAME_FILES = ("id2label.json", "classes.txt")
@@ -33,7 +34,7 @@ def class_names(root: Path) -> tuple[str, ...]:
 
 def names_by_id(id2label: dict, origin: str) -> tuple[str, ...]:
     """The names in the order of their ids, which go from 0 without a gap (255, ignored, may be listed)."""
-    names = {int(key): str(name) for key, name in id2label.items() if int(key) != 255}
+    names = {int(key): str(name) for key, name in id2label.items() if int(key) != IGNORE_ID}
     if sorted(names) != list(range(len(names))):
         raise ValueError(
             f"The ids of {origin} should go from 0 to {len(names) - 1}, but are {sorted(names)}."

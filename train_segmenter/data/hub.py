@@ -10,12 +10,12 @@ import datasets
 import numpy as np
 
 from diffusers_attnmask.ground.hub_errors import within_reach
-from train_segmenter.data.base import IGNORE, Sample, mask_ids
+from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
+from train_segmenter.data.base import Sample, mask_ids
 from train_segmenter.data.folder import names_by_id
 
 MASK_COLUMNS = ("mask", "label", "labels", "annotation", "segmentation_mask", "semantic_segmentation")
 LABEL_FILE = "id2label.json"
-BACKGROUND = "background"
 LOOKED_AT = 32  # rows that tell what the ids mean
 
 
@@ -92,7 +92,7 @@ def _names_of_features(dataset: datasets.Dataset, mask_column: str, origin: str)
     for row in dataset.select_columns(["classes", mask_column]).select(range(min(len(dataset), LOOKED_AT))):
         if row[mask_column] is None:  # reading the pair says so
             continue
-        ids = set(np.unique(mask_ids(row[mask_column], "of a row")).tolist()) - {IGNORE}
+        ids = set(np.unique(mask_ids(row[mask_column], "of a row")).tolist()) - {IGNORE_ID}
         classes = set(row["classes"])
         as_ids &= ids <= classes
         after_background &= ids <= {0, *(number + 1 for number in classes)}

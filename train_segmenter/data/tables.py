@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from diffusers_attnmask.ground.class_tables import class_table
-from train_segmenter.data.base import IGNORE
+from diffusers_attnmask.ground.ids import IGNORE_ID
 
 
 def voc_names() -> tuple[str, ...]:
@@ -27,7 +27,8 @@ def cityscapes_labels() -> dict[int, tuple[str, int]]:
     """Cityscapes label id to (name, train id); 255 is ignored."""
     table = class_table("cityscapes")
     labels = {own.official_id: (own.name, own.id) for own in table.classes}
-    return dict(sorted((labels | {label: (name, IGNORE) for label, name in table.ignored.items()}).items()))
+    labels |= {label: (name, IGNORE_ID) for label, name in table.ignored.items()}
+    return dict(sorted(labels.items()))
 
 
 def cityscapes_names() -> tuple[str, ...]:
@@ -35,10 +36,10 @@ def cityscapes_names() -> tuple[str, ...]:
     return class_table("cityscapes").class_names
 
 
-def lookup(ids: dict[int, int], default: int = IGNORE) -> np.ndarray:
+def lookup(ids: dict[int, int], default: int = IGNORE_ID) -> np.ndarray:
     """Table uint8 (256,) for `table[mask]`; ids not listed become `default`."""
     table = np.full(256, default, dtype=np.uint8)
     for old, new in ids.items():
         table[old] = new
-    table[IGNORE] = ids.get(IGNORE, IGNORE)
+    table[IGNORE_ID] = ids.get(IGNORE_ID, IGNORE_ID)
     return table

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from train_segmenter.data.base import IGNORE
+from diffusers_attnmask.ground.ids import IGNORE_ID
 
 DILATION = 0.02  # of the image diagonal, as published
 
@@ -17,7 +17,7 @@ def boundary_counts(prediction: np.ndarray, reference: np.ndarray, classes: int)
     prediction, reference: uint8 (H, W).
     """
     counts = np.zeros((2, classes), dtype=np.int64)
-    counted = reference != IGNORE
+    counted = reference != IGNORE_ID
     width = max(1, round(DILATION * float(np.hypot(*reference.shape))))
     present = np.union1d(prediction[counted], reference[counted])
     for label in present[present < classes]:

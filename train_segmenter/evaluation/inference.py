@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.options import Count, Fault, OptionsError, Positive, options
 from train_segmenter.augmentation.transforms import to_tensor
-from train_segmenter.data.base import IGNORE
 from train_segmenter.models.base import Segmenter
 
 
@@ -40,7 +40,7 @@ class Inference:
         """Class ids uint8 (H, W) of an image uint8 (H, W, 3), 255 where less probable than `confidence`."""
         probabilities = self.probabilities(model, to_tensor(image)[None].to(model.mean.device))[0]
         best, ids = probabilities.max(dim=0)
-        return ids.masked_fill(best < confidence, IGNORE).to(torch.uint8).cpu().numpy()
+        return ids.masked_fill(best < confidence, IGNORE_ID).to(torch.uint8).cpu().numpy()
 
     def probabilities(self, model: Segmenter, images: Tensor) -> Tensor:
         """Probabilities (B, K, H, W) of images (B, 3, H, W) in [0, 1], by the model in evaluation mode."""

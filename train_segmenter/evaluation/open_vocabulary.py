@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from diffusers_attnmask.ground.ids import BACKGROUND
+
 # The usual 15/5 split of VOC 2012: the last five classes are unseen; the background belongs to neither.
 VOC_UNSEEN = ("pottedplant", "sheep", "sofa", "train", "tvmonitor")
 
@@ -17,7 +19,7 @@ def split_scores(
     if missing := sorted(set(unseen) - set(class_names)):
         raise ValueError(f"Unseen classes that are not judged: {', '.join(missing)}.")
     hidden = np.array([name in unseen for name in class_names])
-    judged = np.array([name != "background" for name in class_names]) & ~np.isnan(iou)
+    judged = np.array([name != BACKGROUND for name in class_names]) & ~np.isnan(iou)
     seen_mean, unseen_mean = (_mean(iou[judged & part]) for part in (~hidden, hidden))
     total = seen_mean + unseen_mean
     harmonic = 2 * seen_mean * unseen_mean / total if total > 0 else total

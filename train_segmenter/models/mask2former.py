@@ -19,7 +19,7 @@ from transformers import (
     TimmBackboneConfig,
 )
 
-from train_segmenter.data.base import IGNORE
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from train_segmenter.models.base import IMAGENET_MEAN, IMAGENET_STD, Segmenter, SegmenterSpec, ids_shown, sent
 from train_segmenter.models.pretrained import build
 
@@ -123,7 +123,7 @@ class Mask2FormerSegmenter(Segmenter):
         shown = ids_shown(masks) if shown is None else shown
         prepared = self.prepare(images)
         pad = (0, prepared.shape[-1] - masks.shape[-1], 0, prepared.shape[-2] - masks.shape[-2])
-        masks = functional.pad(masks, pad, value=IGNORE)
+        masks = functional.pad(masks, pad, value=IGNORE_ID)
         outputs = self.network(pixel_values=prepared, output_auxiliary_logits=True)
         labels, binary = matched_targets(masks, shown)
         silent = _ignored(masks, outputs.masks_queries_logits.shape[-2:])
@@ -153,7 +153,7 @@ class Mask2FormerSegmenter(Segmenter):
             image_std=list(self.spec.std),
             do_resize=False,
             size_divisor=self.stride,
-            ignore_index=IGNORE,
+            ignore_index=IGNORE_ID,
             num_labels=len(self.class_names),
         )
         processor.save_pretrained(folder)
@@ -184,7 +184,7 @@ def matched_targets(masks: Tensor, shown: Sequence[Sequence[int]]) -> tuple[list
 
 def _ignored(masks: Tensor, size: torch.Size) -> Tensor:
     """Bool (B, 1, h, w): cells of the coarser grid that touch an ignored pixel; masks (B, H, W)."""
-    ignored = (masks == IGNORE).float()[:, None]
+    ignored = (masks == IGNORE_ID).float()[:, None]
     return functional.adaptive_max_pool2d(ignored, size) > 0
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from train_segmenter.data.base import IGNORE
+from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
 
 FOCUS = 2.0  # gamma of Lin et al., "Focal loss for dense object detection" (ICCV 2017)
 DICE_SMOOTH = 1.0
@@ -17,20 +17,21 @@ DICE_SMOOTH = 1.0
 
 def cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:
     """Mean over counted pixels. Logits (B, K, H, W), masks int64 (B, H, W)."""
-    total = functional.cross_entropy(logits, masks, ignore_index=IGNORE, reduction="sum")
+    total = functional.cross_entropy(logits, masks, ignore_index=IGNORE_ID, reduction="sum")
     return total / _counted(masks)
 
 
 def focal(logits: Tensor, masks: Tensor) -> Tensor:
     """Cross-entropy weighted by (1 - p)^gamma, p the right class's probability; mean over counted pixels."""
-    losses = functional.cross_entropy(logits, masks, ignore_index=IGNORE, reduction="none")  # 0 where ignored
+    losses = functional.cross_entropy(logits, masks, ignore_index=IGNORE_ID, reduction="none")
     return ((1 - torch.exp(-losses)) ** FOCUS * losses).sum() / _counted(masks)
 
 
 def dice(logits: Tensor, masks: Tensor) -> Tensor:
     """1 - Dice coefficient over the batch, mean over the classes present in it."""
-    counted = (masks != IGNORE).unsqueeze(1)  # (B, 1, H, W)
-    labels = functional.one_hot(masks.masked_fill(masks == IGNORE, 0), logits.shape[1]).permute(0, 3, 1, 2)
+    counted = (masks != IGNORE_ID).unsqueeze(1)  # (B, 1, H, W)
+    known = masks.masked_fill(masks == IGNORE_ID, BACKGROUND_ID)
+    labels = functional.one_hot(known, logits.shape[1]).permute(0, 3, 1, 2)
     labels = labels * counted
     probabilities = logits.softmax(dim=1) * counted
     overlap, total = ((x).sum(dim=(0, 2, 3)) for x in (probabilities * labels, probabilities + labels))
@@ -40,7 +41,8 @@ def dice(logits: Tensor, masks: Tensor) -> Tensor:
 
 
 def _counted(masks: Tensor) -> Tensor:
-    return (masks != IGNORE).sum().clamp(min=1)  # a crop may be ignored wholly: its loss is then 0, not NaN
+    # a crop may be ignored wholly: its loss is then 0, not NaN
+    return (masks != IGNORE_ID).sum().clamp(min=1)
 
 
 TERMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"ce": cross_entropy, "dice": dice, "focal": focal}

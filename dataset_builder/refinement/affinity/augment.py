@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from dataset_builder.refinement.affinity.loss import IGNORED
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.options import Count, Share, options
 
 # ImageNet's statistics, which pretrained backbones expect.
@@ -43,7 +43,7 @@ def random_view(
     if options.flip and _integer(2, generator):
         colours, labels = colours.flip(-1), labels.flip(-1)
     missing = (0, side - labels.shape[1], 0, side - labels.shape[0])
-    return pad(colours, missing), pad(labels, missing, value=IGNORED)
+    return pad(colours, missing), pad(labels, missing, value=IGNORE_ID)
 
 
 def _jittered(image: Tensor, options: ViewOptions, generator: torch.Generator) -> Tensor:

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dataset_builder.refinement.affinity.loss import IGNORED
 from dataset_builder.refinement.class_thresholds import ClassThresholds
 from dataset_builder.refinement.crf import AFFINITY_LABELS, CRFOptions, crf_labels
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.methods.thresholds import adaptive_threshold
 
 
@@ -29,7 +29,7 @@ def affinity_labels(
     sure_foreground, sure_background = crf_labels(
         image, torch.stack([label_map(maps, high), label_map(maps, low)]), crf
     )
-    labels = torch.full_like(sure_foreground, IGNORED)
+    labels = torch.full_like(sure_foreground, IGNORE_ID)
     labels[sure_background == 0] = 0
     labels[sure_foreground > 0] = sure_foreground[sure_foreground > 0]
     return labels.to(torch.uint8)

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from dataset_builder.refinement.affinity.neighbourhood import affinity, both_ends, half_disc
+from diffusers_attnmask.ground.ids import IGNORE_ID
 
-IGNORED = 255
 EPSILON = 1e-5  # in the logarithms and the counts
 
 
@@ -20,7 +20,7 @@ def affinity_loss(features: Tensor, labels: Tensor, radius: float = 5) -> Tensor
     counts = features.new_zeros(3)
     for offset in half_disc(radius):
         near, far = both_ends(labels, offset)
-        known = (near != IGNORED) & (far != IGNORED)
+        known = (near != IGNORE_ID) & (far != IGNORE_ID)
         alike = known & (near == far)
         kinds = torch.stack([alike & (near == 0), alike & (near > 0), known & (near != far)]).to(
             features.dtype

@@ -12,11 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour, colour_of
 from diffusers_attnmask.ground.yaml_files import read_yaml
 
 FOLDER = Path(__file__).parent
-BACKGROUND = "background"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from dataset_builder.refinement.components import IGNORED
 from dataset_builder.refinement.outlines import GuidedFilter, snapped
+from diffusers_attnmask.ground.ids import IGNORE_ID
 
 
 def star(side: int = 128, points: int = 5) -> np.ndarray:
@@ -76,13 +76,13 @@ def test_three_labels_and_ignored_pixels():
     image = painted(truth)
     image[:40, :40] = (48, 92, 204)
     labels = as_attention_sees(truth == 1) + 7 * as_attention_sees(truth == 7)
-    labels[np.random.default_rng(0).random(labels.shape) < 0.05] = IGNORED
+    labels[np.random.default_rng(0).random(labels.shape) < 0.05] = IGNORE_ID
     found = snapped(image, torch.from_numpy(labels)).numpy()
     assert set(np.unique(found)) == {0, 1, 7}
-    assert (found != truth).sum() < (labels != truth)[labels != IGNORED].sum()
+    assert (found != truth).sum() < (labels != truth)[labels != IGNORE_ID].sum()
 
 
-@pytest.mark.parametrize("value", [0, 2, IGNORED])
+@pytest.mark.parametrize("value", [0, 2, IGNORE_ID])
 def test_a_mask_without_outlines_stays(value):
     labels = torch.full((32, 32), value, dtype=torch.uint8)
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)

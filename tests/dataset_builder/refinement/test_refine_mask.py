@@ -21,9 +21,9 @@ from dataset_builder.refinement.affinity.training import (
     load_affinity_net,
     train_affinity_net,
 )
-from dataset_builder.refinement.components import IGNORED
 from dataset_builder.refinement.diffumask_chain import refine_pair
 from dataset_builder.refinement.refine_mask import refine_options
+from diffusers_attnmask.ground.ids import IGNORE_ID
 
 SIDE = 64
 TRUTH = np.zeros((SIDE, SIDE), np.uint8)
@@ -160,14 +160,14 @@ def test_outlines_on_edges_after_any_method(sampled):
     truth[20:44, 20:44] = 1
     image = np.where(truth[..., None] > 0, 200, 40).astype(np.uint8).repeat(3, axis=-1)
     mask = np.roll(truth, 1, axis=1)
-    mask[19, 21:45] = IGNORED
+    mask[19, 21:45] = IGNORE_ID
     pair = Sampled(image, truth[None].astype(np.float32), mask)
     for method in ("none", "crf", "match"):
         options = Refinement(method, snap=True, uncertain="decide")
         assert (refined(pair, ["dog"], options) != truth).sum() <= 4, method  # the corners
     kept = refined(pair, ["dog"], Refinement(snap=True))
-    np.testing.assert_array_equal(kept == IGNORED, mask == IGNORED)
-    assert (kept != truth)[kept != IGNORED].sum() <= 4
+    np.testing.assert_array_equal(kept == IGNORE_ID, mask == IGNORE_ID)
+    assert (kept != truth)[kept != IGNORE_ID].sum() <= 4
 
 
 def test_the_number_of_threads_is_left_as_it_was(sampled):

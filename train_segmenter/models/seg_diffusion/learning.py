@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.seg_diffusion.encoding import binary_pictures, level_pictures
 from diffusers_attnmask.seg_diffusion.latents import encode
 from diffusers_attnmask.seg_diffusion.noise import draw_noise
 from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline
-from diffusers_attnmask.words.classes import BACKGROUND, class_specs
+from diffusers_attnmask.words.classes import class_specs
 from train_segmenter.models.base import sent
 from train_segmenter.models.seg_diffusion.latent_cache import LatentCache
 from train_segmenter.models.seg_diffusion.objective import (

@@ -9,7 +9,7 @@ from diffusers import DDIMScheduler
 from torch import Tensor
 from torch.nn import functional
 
-from train_segmenter.data.base import IGNORE
+from diffusers_attnmask.ground.ids import IGNORE_ID
 
 
 def asked_classes(shown: Sequence[Sequence[int]], foreground: Sequence[int], absent: float) -> list[int]:
@@ -36,12 +36,12 @@ def padded_pair(images: Tensor, masks: Tensor, multiple: int) -> tuple[Tensor, T
     margin = (0, -width % multiple, 0, -height % multiple)
     if not any(margin):
         return images, masks
-    return functional.pad(images, margin, mode="replicate"), functional.pad(masks, margin, value=IGNORE)
+    return functional.pad(images, margin, mode="replicate"), functional.pad(masks, margin, value=IGNORE_ID)
 
 
 def counted_places(masks: Tensor, size: tuple[int, int]) -> Tensor:
     """1 at the latent places (B, 1, h, w) under which no pixel of the masks (B, H, W) is ignored, else 0."""
-    counted = (masks != IGNORE).float().unsqueeze(1)
+    counted = (masks != IGNORE_ID).float().unsqueeze(1)
     return (functional.adaptive_avg_pool2d(counted, size) == 1).float()
 
 

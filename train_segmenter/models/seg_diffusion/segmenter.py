@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from diffusers_attnmask.bundled import bundled_model
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.options import read_options
 from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline
 from diffusers_attnmask.seg_diffusion.sampling import MaskSampling
-from diffusers_attnmask.words.classes import BACKGROUND
 from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.models.base import Looking, Segmenter, SegmenterSpec, ids_shown
 from train_segmenter.models.seg_diffusion.learning import Learning
