@@ -35,11 +35,12 @@ class WorkerPool(Generic[Task, Result]):
         self.function, self.workers, self.ahead = function, workers, max(ahead, workers + 1)
         self.given_up, self.on_death = given_up, on_death
         self.waiting: deque[tuple[Task, Future]] = deque()
-        self.executor = self._started() if workers else None
+        if workers:
+            self.executor = self._started()
 
     def results(self, tasks: Iterable[Task]) -> Iterator[Result]:
         """One result per task, in the order of the tasks, which are drawn only as room allows."""
-        if self.executor is None:
+        if not self.workers:
             yield from map(self.function, tasks)
             return
         for task in tasks:
@@ -50,7 +51,7 @@ class WorkerPool(Generic[Task, Result]):
             yield self._first()
 
     def close(self) -> None:
-        if self.executor is not None:
+        if self.workers:
             self.executor.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self, task: Task) -> None:
@@ -104,7 +105,7 @@ class WorkerPool(Generic[Task, Result]):
         )
 
 
-_function: Callable[[Any], Any] | None = None
+_function: Callable[[Any], Any]  # of a worker, once it has begun
 
 
 def _begin(function: Callable[[Any], Any]) -> None:
@@ -116,7 +117,9 @@ def _begin(function: Callable[[Any], Any]) -> None:
 
 def _end_with_parent() -> None:
     """A worker whose parent was killed would wait for tasks for ever."""
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a worker
+    parent.join()
     os._exit(1)
 
 

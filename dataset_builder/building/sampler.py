@@ -38,8 +38,11 @@ class Refused:
 class Sampler(Protocol):
     """Draws one image per prompt and seed. `model` and `method` are the names for the dataset's columns."""
 
-    model: str
-    method: str
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def method(self) -> str: ...
 
     def __call__(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled | Refused]: ...
 

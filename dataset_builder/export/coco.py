@@ -36,7 +36,9 @@ def write_coco(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
     for split, own in pairs.splits.items():
         split = own_name(split)
         head = {"info": {"description": "made by attnmask export"}, "licenses": []}
-        images, panoptic, instances = [], [], []
+        images: list[dict[str, Any]] = []
+        panoptic: list[dict[str, Any]] = []
+        instances: list[dict[str, Any]] = []
         for number, pair in enumerate(own, start=1):
             file = f"{pair.name}{picture_suffix(pair.image, pair.name)}"
             write_bytes(pair.image, out / "images" / split / file)

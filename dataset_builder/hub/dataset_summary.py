@@ -42,20 +42,20 @@ def summary_of(folder: Path) -> DatasetSummary:
     if manifest is not None and not manifest.complete:
         raise ValueError(f"the build in {folder} is not complete: run the same attnmask build once more")
     names, features = class_names(folder), folder_features(folder)
-    columns = {"methods": {}, "models": {}}
+    methods: dict[str, None] = {}  # each once, in the order of the rows
+    models: dict[str, None] = {}
     tally = Tally()
     own_names = features["classes"].feature.names
     for row in read_rows(folder, ("classes", "quality", "method", "model")):
         tally.keep([own_names[own] for own in row["classes"]], row["quality"] or 0.0)
-        columns["methods"].setdefault(row["method"])
-        columns["models"].setdefault(row["model"])
-    if manifest is not None:
-        tally = manifest.tally
+        methods.setdefault(row["method"])
+        models.setdefault(row["model"])
     return DatasetSummary(
-        tally,
+        manifest.tally if manifest and manifest.tally else tally,
         names,
         features,
-        *(tuple(name for name in found if name) for found in columns.values()),
+        tuple(filter(None, methods)),
+        tuple(filter(None, models)),
         manifest.recipe if manifest else None,
         manifest.inputs["software"] if manifest else {},
         palette_of(manifest),

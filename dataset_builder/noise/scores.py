@@ -25,6 +25,6 @@ def class_scores(prediction: np.ndarray, mask: np.ndarray) -> dict[int, float]:
     return scores
 
 
-def quality(scores: Mapping[int, float]) -> float:
+def quality(scores: Mapping[int, float] | Mapping[str, float]) -> float:
     """A pair's quality: its worst class, since one wrong object spoils the mask; 0 without any class."""
     return min(scores.values(), default=0.0)

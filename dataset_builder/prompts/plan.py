@@ -22,7 +22,8 @@ from dataset_builder.vocabulary import Vocabulary
 class PromptSource(Protocol):
     """Prompts by class; `amount` tells how many different ones there are, 0 for none."""
 
-    weight: float
+    @property
+    def weight(self) -> float: ...
 
     def amount(self, name: str) -> int: ...
 

@@ -25,11 +25,9 @@ def sorted_captions(texts: Iterable[str], options: CaptionOptions, vocabulary: V
         key = blake2b(text.casefold().encode(), digest_size=12).digest()
         fault = "is empty" if not text else "is repeated" if key in seen else None
         seen.add(key)
-        caption = None
-        if fault is None:
-            caption, fault = usable(text, options, matcher)
-        if caption is None:
-            rejected[fault] += 1
+        caption = fault or usable(text, options, matcher)
+        if isinstance(caption, str):
+            rejected[caption] += 1
             continue
         for name in caption.near:
             of_class.setdefault(name, []).append(len(kept))
@@ -37,19 +35,19 @@ def sorted_captions(texts: Iterable[str], options: CaptionOptions, vocabulary: V
     return CaptionSource(kept, of_class, options.weight, read, dict(rejected.most_common()))
 
 
-def usable(text: str, options: CaptionOptions, matcher: Matcher) -> tuple[Caption | None, str | None]:
+def usable(text: str, options: CaptionOptions, matcher: Matcher) -> Caption | str:
     """The caption with its classes, or why it cannot be used."""
     mentions = matcher.mentions(text)
     classes = named_classes(mentions)
     if not classes:
-        return None, "names no class"
+        return "names no class"
     if ambiguous(mentions, classes):
-        return None, "names a class within another word"
+        return "names a class within another word"
     fault = options.filter.fault(text, mentions)
     if fault is not None:
-        return None, fault
+        return fault
     near = tuple(dict.fromkeys(options.filter.near(mentions)))
-    return Caption(prefixed(options.prefix, text), classes, near), None
+    return Caption(prefixed(options.prefix, text), classes, near)
 
 
 def prefixed(prefix: str, text: str) -> str:

@@ -81,6 +81,7 @@ def _from_maps(
     options = refine_options(refinement)
     if refinement.method == "affinity":
         if features is None:
+            assert refinement.network is not None  # a Refinement by this method has one
             features = image_features(loaded(Path(refinement.network)), image)
         return refine_pair(image, maps, names, torch.from_numpy(features), options)[0]
     certain = mask.masked_fill(mask == IGNORE_ID, BACKGROUND_ID)

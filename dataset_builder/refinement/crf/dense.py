@@ -13,7 +13,7 @@ from dataset_builder.refinement.crf.pydensecrf_backend import PyDenseCRF
 
 Array = TypeVar("Array", Tensor, np.ndarray)
 
-BACKENDS = {"torch": TorchCRF, "pydensecrf": PyDenseCRF}
+BACKENDS: dict[str, type[TorchCRF] | type[PyDenseCRF]] = {"torch": TorchCRF, "pydensecrf": PyDenseCRF}
 # Candidates are inferred in groups of about this many probabilities, so that memory is bounded and reused.
 VALUES_AT_ONCE = 2**23
 # Probabilities below this count as this, as in pydensecrf's `unary_from_softmax`.

@@ -108,11 +108,11 @@ def _elevation(d: int) -> Tensor:
 
 def _sort_descending(rows: Tensor) -> Tensor:
     """Sort each column of a few rows (odd-even transposition): much faster than `sort` along a short axis."""
-    rows = list(rows.unbind(0))
-    for turn in range(len(rows)):
-        for i in range(turn % 2, len(rows) - 1, 2):
-            rows[i], rows[i + 1] = torch.maximum(rows[i], rows[i + 1]), torch.minimum(rows[i], rows[i + 1])
-    return torch.stack(rows)
+    own = list(rows.unbind(0))
+    for turn in range(len(own)):
+        for i in range(turn % 2, len(own) - 1, 2):
+            own[i], own[i + 1] = torch.maximum(own[i], own[i + 1]), torch.minimum(own[i], own[i + 1])
+    return torch.stack(own)
 
 
 def _blurs(points: Tensor, axis_steps: list[int], cells: int) -> list[WeightedSums]:
