@@ -53,6 +53,14 @@ def of_the_reader():
     }
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_and_folders_that_a_page_names_are_there(page):
+    """Paths from the repository's root, in backquotes or links; `*` and `<name>` stand for any."""
+    named = re.findall(r"[`(]([\w./*<>-]+/[\w./*<>-]*)[`)]", page.read_text("utf-8"))
+    ours = [re.sub("<[^>]*>", "*", path) for path in named if (ROOT / path.split("/")[0]).is_dir()]
+    assert [path for path in ours if not any(ROOT.glob(path.rstrip("/")))] == []
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_in_docstrings_give_what_they_show(module, monkeypatch):
     monkeypatch.chdir(ROOT)
