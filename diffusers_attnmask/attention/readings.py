@@ -10,11 +10,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
+from diffusers_attnmask.attention.concepts import output_similarity
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site, SiteChoice, listed
 from diffusers_attnmask.attention.token_query import PROMPT, QueryBatch
@@ -97,18 +98,19 @@ class Reading(ABC):
     def covers(self, site: Site) -> bool:
         return self.wants(site) and self.choice.covers(site)
 
+    def listens(self, site: Site, sites: Sequence[Site]) -> bool:
+        """Whether a site has to be heard at all: more than are read, where words pass through all of them."""
+        return self.covers(site)
+
     def check(self, sites: Sequence[Site]) -> None:
         """Refuse to read what none of a model's sites has."""
         if not any(self.covers(site) for site in sites):
-            kind = "cross" if self.reads_text else "self"
             known = [site for site in sites if self.wants(site)]
             raise ValueError(
-                f"no {kind}-attention layer fits {self.choice}; the model has: {listed(known) or 'none'}"
+                f"no {self.kind}-attention layer fits {self.choice}; the model has: {listed(known) or 'none'}"
             )
 
-    @property
-    def reads_text(self) -> bool:
-        return True
+    kind: ClassVar[str] = "cross"  # of attention, in errors
 
     def covers_step(self, step: int, total: int) -> bool:
         """Whether a step counts; where the window falls between two steps, the nearest one does."""
@@ -130,7 +132,15 @@ class TextColumns(Reading):
     per_head: bool = False
 
     def wants(self, site: Site) -> bool:
-        return site.reads_text
+        return site.kind == "cross" or (site.kind == "joint" and self.source == PROMPT)
+
+    def check(self, sites: Sequence[Site]) -> None:
+        if not any(site.kind == "cross" for site in sites) and self.source != PROMPT:
+            raise ValueError(
+                "words beside the prompt are read where image and text are compared apart, and this model "
+                "compares them in one row: use mask_method='concept-attention', which reads any words"
+            )
+        super().check(sites)
 
     def key(self, site: Site) -> Hashable:
         return site.name, self.source, self.per_head, self.steps
@@ -148,6 +158,8 @@ class ImageTransitions(Reading):
     pool: pool × pool places count as one.
     """
 
+    kind: ClassVar[str] = "self"
+
     pool: int = 1
 
     def wants(self, site: Site) -> bool:
@@ -159,6 +171,46 @@ class ImageTransitions(Reading):
     def value(self, look: Look, queries: QueryBatch) -> Tensor:
         return look.transitions(self.pool)
 
-    @property
-    def reads_text(self) -> bool:
-        return False
+
+@dataclass(frozen=True)
+class ConceptSimilarity(Reading):
+    """How alike the attention outputs of the image and of concepts are, (n, C, h, w), by site.
+
+    normalised: concept vectors have length 1. each: softmax over the concepts at every step and site, as
+    published for FLUX.1; else it comes after the mean.
+    """
+
+    kind: ClassVar[str] = "joint"
+
+    normalised: bool = False
+    each: bool = True
+
+    def wants(self, site: Site) -> bool:
+        return site.kind == "joint" and site.block is not None
+
+    def check(self, sites: Sequence[Site]) -> None:
+        if not any(map(self.wants, sites)):
+            raise ValueError(
+                "concepts go beside the text of a transformer that compares image and text in "
+                "one row, and this "
+                "model compares them apart: use mask_method='ovam', which reads any words"
+            )
+        super().check(sites)
+
+    def listens(self, site: Site, sites: Sequence[Site]) -> bool:
+        last = max((own.depth for own in sites if self.covers(own)), default=-1.0)
+        return self.wants(site) and site.depth <= last
+
+    def key(self, site: Site) -> Hashable:
+        return ConceptSimilarity, site.name, self.normalised, self.each, self.steps
+
+    def value(self, look: Look, queries: QueryBatch) -> Tensor:
+        stream = queries.stream
+        assert stream is not None
+        outputs = stream.outputs[look.site.name]
+        membership = stream.membership(outputs.float())
+        found = output_similarity(outputs, look.output, membership, self.normalised)
+        if self.each:
+            absent = membership.sum(-1, keepdim=True).eq(0)
+            found = found.masked_fill(absent, -torch.inf).softmax(1)
+        return found.unflatten(-1, look.grid)

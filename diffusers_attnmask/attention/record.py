@@ -57,12 +57,18 @@ class ImageRecord:
         """Per class, which of the T recorded columns are its tokens."""
         return self.recorder.batch.class_columns(self.image, source)
 
+    @property
+    def concepts(self) -> int:
+        """How many concepts went through the model for this image: its classes, then decoys."""
+        own = self.recorder.queries[self.image].concepts
+        return len(own.tokens) if own else 0
+
     def _mean(self, reading: Reading, site: Site) -> Tensor:
         mean = self.recorder.means.get(reading.key(site))
         if not isinstance(mean, RunningMean):
-            kind = "cross-attention" if reading.reads_text else "self-attention"
             raise NotRecordedError(
-                f"the {kind} of {site.name} was not recorded: name the method (with its options) before "
+                f"the {reading.kind}-attention of {site.name} was not recorded: name the method "
+                "(with its options) before "
                 f"sampling, and sample as far as the part {reading.steps} of the steps that it reads"
             )
         return mean.mean(self.image)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
+from diffusers_attnmask.attention.concepts import ConceptStream
 from diffusers_attnmask.attention.look import Layout, Look
-from diffusers_attnmask.attention.readings import Accumulator, Reading, RunningMean
+from diffusers_attnmask.attention.readings import Accumulator, ConceptSimilarity, Reading, RunningMean
 from diffusers_attnmask.attention.sites import Site
 from diffusers_attnmask.attention.tap import Comparison
 from diffusers_attnmask.attention.token_query import QueryBatch, TokenQuery
@@ -40,14 +42,16 @@ class Recorder:
     queries: Sequence[TokenQuery]
     total_steps: Callable[[], int | None]
     layout: Callable[[Site, Pass], Layout]
+    stream: ConceptStream | None = None  # of concepts beside the text, where a reading needs it
     step: int = -1
     passing: Pass | None = None  # None while a pass runs that nothing is read from
     latent_size: tuple[int, int] = (0, 0)
     means: dict[Hashable, Accumulator] = field(default_factory=dict)
+    block_inputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # of the blocks concepts pass
     batch: QueryBatch = field(init=False)
 
     def __post_init__(self) -> None:
-        self.batch = QueryBatch(self.queries)
+        self.batch = QueryBatch(self.queries, self.stream)
 
     def begin_pass(self, passing: Pass | None) -> None:
         """Called before each pass of the denoiser."""
@@ -55,26 +59,22 @@ class Recorder:
         if passing is not None:
             self.latent_size = passing.latent_size
             self.step += passing.new_step
-
-    def wanted(self, site: Site) -> list[Reading]:
-        """The readings that take something of a site at this step, those of equal key once."""
-        if self.passing is None:
-            return []
-        total = self.total_steps() or self.step + 1
-        found = {
-            reading.key(site): reading
-            for reading in self.readings
-            if reading.covers(site) and reading.covers_step(self.step, total)
-        }
-        return list(found.values())
+            if self.stream is not None:
+                self.stream.begin_pass()
 
     @torch.no_grad()
     def add(self, site: Site, comparison: Comparison) -> None:
         """Add one site's comparison to the means of all images."""
-        readings = self.wanted(site)
-        if not readings:
+        if self.passing is None:
             return
-        assert self.passing is not None
+        total = self.total_steps() or self.step + 1
+        active = [reading for reading in self.readings if reading.covers_step(self.step, total)]
+        readings = {reading.key(site): reading for reading in active if reading.covers(site)}
+        carries = self.stream is not None and any(
+            isinstance(reading, ConceptSimilarity) and reading.listens(site, self.sites) for reading in active
+        )
+        if not readings and not carries:
+            return
         layout = self.layout(site, self.passing)
         places = comparison.query.shape[2]
         if places < layout.places or (site.kind != "joint" and places > layout.places):
@@ -84,8 +84,10 @@ class Recorder:
                 "token merging and patched UNets cannot be read"
             )
         look = Look(site, comparison, self.passing.rows, layout)
-        for reading in readings:
-            self.means.setdefault(reading.key(site), reading.start()).add(reading.value(look, self.batch))
+        if carries and self.stream is not None:
+            self.stream.advance(look, self.block_inputs[site.name])
+        for key, reading in readings.items():
+            self.means.setdefault(key, reading.start()).add(reading.value(look, self.batch))
 
     @property
     def nbytes(self) -> int:
@@ -99,6 +101,9 @@ class Recorder:
         """Move what is kept off the device and forget what only recording needs."""
         self.batch.word_keys.clear()
         self.batch.last = (None, {})
+        self.block_inputs.clear()
+        if self.stream is not None:
+            self.stream.begin_pass()
         for mean in self.means.values():
             if isinstance(mean, RunningMean):
                 mean.to("cpu")

@@ -45,28 +45,24 @@ class Site:
 
 @dataclass(frozen=True)
 class SiteChoice:
-    """Which sites to read: at some levels, with one of some tags, within a span of depth, by name.
+    """Which sites to read: at some levels, with one of some tags, by name.
 
-    None, an empty tuple and the whole span leave a choice open. names are prefixes.
+    None and an empty tuple leave a choice open. names are prefixes.
     """
 
     levels: tuple[int, ...] | None = None
     tags: tuple[str, ...] = ()
-    depth: tuple[float, float] = (0.0, 1.0)
     names: tuple[str, ...] = ()
 
     def covers(self, site: Site) -> bool:
         return (
             (self.levels is None or site.level in self.levels)
             and (not self.tags or not site.tags.isdisjoint(self.tags))
-            and self.depth[0] <= site.depth <= self.depth[1]
             and (not self.names or site.name.startswith(self.names))
         )
 
     def __str__(self) -> str:
         parts = {"layers": list(self.names), "places": list(self.tags), "levels": list(self.levels or ())}
-        if self.depth != (0.0, 1.0):
-            parts["depth"] = list(self.depth)
         return ", ".join(f"{name}={value}" for name, value in parts.items())
 
 

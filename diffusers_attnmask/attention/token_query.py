@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from diffusers_attnmask.attention.concepts import Concepts, ConceptStream
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.probabilities import column_probabilities, project_keys, row_logsumexp
 
@@ -29,12 +30,14 @@ class TokenQuery:
 
     prompt: positions in its prompt; words: encoded words beside the prompt. `*_columns` tell, per class,
     which of the recorded columns are its own; of the words, as (which of `words`, which of its positions).
+    concepts: words that go through a transformer beside its text.
     """
 
     prompt: tuple[int, ...] = ()
     prompt_columns: tuple[tuple[int, ...], ...] = ()
     words: tuple[Words, ...] = ()
     words_columns: tuple[tuple[tuple[int, int], ...], ...] = ()
+    concepts: Concepts | None = None
 
 
 @dataclass(eq=False)
@@ -45,6 +48,7 @@ class QueryBatch:
     """
 
     queries: Sequence[TokenQuery]
+    stream: ConceptStream | None = None
     word_keys: dict[str, list[WordKeys]] = field(default_factory=dict)  # per site: they do not change
     last: tuple[Look | None, dict[str, Tensor]] = (None, {})
 
@@ -68,7 +72,8 @@ class QueryBatch:
 
     @property
     def nbytes(self) -> int:
-        return sum(own.keys.nbytes for site in self.word_keys.values() for own in site)
+        keys = sum(own.keys.nbytes for site in self.word_keys.values() for own in site)
+        return keys + (self.stream.nbytes if self.stream else 0)
 
     def _prompt_columns(self, look: Look) -> Tensor:
         return look.columns(self._prompt_positions(look.query.device))

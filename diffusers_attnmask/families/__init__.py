@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from diffusers_attnmask.families.base import Call, Family
+from diffusers_attnmask.families.flux import Flux
 from diffusers_attnmask.families.stable_diffusion import StableDiffusion
+from diffusers_attnmask.families.stable_diffusion_3 import StableDiffusion3
 from diffusers_attnmask.families.stable_diffusion_xl import StableDiffusionXL
 
-FAMILIES: tuple[Family, ...] = (StableDiffusion(), StableDiffusionXL())
+FAMILIES: tuple[Family, ...] = (StableDiffusion(), StableDiffusionXL(), StableDiffusion3(), Flux())
 
 
 def family_of(pipeline_class: type) -> Family:

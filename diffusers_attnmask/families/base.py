@@ -8,7 +8,7 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -27,6 +27,7 @@ class Call:
     arguments: Mapping[str, Any]
     encoded: Any
     images: int
+    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)  # latent sizes that a family found out
 
 
 class Family(ABC):
@@ -47,8 +48,11 @@ class Family(ABC):
         """Its attention layers, in the order in which they run."""
 
     @abstractmethod
-    def read_pass(self, pipe: Any, call: Call, inputs: Mapping[str, Any]) -> Pass | None:
-        """What a pass with these inputs of the denoiser holds; None where it has none of the prompts."""
+    def read_pass(self, pipe: Any, call: Call, inputs: Mapping[str, Any], context: str | None) -> Pass | None:
+        """What a pass with these inputs of the denoiser holds; None where it has none of the prompts.
+
+        context: what the pipeline calls the pass ("cond", "uncond"), where it does.
+        """
 
     @abstractmethod
     def layout(self, site: Site, passing: Pass) -> Layout:

@@ -62,7 +62,7 @@ class UNetFamily(Family):
     def sites(self, pipe: Any) -> tuple[Site, ...]:
         return unet_sites(pipe.unet)
 
-    def read_pass(self, pipe: Any, call: Call, inputs: Mapping[str, Any]) -> Pass | None:
+    def read_pass(self, pipe: Any, call: Call, inputs: Mapping[str, Any], context: str | None) -> Pass | None:
         latents = inputs["sample"]
         rows = last_rows(len(latents), call.images, self.parts, "UNet")
         return Pass(rows, tuple(latents.shape[-2:]))

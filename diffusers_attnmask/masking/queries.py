@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
+from diffusers_attnmask.attention.concepts import Concepts
 from diffusers_attnmask.attention.token_query import TokenQuery, Words
 from diffusers_attnmask.methods import MaskMethod
 from diffusers_attnmask.words.alignment import SplitPrompt, align
@@ -33,18 +35,42 @@ def token_queries(
                 "pipeline, prompt= of trace), or use mask_method='ovam'"
             )
         prompts = [align(own, prompt) for own, prompt in zip(specs, splits, strict=True)]
-    contexts: dict[str, Tensor] = {}
     reads_words = any(method.reads_words for method in methods)
-    if reads_words:
-        texts = [text for text in dict.fromkeys(map(class_prompt, specs)) if text]
-        contexts = dict(zip(texts, encode(texts), strict=True)) if texts else {}
+    wanted = [text for text in map(class_prompt, specs) if text and reads_words]
+    concepts = [concept_words(own, methods) for own in specs]
+    texts = list(dict.fromkeys([*wanted, *itertools.chain(*concepts)]))
+    contexts = dict(zip(texts, encode(texts), strict=True)) if texts else {}
     queries = []
-    for own, prompt in zip(specs, prompts, strict=True):
+    for own, prompt, beside in zip(specs, prompts, concepts, strict=True):
         positions = tuple(sorted({position for tokens in prompt for position in tokens}))
         columns = tuple(tuple(positions.index(position) for position in tokens) for tokens in prompt)
         words, words_columns = encoded_words(own, contexts, split) if reads_words else ((), ())
-        queries.append(TokenQuery(positions, columns, words, words_columns))
+        carried = (
+            Concepts(tuple(word_tokens(text, contexts[text], split) for text in beside)) if beside else None
+        )
+        queries.append(TokenQuery(positions, columns, words, words_columns, carried))
     return queries
+
+
+def concept_words(specs: Sequence[ClassSpec], methods: Sequence[MaskMethod]) -> list[str]:
+    """The words of the classes, then the decoys that are none of them; nothing where no method asks for
+    them.
+    """
+    asking = [method for method in methods if method.reads_concepts]
+    if not asking:
+        return []
+    for spec in specs:
+        if not spec.texts:
+            raise ValueError(f"class {spec.name!r} is a learned embedding: {asking[0].name} takes words")
+    own = [spec.texts[0] for spec in specs]
+    decoys = dict.fromkeys(itertools.chain(*(method.decoys for method in asking)))
+    return [*own, *(word for word in decoys if word not in own)]
+
+
+def word_tokens(text: str, context: Tensor, split: Split) -> Tensor:
+    """The encoded tokens (T, D) of a text's words alone, from every text encoder."""
+    places = [own.offset + place for own in split(text) for place in own.word_positions]
+    return context[sorted(set(places))]
 
 
 def encoded_words(

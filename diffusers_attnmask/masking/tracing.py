@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from typing import Any
 
 from torch import Tensor, nn
 
-from diffusers_attnmask.attention.readings import Reading
+from diffusers_attnmask.attention.concepts import ConceptStream
+from diffusers_attnmask.attention.readings import ConceptSimilarity, Reading
 from diffusers_attnmask.attention.record import ImageRecord
 from diffusers_attnmask.attention.recorder import Recorder
 from diffusers_attnmask.attention.sites import Site
 from diffusers_attnmask.attention.tap import Comparison, Listener, tapped
+from diffusers_attnmask.attention.token_query import TokenQuery
 from diffusers_attnmask.families import Call, check_supported
 from diffusers_attnmask.families.base import inputs_of
+from diffusers_attnmask.families.joint import JointFamily
 from diffusers_attnmask.masking.output import packed_masks
 from diffusers_attnmask.masking.queries import token_queries
 from diffusers_attnmask.masking.settings import settings_for
@@ -56,6 +59,7 @@ class AttentionTrace:
             reading.check(self.sites)
         self._call: Call | None = None
         self._encodings = 0  # since the last pass
+        self._context: str | None = None  # what the pipeline calls the pass that runs
         self._open = ExitStack()
 
     def __enter__(self) -> AttentionTrace:
@@ -64,8 +68,12 @@ class AttentionTrace:
         with ExitStack() as entered:
             entered.enter_context(tapped(self._listeners()))
             entered.enter_context(self._reading_prompts())
+            entered.enter_context(self._reading_contexts(denoiser))
             hook = denoiser.register_forward_pre_hook(self._on_pass, with_kwargs=True)
             entered.callback(hook.remove)
+            for site in self._carriers():
+                hook = site.block.register_forward_pre_hook(self._on_block(site), with_kwargs=True)
+                entered.callback(hook.remove)
             self._open = entered.pop_all()
         return self
 
@@ -132,18 +140,21 @@ class AttentionTrace:
         self._call = Call(arguments, encoded, len(images))
         if self.recorder is not None:
             self.recorder.settle()
+        own = [queries[prompt] for prompt in images]
         recorder = Recorder(
-            self.sites,
-            self.readings,
-            [queries[prompt] for prompt in images],
-            self._total_steps,
-            self.family.layout,
+            self.sites, self.readings, own, self._total_steps, self.family.layout, self._stream(own)
         )
         self.recorders.append(recorder)
         self.records += [
             ImageRecord(index, specs[prompt], recorder, self.pipe.vae_scale_factor)
             for index, prompt in enumerate(images)
         ]
+
+    def _stream(self, queries: Sequence[TokenQuery]) -> ConceptStream | None:
+        concepts = [query.concepts for query in queries if query.concepts is not None]
+        if not concepts or not isinstance(self.family, JointFamily):
+            return None
+        return ConceptStream(concepts, partial(self.family.words_as_tokens, self.pipe), self.family.carry)
 
     def _total_steps(self) -> int | None:
         if self.steps is not None:
@@ -188,14 +199,53 @@ class AttentionTrace:
         return {
             site.module: listener(site)
             for site in self.sites
-            if any(reading.covers(site) for reading in self.readings)
+            if any(reading.listens(site, self.sites) for reading in self.readings)
         }
+
+    def _carriers(self) -> list[Site]:
+        """The sites whose blocks concepts pass through."""
+        streaming = [reading for reading in self.readings if isinstance(reading, ConceptSimilarity)]
+        return [site for site in self.sites if any(own.listens(site, self.sites) for own in streaming)]
+
+    def _on_block(self, site: Site) -> Callable[[nn.Module, tuple, dict], None]:
+        def hook(module: nn.Module, args: tuple, kwargs: dict) -> None:
+            if self.recorder is not None:
+                self.recorder.block_inputs[site.name] = inputs_of(module, args, kwargs)
+
+        return hook
+
+    @contextmanager
+    def _reading_contexts(self, denoiser: nn.Module) -> Iterator[None]:
+        """What the pipeline calls its passes, where it tells its denoiser."""
+        original = getattr(denoiser, "cache_context", None)
+        if original is None:
+            yield
+            return
+
+        @contextmanager
+        def cache_context(name: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
+            self._context = name
+            try:
+                with original(name, *args, **kwargs) as entered:
+                    yield entered
+            finally:
+                self._context = None
+
+        before = denoiser.__dict__.get("cache_context")
+        denoiser.__dict__["cache_context"] = cache_context
+        try:
+            yield
+        finally:
+            if before is None:
+                del denoiser.__dict__["cache_context"]
+            else:
+                denoiser.__dict__["cache_context"] = before
 
     def _on_pass(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
         self._encodings = 0
         if self.recorder is not None and self._call is not None:
             inputs = inputs_of(module, args, kwargs)
-            self.recorder.begin_pass(self.family.read_pass(self.pipe, self._call, inputs))
+            self.recorder.begin_pass(self.family.read_pass(self.pipe, self._call, inputs, self._context))
 
     def _check_embeddings(self, classes: Sequence[Sequence[ClassSpec]]) -> None:
         width = self.family.context_width(self.pipe)

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from diffusers_attnmask.methods.base import MaskMethod
+from diffusers_attnmask.methods.concept_attention import ConceptAttention
 from diffusers_attnmask.methods.daam import Daam
 from diffusers_attnmask.methods.dataset_diffusion import DatasetDiffusion
 from diffusers_attnmask.methods.diffumask import DiffuMask
 from diffusers_attnmask.methods.ovam import Ovam
 
 METHODS: dict[str, type[MaskMethod]] = {
-    method.name: method for method in (DiffuMask, DatasetDiffusion, Daam, Ovam)
+    method.name: method for method in (DiffuMask, DatasetDiffusion, Daam, Ovam, ConceptAttention)
 }
 
 
@@ -23,4 +24,13 @@ def make_method(name: str, options: Mapping[str, Any] | None = None) -> MaskMeth
     return METHODS[name](**(options or {}))
 
 
-__all__ = ["METHODS", "Daam", "DatasetDiffusion", "DiffuMask", "MaskMethod", "Ovam", "make_method"]
+__all__ = [
+    "METHODS",
+    "ConceptAttention",
+    "Daam",
+    "DatasetDiffusion",
+    "DiffuMask",
+    "MaskMethod",
+    "Ovam",
+    "make_method",
+]

@@ -29,6 +29,7 @@ class MaskMethod(ABC):
     name: ClassVar[str]
     reads_prompt: ClassVar[bool] = False  # needs the classes' phrases in the prompt
     reads_words: ClassVar[bool] = False  # needs the classes' phrases encoded by themselves
+    reads_concepts: ClassVar[bool] = False  # needs them carried through the model beside its text
 
     steps: tuple[float, float] = (0.0, 1.0)
     layers: tuple[str, ...] = ()
@@ -89,6 +90,15 @@ def model_places(
     if asked is not None:
         return tuple(asked)
     return tuple(published) if any(not site.tags.isdisjoint(published) for site in sites) else ()
+
+
+def names_within(sites: Sequence[Site], depth: tuple[float, float]) -> tuple[str, ...]:
+    """The sites within a span of depth among these, 0 the first and 1 the last; at least the nearest one."""
+    if not sites:
+        return ()
+    first, last = (share * (len(sites) - 1) for share in depth)
+    within = [site.name for index, site in enumerate(sites) if first <= index <= last]
+    return tuple(within) or (sites[round((first + last) / 2)].name,)
 
 
 def threshold_mask(heatmaps: Tensor, threshold: Threshold, **adaptive: Any) -> Tensor:

@@ -42,8 +42,14 @@ class SplitPrompt:
         return shown
 
 
-def split_prompt(tokenizer: Any, prompt: str, expand: Callable[[str], str] = str) -> SplitPrompt:
-    """Split a prompt, untruncated, special tokens included."""
+def split_prompt(
+    tokenizer: Any,
+    prompt: str,
+    expand: Callable[[str], str] = str,
+    limit: int | None = None,
+    offset: int = 0,
+) -> SplitPrompt:
+    """Split a prompt, untruncated, special tokens included. limit: by default the tokenizer's own."""
     if not tokenizer.is_fast:
         raise TypeError(
             f"{type(tokenizer).__name__} does not tell where its tokens come from: install transformers >= 5 "
@@ -51,9 +57,12 @@ def split_prompt(tokenizer: Any, prompt: str, expand: Callable[[str], str] = str
         )
     text = unicodedata.normalize("NFC", expand(prompt))
     split = tokenizer(text, return_offsets_mapping=True, truncation=False, verbose=False)
-    tokens = (token.removesuffix("</w>") for token in tokenizer.convert_ids_to_tokens(split["input_ids"]))
+    marks = tokenizer.convert_ids_to_tokens(split["input_ids"])
+    tokens = tuple(
+        token.removesuffix("</w>").lstrip("▁Ġ") for token in marks
+    )  # how they mark words' ends, starts
     spans = tuple((start, end) for start, end in split["offset_mapping"])
-    return SplitPrompt(text, tuple(tokens), spans, tokenizer.model_max_length, expand)
+    return SplitPrompt(text, tokens, spans, limit or tokenizer.model_max_length, expand, offset)
 
 
 def expansion(pipe: Any, tokenizer: Any) -> Callable[[str], str]:
