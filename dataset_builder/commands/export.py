@@ -31,9 +31,10 @@ def export(
     """Write a dataset as VOC, Cityscapes, COCO, mmsegmentation or a plain folder, or read one of those."""
     from dataset_builder.export.convert import ExportOptions, convert
     from diffusers_attnmask.ground.options import as_flags
+    from diffusers_attnmask.ground.typed import choice
 
     with as_flags():
-        options = ExportOptions(to, vocabulary, split, val_share)
+        options = ExportOptions(choice(to), vocabulary, split, val_share)
     pairs, home = convert(data, out, options)
     counts = {name: len(own) for name, own in pairs.splits.items()}
     if as_json:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +29,7 @@ class SegmenterTrainer:
     options: TrainOptions
     work: Path
     pretrained: str = "auto"
-    model_options: dict = field(default_factory=dict)
+    model_options: Mapping[str, Any] = field(default_factory=dict)
     scale: float = 1.0
     progress: bool = True
 

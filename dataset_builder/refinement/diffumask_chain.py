@@ -58,7 +58,7 @@ def confident_labels(
 
 def affinity_mask(features: Tensor, maps: Tensor, options: RefineOptions) -> Tensor:
     """Labels (H, W) of maps (C, H, W) that walked along the affinity of features (D, h, w)."""
-    pooled = adaptive_avg_pool2d(maps, features.shape[1:])
+    pooled = adaptive_avg_pool2d(maps, (features.shape[1], features.shape[2]))
     walked = random_walk(
         features, pooled, radius=options.radius, beta=options.beta, log2_steps=options.log2_steps
     )

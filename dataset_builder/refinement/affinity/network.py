@@ -1,7 +1,7 @@
 """AffinityNet: features whose distances are affinities (Ahn & Kwak 2018), over a backbone of choice."""
 
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -66,13 +66,13 @@ def _backbone(options: AffinityNetOptions) -> tuple[nn.Module, list[int]]:
     raise ValueError(f"unknown backbone {options.backbone!r}: use 'small', 'features' or 'timm:NAME'")
 
 
-def _timm(name: str, options: AffinityNetOptions) -> nn.Module:
+def _timm(name: str, options: AffinityNetOptions) -> Any:
     """A feature extractor of timm's; without the pretrained weights where they cannot be had."""
     import timm
 
     if not timm.is_model(name):
         raise ValueError(f"timm has no model {name!r}: `timm.list_models()` names them")
-    arguments = {"features_only": True, "in_chans": options.in_channels}
+    arguments: dict[str, Any] = {"features_only": True, "in_chans": options.in_channels}
     if options.pretrained:
         try:
             return timm.create_model(name, pretrained=True, **arguments)
