@@ -37,6 +37,7 @@ class Family(ABC):
     pipelines: ClassVar[frozenset[str]]  # class names; their subclasses belong to the family too
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # options that a method needs on these models
     default_method: ClassVar[str] = "diffumask"  # of a model that has no settings of its own
+    parts: ClassVar[Mapping[int, int]] = {1: 0}  # of how many parts of a batch, which has the prompts
     encodings: ClassVar[int] = 1  # how often one call may run `encode_prompt`, the first time for its prompts
 
     @abstractmethod
@@ -53,6 +54,12 @@ class Family(ABC):
 
         context: what the pipeline calls the pass ("cond", "uncond"), where it does.
         """
+
+    def parts_of(self, pipe: Any) -> Mapping[int, int]:
+        """`parts`; with perturbed attention, whose part is the last: away from, prompts, perturbed."""
+        if getattr(pipe, "do_perturbed_attention_guidance", False):
+            return {1: 0, 2: 0, 3: 1}
+        return self.parts
 
     @abstractmethod
     def layout(self, site: Site, passing: Pass) -> Layout:

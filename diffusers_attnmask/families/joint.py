@@ -13,45 +13,15 @@ from torch import Tensor, nn
 from diffusers_attnmask.attention.look import Layout, Look
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Kind, Site, grid_at, spread_depths
-from diffusers_attnmask.families.base import Call, Family, flowed, last_rows
+from diffusers_attnmask.families.transformer import TransformerFamily
 from diffusers_attnmask.words.alignment import SplitPrompt
 
 
-class JointFamily(Family):
+class JointFamily(TransformerFamily):
     """A transformer over one sequence of image and text, sampled by flow matching."""
 
     default_method: ClassVar[str] = "concept-attention"
     text_first: ClassVar[bool] = True
-    parts: ClassVar[Mapping[int, int]] = {1: 0}  # guidance by one batch: which part has the prompts
-    text_input: ClassVar[str] = "encoder_hidden_states"  # of the denoiser
-    latents_input: ClassVar[str] = "hidden_states"
-
-    def denoiser(self, pipe: Any) -> nn.Module:
-        return pipe.transformer
-
-    def patch(self, pipe: Any) -> int:
-        """Cells of the latent grid to a side of one place of the image."""
-        return pipe.transformer.config.patch_size
-
-    def read_pass(self, pipe: Any, call: Call, inputs: Mapping[str, Any], context: str | None) -> Pass | None:
-        text = inputs[self.text_input]
-        if context not in (None, "cond") or (context is None and not self.holds_prompts(call, text)):
-            return None
-        batch = len(inputs[self.latents_input])
-        rows = last_rows(batch, call.images, self.parts, type(pipe.transformer).__name__)
-        return Pass(rows, self.latent_size(pipe, call, inputs), text_tokens=text.shape[1])
-
-    def holds_prompts(self, call: Call, text: Tensor) -> bool:
-        """Whether a pass is under the prompts, where guidance takes a pass of its own for what it leads away
-        from.
-
-        Families that guide by one batch always hold them.
-        """
-        return True
-
-    def latent_size(self, pipe: Any, call: Call, inputs: Mapping[str, Any]) -> tuple[int, int]:
-        height, width = inputs[self.latents_input].shape[-2:]
-        return height, width
 
     def layout(self, site: Site, passing: Pass) -> Layout:
         grid = grid_at(passing.latent_size, site.stride)
@@ -77,14 +47,6 @@ class JointFamily(Family):
         block; hidden: additive mask (n, 1, 1, W) of places that are padding. Returns (n, heads, W, d) and
         (n, W, D), None behind the last block.
         """
-
-    def look(self, pipe: Any, latents: Tensor, noise: Tensor, strength: float, conditions: dict) -> None:
-        noisy = flowed(latents, noise, strength)
-        self.denoise(pipe, noisy, strength, conditions)
-
-    @abstractmethod
-    def denoise(self, pipe: Any, noisy: Tensor, sigma: float, conditions: dict) -> None:
-        """One pass over latents (B, C, h, w) at a noise level in (0, 1]."""
 
 
 Part = tuple[str, nn.Module, Kind, str, nn.Module | None]  # name, attention, kind, tag, block

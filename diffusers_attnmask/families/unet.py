@@ -64,7 +64,7 @@ class UNetFamily(Family):
 
     def read_pass(self, pipe: Any, call: Call, inputs: Mapping[str, Any], context: str | None) -> Pass | None:
         latents = inputs["sample"]
-        rows = last_rows(len(latents), call.images, self.parts, "UNet")
+        rows = last_rows(len(latents), call.images, self.parts_of(pipe), "UNet")
         return Pass(rows, tuple(latents.shape[-2:]))
 
     def layout(self, site: Site, passing: Pass) -> Layout:
