@@ -36,6 +36,7 @@ class RunningMean:
     def __init__(self) -> None:
         self.total: Tensor | None = None
         self.spoilt: Tensor | None = None  # (n,), on the device: no wait for it
+        self.counted: list[int] | None = None  # the same, once somebody waited
         self.seen = 0
 
     def add(self, value: Tensor) -> None:
@@ -47,13 +48,16 @@ class RunningMean:
         else:
             self.total.add_(value)
             self.spoilt.add_(spoilt)
+        self.counted = None
         self.seen += 1
 
     def mean(self, image: int) -> Tensor:
         """Of one image's finite maps."""
-        if self.total is None or self.spoilt is None:
+        if self.total is None:
             raise ValueError("nothing was added to this mean")
-        kept = self.seen - int(self.spoilt[image])
+        count_spoilt([self])
+        assert self.counted is not None
+        kept = self.seen - self.counted[image]
         if kept == 0:
             raise ValueError(
                 f"none of the {self.seen} attention maps of a layer was finite: sample in float32 or bfloat16"
@@ -62,7 +66,8 @@ class RunningMean:
 
     @property
     def skipped(self) -> int:
-        return 0 if self.spoilt is None else int(self.spoilt.sum())
+        count_spoilt([self])
+        return sum(self.counted or ())
 
     @property
     def nbytes(self) -> int:
@@ -71,6 +76,15 @@ class RunningMean:
     def to(self, device: torch.device | str) -> None:
         if self.total is not None and self.spoilt is not None:
             self.total, self.spoilt = self.total.to(device), self.spoilt.to(device)
+
+
+def count_spoilt(means: Sequence[RunningMean]) -> None:
+    """Wait for the device once, for all means together."""
+    waiting = [mean for mean in means if mean.counted is None and mean.spoilt is not None]
+    if waiting:
+        counts = torch.stack([mean.spoilt for mean in waiting if mean.spoilt is not None]).tolist()
+        for mean, own in zip(waiting, counts, strict=True):
+            mean.counted = own
 
 
 @dataclass(frozen=True)

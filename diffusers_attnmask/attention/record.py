@@ -71,4 +71,5 @@ class ImageRecord:
                 "(with its options) before "
                 f"sampling, and sample as far as the part {reading.steps} of the steps that it reads"
             )
+        self.recorder.wait()
         return mean.mean(self.image)

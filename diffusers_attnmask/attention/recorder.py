@@ -10,7 +10,13 @@ import torch
 
 from diffusers_attnmask.attention.concepts import ConceptStream
 from diffusers_attnmask.attention.look import Layout, Look
-from diffusers_attnmask.attention.readings import Accumulator, ConceptSimilarity, Reading, RunningMean
+from diffusers_attnmask.attention.readings import (
+    Accumulator,
+    ConceptSimilarity,
+    Reading,
+    RunningMean,
+    count_spoilt,
+)
 from diffusers_attnmask.attention.sites import Site
 from diffusers_attnmask.attention.tap import Comparison
 from diffusers_attnmask.attention.token_query import QueryBatch, TokenQuery
@@ -95,10 +101,16 @@ class Recorder:
 
     @property
     def skipped_maps(self) -> int:
+        self.wait()
         return sum(mean.skipped for mean in self.means.values() if isinstance(mean, RunningMean))
+
+    def wait(self) -> None:
+        """Wait for the device, once before the maps are made."""
+        count_spoilt([mean for mean in self.means.values() if isinstance(mean, RunningMean)])
 
     def settle(self) -> None:
         """Move what is kept off the device and forget what only recording needs."""
+        self.wait()
         self.batch.word_keys.clear()
         self.batch.last = (None, {})
         self.block_inputs.clear()

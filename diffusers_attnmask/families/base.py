@@ -40,6 +40,11 @@ class Family(ABC):
     parts: ClassVar[Mapping[int, int]] = {1: 0}  # of how many parts of a batch, which has the prompts
     encodings: ClassVar[int] = 1  # how often one call may run `encode_prompt`, the first time for its prompts
 
+    @property
+    def text_to_image(self) -> str:
+        """The family's plain pipeline class: the names of all others add to its name."""
+        return min(self.pipelines, key=len)
+
     @abstractmethod
     def denoiser(self, pipe: Any) -> nn.Module:
         """The model whose forward pass is one pass."""

@@ -6,24 +6,29 @@ import functools
 import inspect
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import diffusers
+import torch
 from diffusers import DiffusionPipeline
+from diffusers.utils import logging
 from torch import Tensor
 
+from diffusers_attnmask.attention.record import NotRecordedError
 from diffusers_attnmask.families import check_supported, family_of
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
 from diffusers_attnmask.masking.queries import check_words
 from diffusers_attnmask.masking.segmenting import segment
 from diffusers_attnmask.masking.settings import ModelSettings, settings_for, settings_of, write_settings
 from diffusers_attnmask.masking.tracing import AttentionTrace
 from diffusers_attnmask.methods import MaskMethod
-from diffusers_attnmask.methods.thresholds import IGNORE
 from diffusers_attnmask.words.alignment import check_whole
 from diffusers_attnmask.words.classes import ClassSpec, classes_per_prompt, has_own_lists
+
+logger = logging.get_logger(__name__)
 
 HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")
 
@@ -59,18 +64,33 @@ class DiffuMaskPipeline(DiffusionPipeline):
         return pipe
 
     @classmethod
-    def from_pipe(cls, pipeline: DiffusionPipeline, **components: Any) -> Any:
-        """The same pipeline with masks: it shares components, hooks and settings; some may be replaced."""
+    def from_pipe(cls, pipeline: DiffusionPipeline, **changes: Any) -> Any:
+        """The same pipeline with masks: it shares components, hooks and settings; some may be replaced.
+
+        Called on the class of another pipeline of the family, as
+        `masking_class(StableDiffusionImg2ImgPipeline)`, it gives one of that class. `dtype` is taken as
+        everywhere in diffusers.
+        """
         check_supported(pipeline)
-        unknown = set(components) - set(pipeline.components)
+        settings = settings_for(pipeline)
+        dtype = changes.pop("dtype", changes.pop("torch_dtype", None))
+        own = plain_class(type(pipeline) if cls is DiffuMaskPipeline else cls)
+        if own is not plain_class(type(pipeline)):
+            pipeline = own.from_pipe(pipeline, dtype=dtype or pipeline.dtype, **changes)
+            dtype, changes = None, {}
+        unknown = set(changes) - set(pipeline.components)
         if unknown:
-            raise TypeError(f"{type(pipeline).__name__} has no component {', '.join(sorted(unknown))}")
+            raise TypeError(
+                f"{type(pipeline).__name__} has no component {', '.join(sorted(unknown))}: make a "
+                "pipeline of "
+                "the class that takes it first, then masks of that"
+            )
         pipe = object.__new__(masking_class(type(pipeline)))
         pipe.__dict__.update(pipeline.__dict__)
-        pipe.mask_settings = settings_for(pipeline)
-        if components:
-            pipe.register_modules(**components)
-        return pipe
+        pipe.mask_settings = settings
+        if changes:
+            pipe.register_modules(**changes)
+        return pipe if dtype is None else pipe.to(dtype)
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:
         """Save a folder that plain diffusers loads, with the mask settings beside the weights."""
@@ -127,7 +147,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
     ) -> dict[str, str | list[str]]:
         """The prompts that the method wants sampled, in place of the caller's."""
         wanted: dict[str, str | list[str]] = {}
-        for name in ("prompt", "prompt_2"):
+        for name in ("prompt", "prompt_2", "prompt_3"):
             prompt = arguments.get(name)
             if isinstance(prompt, str):
                 wanted[name] = method.sampling_prompt(prompt, specs[0])
@@ -174,12 +194,21 @@ def number_of_prompts(arguments: Mapping[str, Any]) -> int:
 
 
 def read_masks(traced: AttentionTrace, flags: Sequence[bool] | None) -> tuple[list[Tensor], list[Tensor]]:
-    """Ids (H, W) and class maps (C, H, W) of every image; one that was blanked is uncertain throughout."""
-    heatmaps = traced.heatmaps
+    """Ids (H, W) and class maps (C, H, W) of every image; one that was blanked is uncertain throughout.
+
+    So are all where the sampling ended before the steps that the method reads: an image is never lost over
+    its mask.
+    """
+    try:
+        heatmaps = traced.heatmaps
+    except NotRecordedError as reason:
+        logger.warning(f"The masks are uncertain throughout: {reason}")
+        heatmaps = [torch.zeros(len(own.specs), *own.image_size) for own in traced.records]
+        return [torch.full(maps.shape[1:], IGNORE_ID, dtype=torch.uint8) for maps in heatmaps], heatmaps
     masks = [traced.methods[0].mask(*pair) for pair in zip(heatmaps, traced.class_names, strict=True)]
     for mask, blanked in zip(masks, flags or (), strict=False):
         if blanked:
-            mask.fill_(IGNORE)
+            mask.fill_(IGNORE_ID)
     return masks, heatmaps
 
 
@@ -187,9 +216,37 @@ def read_masks(traced: AttentionTrace, flags: Sequence[bool] | None) -> tuple[li
 def masking_class(own: type[DiffusionPipeline]) -> type[DiffuMaskPipeline]:
     """A class that is both `DiffuMaskPipeline` and a family's pipeline class.
 
-    It keeps the latter's name, so that saved folders and diffusers' Auto classes see the plain pipeline.
+    It keeps the latter's name, so that saved folders and diffusers' Auto classes see the plain pipeline; and
+    its call has the parameters of both.
     """
     if issubclass(own, DiffuMaskPipeline):
         return own
     family_of(own)
-    return type(own.__name__, (DiffuMaskPipeline, own), {"__module__": __name__, "__doc__": own.__doc__})
+
+    @functools.wraps(own.__call__)
+    def call(self: DiffuMaskPipeline, *args: Any, **kwargs: Any) -> Any:
+        return DiffuMaskPipeline.__call__(self, *args, **kwargs)
+
+    call.__signature__ = joined_signature(own.__call__, DiffuMaskPipeline.__call__)  # type: ignore[attr-defined]
+    members = {"__module__": __name__, "__doc__": own.__doc__, "__call__": call}
+    return type(own.__name__, (DiffuMaskPipeline, own), members)
+
+
+def plain_class(own: type[DiffusionPipeline]) -> type[DiffusionPipeline]:
+    """The family's own class behind one with masks."""
+    if not issubclass(own, DiffuMaskPipeline):
+        return own
+    return next(base for base in own.__mro__ if not issubclass(base, DiffuMaskPipeline))
+
+
+def joined_signature(plain: Callable, masking: Callable) -> inspect.Signature:
+    """The family's parameters, and those by name alone that masks add."""
+    own = list(inspect.signature(plain).parameters.values())
+    added = [
+        parameter
+        for parameter in inspect.signature(masking).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    rest = [parameter for parameter in own if parameter.kind is parameter.VAR_KEYWORD]
+    named = [parameter for parameter in own if parameter.kind is not parameter.VAR_KEYWORD]
+    return inspect.Signature([*named, *added, *rest])

@@ -1,5 +1,6 @@
 """The pipeline is the family's own: it loads, saves, calls back and returns as users of diffusers expect."""
 
+import inspect
 import json
 
 import numpy as np
@@ -7,14 +8,18 @@ import pytest
 import torch
 from diffusers import (
     DiffusionPipeline,
+    StableDiffusionAdapterPipeline,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
+    T2IAdapter,
 )
 from PIL import Image
 
 import diffusers_attnmask
-from diffusers_attnmask import DiffuMaskPipeline
+from diffusers_attnmask import DiffuMaskPipeline, trace
+from diffusers_attnmask.masking.pipeline import masking_class
+from diffusers_attnmask.methods import Daam
 from tests.small_models import FAMILIES, derived, picture, safety_checker, sd15, sd21, sdxl
 
 CALL = {"num_inference_steps": 2, "output_type": "pt"}
@@ -288,3 +293,119 @@ def test_overlay_takes_arrays_and_tensors_too(output_type):
 def test_overlay_of_latents_says_what_to_ask_for():
     with pytest.raises(ValueError, match="output_type"):
         run(DiffuMaskPipeline.from_pipe(sd21()), classes=["dog"], output_type="latent").overlay(0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_its_call_has_the_familys_parameters_and_those_of_masks(family):
+    pipe = FAMILIES[family]()
+    own, masked = (
+        inspect.signature(p.__call__).parameters for p in (pipe, DiffuMaskPipeline.from_pipe(pipe))
+    )
+    added = ["classes", "mask_method", "mask_options", "mask_prompt"]
+    assert [name for name in masked if name not in added and name != "kwargs"] == [
+        n for n in own if n != "kwargs"
+    ]
+    assert [name for name in masked if name in added] == added
+    assert all(masked[name].default == parameter.default for name, parameter in own.items())
+
+
+def test_from_pipe_of_another_class_gives_a_pipeline_of_that_class():
+    pipe = masking_class(StableDiffusionImg2ImgPipeline).from_pipe(sd15())
+    assert isinstance(pipe, DiffuMaskPipeline)
+    assert isinstance(pipe, StableDiffusionImg2ImgPipeline)
+    pipe.set_progress_bar_config(disable=True)
+    out = run(pipe, classes=["dog"], image=picture(), strength=0.9, num_inference_steps=4)
+    assert out.heatmaps[0].shape == (1, 128, 128)
+
+
+@pytest.mark.parametrize("name", ["dtype", "torch_dtype"])
+def test_from_pipe_takes_a_dtype(name):
+    pipe = DiffuMaskPipeline.from_pipe(sd15(fresh=True), **{name: torch.bfloat16})
+    assert pipe.unet.dtype == torch.bfloat16
+
+
+def test_from_pipe_refuses_a_component_that_the_class_does_not_have():
+    with pytest.raises(TypeError, match="no component adapter"):
+        DiffuMaskPipeline.from_pipe(sd15(), adapter=object())
+
+
+def test_an_adapters_pipeline_reads_the_steps_that_it_takes():
+    """T2I-Adapter pipelines do not tell how many steps there are: the scheduler does."""
+    channels = sd15().unet.config.block_out_channels
+    adapter = T2IAdapter(in_channels=3, channels=list(channels), num_res_blocks=1, downscale_factor=8).eval()
+    pipe = derived(StableDiffusionAdapterPipeline, sd15(), adapter=adapter)
+    masked = DiffuMaskPipeline.from_pipe(pipe)
+    late = Daam(steps=(0.5, 1.0))
+    out = run(masked, classes=["dog"], mask_method=late, image=picture(), num_inference_steps=4)
+    assert np.array_equal(out.images, run(pipe, image=picture(), num_inference_steps=4).images)
+    with trace(pipe, classes=["dog"], methods=late) as traced:
+        run(pipe, image=picture(), num_inference_steps=4)
+    (mean, *_) = traced.recorder.means.values()
+    assert mean.seen == 2, "the last two of four steps"
+
+
+def test_one_step_is_read_whatever_part_of_the_sampling_counts():
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+    out = run(pipe, classes=["dog"], mask_method=Daam(steps=(0.4, 0.9)), num_inference_steps=1)
+    assert out.heatmaps[0].std() > 1e-3
+
+
+def test_an_interrupt_before_the_steps_that_count_keeps_the_image_and_masks_nothing():
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+
+    def stop(pipe, step, timestep, tensors):
+        pipe._interrupt = True
+        return {}
+
+    late = Daam(steps=(0.5, 1.0))
+    out = run(pipe, classes=["dog"], mask_method=late, callback_on_step_end=stop, num_inference_steps=4)
+    assert torch.equal(out.images, run(pipe, callback_on_step_end=stop, num_inference_steps=4).images)
+    assert (out.masks == 255).all()
+    assert (out.heatmaps[0] == 0).all()
+
+
+def test_a_compiled_model_is_refused_before_it_samples():
+    pipe = DiffuMaskPipeline.from_pipe(sd15(fresh=True))
+    pipe.unet.compile()
+    with pytest.raises(ValueError, match=r"compiled.*torch\.compile"):
+        run(pipe, classes=["dog"])
+
+
+def test_encoders_may_go_once_the_prompt_is_encoded():
+    """What needs no encoder works on; what does says so."""
+    pipe = sd15(fresh=True)
+    conditional, unconditional = pipe.encode_prompt("a dog and a cat", "cpu", 1, True)
+    embeds = {"prompt_embeds": conditional, "negative_prompt_embeds": unconditional}
+    expected = run(DiffuMaskPipeline.from_pipe(pipe), classes=["dog"], mask_method="daam")
+    pipe.text_encoder = None
+    masked = DiffuMaskPipeline.from_pipe(pipe)
+    out = run(masked, None, classes=["dog"], mask_method="daam", mask_prompt="a dog and a cat", **embeds)
+    assert torch.equal(out.heatmaps[0], expected.heatmaps[0])
+    with pytest.raises(ValueError, match=r"text encoder.*'daam'"):
+        run(masked, None, classes=["dog"], mask_method="ovam", **embeds)
+    masked.tokenizer = None
+    with pytest.raises(ValueError, match="no tokenizer"):
+        run(masked, None, classes=["dog"], mask_method="daam", mask_prompt="a dog and a cat", **embeds)
+
+
+def test_prompts_that_were_encoded_in_pieces_are_refused():
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+    conditional, unconditional = pipe.encode_prompt("a dog and a cat", "cpu", 1, True)
+    embeds = {
+        "prompt_embeds": torch.cat([conditional] * 2, 1),
+        "negative_prompt_embeds": torch.cat([unconditional] * 2, 1),
+    }
+    with pytest.raises(ValueError, match="154 tokens"):
+        run(pipe, None, classes=["dog"], mask_method="daam", mask_prompt="a dog and a cat", **embeds)
+    assert run(pipe, None, classes=["dog"], mask_method="ovam", **embeds).heatmaps[0].std() > 1e-3
+
+
+def test_records_of_past_calls_do_not_pile_up():
+    pipe = sd15()
+    with trace(pipe, classes=["dog"], methods="ovam") as traced:
+        run(pipe)
+        after_one = traced.nbytes
+        run(pipe)
+    first, second = traced.recorders
+    assert not first.batch.word_keys, "what only recording needs is gone"
+    assert traced.nbytes == first.nbytes + second.nbytes < 2 * after_one
