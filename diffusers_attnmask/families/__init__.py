@@ -10,7 +10,12 @@ from diffusers_attnmask.families.stable_diffusion import StableDiffusion
 from diffusers_attnmask.families.stable_diffusion_3 import StableDiffusion3
 from diffusers_attnmask.families.stable_diffusion_xl import StableDiffusionXL
 
-FAMILIES: tuple[Family, ...] = (StableDiffusion(), StableDiffusionXL(), StableDiffusion3(), Flux())
+FAMILIES: tuple[Family, ...] = (
+    StableDiffusion(),
+    StableDiffusionXL(),
+    StableDiffusion3(),
+    Flux(),
+)
 
 
 def family_of(pipeline_class: type) -> Family:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -75,6 +75,24 @@ def attend_beside(query: Tensor, key: Tensor, value: Tensor, look: Look, hidden:
     )
 
 
+def added_projections(
+    attn: nn.Module, states: Tensor, look: Look, turn: Callable[[Tensor], Tensor] | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values (n, heads, W, d) of words (n, W, D) by the text's own projections.
+
+    turn: the rotation of queries and keys (n, W, heads, d); none at position 0.
+    """
+    query, key, value = (
+        project(states).unflatten(-1, (look.query.shape[1], -1))
+        for project in (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj)
+    )
+    query = query if attn.norm_added_q is None else attn.norm_added_q(query)
+    key = key if attn.norm_added_k is None else attn.norm_added_k(key)
+    if turn is not None:
+        query, key = turn(query), turn(key)
+    return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+
+
 def carry_added_projections(
     block: nn.Module, words: Tensor, look: Look, temb: Tensor, hidden: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
@@ -82,18 +100,12 @@ def carry_added_projections(
 
     Position 0 is turned by nothing, where the model turns queries and keys at all. temb: (n, D).
     """
-    attn, heads = block.attn, look.query.shape[1]
+    attn = block.attn
     if attn.context_pre_only:
         states, gates = block.norm1_context(words, temb), None
     else:
         states, *gates = block.norm1_context(words, emb=temb)
-    query, key, value = (
-        project(states).unflatten(-1, (heads, -1))
-        for project in (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj)
-    )
-    query = query if attn.norm_added_q is None else attn.norm_added_q(query)
-    key = key if attn.norm_added_k is None else attn.norm_added_k(key)
-    output = attend_beside(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), look, hidden)
+    output = attend_beside(*added_projections(attn, states, look), look, hidden)
     if gates is None:
         return output, None
     gate_attention, shift, scale, gate_mlp = (own[:, None] for own in gates)

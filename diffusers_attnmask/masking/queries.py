@@ -103,7 +103,7 @@ def consecutive_tokens(specs: Sequence[ClassSpec], text: str, split: Split) -> l
         length = len(split(spec.texts[0])[0].word_positions) if spec.texts else 0
         places.append(tuple(range(position, position + length)))
         position += length
-    if position > whole.limit - 1:
+    if position > whole.readable:
         raise ValueError(
             f"the class words {text!r} make {len(whole.tokens)} tokens, split as [{whole}], and the model "
             f"reads {whole.limit}: name fewer classes per image"

@@ -17,7 +17,9 @@ class SplitPrompt:
 
     spans: where in `text` each token came from, empty for special tokens; limit: how many tokens the model
     reads, the special ones included; expand: what textual inversion makes of a text before it is split.
-    offset: where the first token stands in the model's text, which other encoders may come before.
+    offset: where the first token stands in the model's text, which other encoders may come before; negative
+    where the beginning of a template is dropped. within: where in `text` the prompt stands, which a template
+    may be around. end_tokens: special tokens that take the last places of what the model reads.
     """
 
     text: str
@@ -26,11 +28,32 @@ class SplitPrompt:
     limit: int
     expand: Callable[[str], str] = field(default=str, compare=False, repr=False)
     offset: int = 0
+    within: tuple[int, int] | None = None
+    end_tokens: int = 1
+
+    @property
+    def prompt(self) -> str:
+        """The text without its template."""
+        return self.text[slice(*self.bounds)]
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        return self.within or (0, len(self.text))
+
+    @property
+    def readable(self) -> int:
+        """How many tokens may be words before the model reads no more of them."""
+        return self.limit - self.end_tokens
 
     @property
     def word_positions(self) -> list[int]:
-        """Positions of the tokens that are not special."""
-        return [position for position, (start, end) in enumerate(self.spans) if start < end]
+        """Positions of the prompt's tokens that are not special."""
+        first, last = self.bounds
+        return [
+            position
+            for position, (start, end) in enumerate(self.spans)
+            if start < end and first <= start < last
+        ]
 
     def __str__(self) -> str:
         """Words apart, the tokens of one word joined: `a photo of a din+ing table`."""
@@ -48,21 +71,44 @@ def split_prompt(
     expand: Callable[[str], str] = str,
     limit: int | None = None,
     offset: int = 0,
+    template: str | None = None,
 ) -> SplitPrompt:
-    """Split a prompt, untruncated, special tokens included. limit: by default the tokenizer's own."""
+    """Split a prompt, untruncated, special tokens included. limit: by default the tokenizer's own.
+
+    template: what the pipeline puts around the prompt, in place of "{}" in it, special tokens included.
+    """
     if not tokenizer.is_fast:
         raise TypeError(
             f"{type(tokenizer).__name__} does not tell where its tokens come from: install transformers >= 5 "
             "or load the fast tokenizer"
         )
     text = unicodedata.normalize("NFC", expand(prompt))
-    split = tokenizer(text, return_offsets_mapping=True, truncation=False, verbose=False)
+    within = None
+    if template is not None:
+        before, _, after = template.partition("{}")
+        within = (len(before), len(before) + len(text))
+        text = before + text + after
+    split = tokenizer(
+        text,
+        return_offsets_mapping=True,
+        truncation=False,
+        verbose=False,
+        add_special_tokens=template is None,
+    )
     marks = tokenizer.convert_ids_to_tokens(split["input_ids"])
     tokens = tuple(
         token.removesuffix("</w>").lstrip("▁Ġ") for token in marks
     )  # how they mark words' ends, starts
-    spans = tuple((start, end) for start, end in split["offset_mapping"])
-    return SplitPrompt(text, tokens, spans, limit or tokenizer.model_max_length, expand, offset)
+    spans = tuple(without_space(text, *span) for span in split["offset_mapping"])
+    end_tokens = int(template is None)
+    return SplitPrompt(
+        text, tokens, spans, limit or tokenizer.model_max_length, expand, offset, within, end_tokens
+    )
+
+
+def without_space(text: str, start: int, end: int) -> tuple[int, int]:
+    """A span without the space before its word, which byte-level tokenizers make part of the token."""
+    return start + len(text[start:end]) - len(text[start:end].lstrip()), end
 
 
 def expansion(pipe: Any, tokenizer: Any) -> Callable[[str], str]:
@@ -77,7 +123,7 @@ def phrase_tokens(phrase: str, prompt: SplitPrompt) -> list[list[int]]:
     pattern = r"(?<!\w)" + r"\s+".join(map(re.escape, words)) + r"(?!\w)"
     return [
         [i for i, (start, end) in enumerate(prompt.spans) if start < found.end() and end > found.start()]
-        for found in re.finditer(pattern, prompt.text, re.IGNORECASE)
+        for found in re.compile(pattern, re.IGNORECASE).finditer(prompt.text, *prompt.bounds)
     ]
 
 
@@ -86,10 +132,9 @@ def class_tokens(spec: ClassSpec, prompts: Sequence[SplitPrompt]) -> tuple[int, 
     found: set[int] = set()
     lost = False
     for prompt in prompts:
-        last = prompt.limit - 1  # the end token takes the last place that the model reads
         for phrase in spec.texts:
             for tokens in phrase_tokens(phrase, prompt):
-                if tokens and tokens[-1] < last:
+                if tokens and tokens[-1] < prompt.readable:
                     found.update(prompt.offset + token for token in tokens)
                 else:
                     lost = True
@@ -105,7 +150,7 @@ def align(specs: Sequence[ClassSpec], prompts: Sequence[SplitPrompt]) -> tuple[t
 
 def check_whole(prompt: SplitPrompt) -> None:
     """Raise where the model would not read the whole prompt."""
-    if len(prompt.tokens) > prompt.limit:
+    if any(position >= prompt.readable for position in prompt.word_positions[-1:]):
         raise ValueError(
             f"the classes appended to the prompt would be cut off: the model reads {prompt.limit} of its "
             f"{len(prompt.tokens)} tokens, split as [{prompt}]. Shorten it, or set append_classes=False"
@@ -114,7 +159,7 @@ def check_whole(prompt: SplitPrompt) -> None:
 
 def _absent(spec: ClassSpec, prompts: Sequence[SplitPrompt]) -> str:
     tried = " or ".join(repr(text) for text in spec.texts) or "a learned embedding"
-    seen = " and ".join(f"{prompt.text!r}, split as [{prompt}]" for prompt in dict.fromkeys(prompts))
+    seen = " and ".join(f"{prompt.prompt!r}, split as [{prompt}]" for prompt in dict.fromkeys(prompts))
     return (
         f"class {spec.name!r}: {tried} does not stand in the prompt {seen}. Use words of the prompt, "
         f"name other phrases ({{{spec.name!r}: [...]}}), or use mask_method='ovam', which reads any words"
@@ -124,6 +169,6 @@ def _absent(spec: ClassSpec, prompts: Sequence[SplitPrompt]) -> str:
 def _truncated(spec: ClassSpec, prompt: SplitPrompt) -> str:
     return (
         f"class {spec.name!r} is lost to truncation: the model reads {prompt.limit} of the "
-        f"{len(prompt.tokens)} tokens of the prompt {prompt.text!r}, split as [{prompt}]. Shorten the prompt "
-        "or move the word forward"
+        f"{len(prompt.tokens)} tokens of the prompt {prompt.prompt!r}, split as [{prompt}]. Shorten the "
+        "prompt or move the word forward"
     )

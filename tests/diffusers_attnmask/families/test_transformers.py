@@ -20,7 +20,7 @@ def run(pipe, prompt=DOG_AND_CAT, seed=0, **options):
     call = {"num_inference_steps": 2, "height": 64, "width": 96, "output_type": "pt"}
     if isinstance(prompt, list) and "negative_prompt" in options:
         options["negative_prompt"] = [options["negative_prompt"]] * len(prompt)  # FLUX takes no single one
-    return pipe(prompt, generator=torch.Generator().manual_seed(seed), **(call | options))
+    return pipe(prompt=prompt, generator=torch.Generator().manual_seed(seed), **(call | options))
 
 
 def fitting(pipe):

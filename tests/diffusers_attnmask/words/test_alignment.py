@@ -5,7 +5,7 @@ import string
 import pytest
 
 from diffusers_attnmask.masking.queries import consecutive_tokens
-from diffusers_attnmask.words.alignment import class_tokens, phrase_tokens, split_prompt
+from diffusers_attnmask.words.alignment import check_whole, class_tokens, phrase_tokens, split_prompt
 from diffusers_attnmask.words.classes import ClassSpec
 from tests.small_models import tokenizer
 
@@ -80,3 +80,22 @@ def test_a_slow_tokenizer_is_refused_with_a_remedy():
 
     with pytest.raises(TypeError, match="transformers"):
         split_prompt(Slow(), "a dog")
+
+
+def test_words_are_looked_for_within_a_template_and_counted_behind_what_is_dropped_of_it():
+    prompt = split_prompt(tokenizer(), "a dog", limit=8, offset=-4, template="a photo of dogs: {}. a room")
+    assert prompt.prompt == "a dog"
+    assert str(prompt) == "a dog"
+    assert class_tokens(spec("dog"), [prompt]) == (6 - 4,)
+    with pytest.raises(ValueError, match="does not stand in the prompt 'a dog'"):
+        class_tokens(spec("room"), [prompt])
+
+
+def test_the_last_token_that_is_read_may_be_a_word_where_no_end_token_follows():
+    template = "photo: {} room"
+    read, lost = (split_prompt(tokenizer(), "a dog", limit=limit, template=template) for limit in (4, 3))
+    assert class_tokens(spec("dog"), [read]) == (3,)
+    check_whole(read)
+    for refused in (check_whole, lambda prompt: class_tokens(spec("dog"), [prompt])):
+        with pytest.raises(ValueError, match=r"cut off|truncation"):
+            refused(lost)
