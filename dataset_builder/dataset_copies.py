@@ -31,7 +31,7 @@ def open_dataset(folder: Path) -> datasets.Dataset:
     return dataset
 
 
-def encoded(dataset: datasets.Dataset) -> datasets.Dataset:
+def undecoded(dataset: datasets.Dataset) -> datasets.Dataset:
     """The same rows with pictures as stored bytes, so that copying does not encode them again."""
     for name, feature in dataset.features.items():
         inner = getattr(feature, "feature", None)
@@ -47,7 +47,7 @@ def mask_names(features: datasets.Features) -> list[str]:
     return list(features["classes"].feature.names)
 
 
-def mask_ids(features: datasets.Features, classes: Sequence[int]) -> np.ndarray:
+def id_table(features: datasets.Features, classes: Sequence[int]) -> np.ndarray:
     """What a pair's own ids (0 and its classes from 1 on) are in its dataset: uint8 (256,).
 
     In a dataset without a background, as Cityscapes is one, what belongs to no class is 255.

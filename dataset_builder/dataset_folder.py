@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from PIL import Image
 
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.columns import MAPS
+from diffusers_attnmask.ground.pictures import opened
 
 LABELS = "id2label.json"
 FILTER_TABLE = "filter.csv"  # of a filtered dataset: all pairs before, kept or not, and why
@@ -28,12 +28,16 @@ class StoredPair:
     row: dict[str, Any]
 
     @property
+    def name(self) -> str:
+        return str(self.row.get("id", ""))
+
+    @property
     def image(self) -> Image.Image:
-        return Image.open(io.BytesIO(self.row["image"]["bytes"]))
+        return opened(self.row["image"]["bytes"], self.name)
 
     @property
     def mask(self) -> Image.Image:
-        return Image.open(io.BytesIO(self.row["mask"]["bytes"]))
+        return opened(self.row["mask"]["bytes"], f"the mask of {self.name}")
 
 
 def shard_paths(folder: Path) -> list[Path]:

@@ -1,18 +1,15 @@
-"""Publishing on the Hub: all of a commit or nothing, and what went wrong in one line with its remedy."""
+"""Publishing on the Hub: all of a commit or nothing."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 from huggingface_hub import CommitOperationAdd, HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-# httpx's root of all errors, under whichever name the client brings httpx along
-ConnectionLost = cast("type[Exception]", HfHubHTTPError.__bases__[0])
+from diffusers_attnmask.ground.hub_errors import clear_errors
+
 PIPELINE_INDEX = "model_index.json"
 PIPELINE_FILES = ("*.json", "README.md")
 COMPONENT_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")  # configurations, weights, tokenizers
@@ -54,36 +51,3 @@ def made_repository(api: HfApi, repo: str, kind: str, private: bool) -> str:
                 f"{repo} exists and is public: choose another name, or make it private in its settings"
             )
     return str(address)
-
-
-@contextmanager
-def clear_errors(repo: str, endpoint: str) -> Iterator[None]:
-    """What went wrong, in one line with its remedy."""
-    try:
-        yield
-    except HFValidationError as mistake:
-        raise ValueError(f"{repo!r} is no name of a repository: {mistake}") from mistake
-    except (ConnectionLost, RuntimeError) as mistake:
-        cause: BaseException | None = mistake
-        while cause is not None and not isinstance(cause, ConnectionLost):  # uploads are wrapped
-            cause = cause.__cause__
-        if cause is None:
-            raise
-        raise OSError(explained(cause, repo, endpoint)) from mistake
-
-
-def explained(error: BaseException, repo: str, endpoint: str) -> str:
-    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-    if status == 401:
-        return (
-            f"{endpoint} does not accept the token: it is missing, wrong or expired. Log in with "
-            "`hf auth login`; nothing was published."
-        )
-    if status == 403:
-        return f"the token may not write to {repo}: make one with write access; nothing was published."
-    if status is not None:
-        return f"{endpoint} answered {status} to the push to {repo}: {error}. Nothing was published."
-    return (
-        f"the connection to {endpoint} was lost ({error}); nothing was published. Run the same command "
-        "again: files that arrived are not sent twice."
-    )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import datasets
 import numpy as np
-from PIL import Image
 
-from dataset_builder.dataset_copies import encoded
-from diffusers_attnmask.ground.columns import MAPS
+from dataset_builder.dataset_copies import undecoded
+from diffusers_attnmask.ground.columns import MAPS, picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND
+from diffusers_attnmask.ground.pictures import encoded
 from train_segmenter.augmentation.chain import Example, PairAugmentation
 from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.data.base import Sample
@@ -61,7 +60,7 @@ class AugmentedRows:
         return len(self.source) * (self.copies + self.originals)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        stored = encoded(self.source.dataset.select_columns(list(self.features)))
+        stored = undecoded(self.source.dataset.select_columns(list(self.features)))
         for number in range(len(self.source)):
             if self.originals:
                 yield stored[number]
@@ -76,7 +75,8 @@ class AugmentedRows:
         rng = np.random.default_rng([self.seed, number, copy])
         image, mask = augment(sample.image, sample.mask, rng)
         rows = [stored[place] for place in dict.fromkeys((number, *partners.numbers))]
-        own = {**rows[0], "image": as_png(image), self.source.mask_column: as_png(mask)}
+        own = {**rows[0], "image": picture_cell(encoded(image))}
+        own[self.source.mask_column] = picture_cell(encoded(mask))
         joined = {
             "id": lambda: f"{own['id']}-{copy + 1}",
             "prompt": lambda: "; ".join(dict.fromkeys(row["prompt"] for row in rows)),
@@ -90,9 +90,3 @@ class AugmentedRows:
         names = self.source.dataset.features["classes"].feature.names
         shown = (self.source.class_names[i] for i in np.unique(mask) if i < len(self.source.class_names))
         return [names.index(name) for name in shown if name in names and name != BACKGROUND]
-
-
-def as_png(pixels: np.ndarray) -> dict[str, Any]:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
-    return {"bytes": stream.getvalue(), "path": None}

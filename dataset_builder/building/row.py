@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from dataset_builder.building.candidates import Candidate, Skipped
 from dataset_builder.building.layout import pair_id
 from dataset_builder.building.sampler import Sampled
 from dataset_builder.recipe import Recipe, Refinement
 from dataset_builder.vocabulary import Vocabulary
-from diffusers_attnmask.ground.columns import MAPS
+from diffusers_attnmask.ground.columns import MAPS, picture_cell
 from diffusers_attnmask.ground.ids import IGNORE_ID
+from diffusers_attnmask.ground.pictures import encoded
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,8 @@ class RowMaker:
         if not shown:
             return Skipped(candidate.index, candidate.item.text, "mask empty", "no pixel belongs to a class")
         row = {
-            "image": encoded(candidate.sampled.image, self.recipe.image_format, self.recipe.image_quality),
-            "mask": encoded(self.vocabulary.mask_table(names)[local], "png"),
+            "image": picture_cell(self.encoded_image(candidate.sampled.image)),
+            "mask": picture_cell(encoded(self.vocabulary.mask_table(names)[local])),
             "id": pair_id(candidate.index),
             "prompt": candidate.item.text,
             "classes": shown,
@@ -62,9 +61,13 @@ class RowMaker:
         }
         if self.recipe.maps:
             maps = candidate.sampled.heatmaps
-            row[MAPS] = [encoded(map_picture(maps[places[own]]), "png") for own in shown]
+            row[MAPS] = [picture_cell(encoded(map_picture(maps[places[own]]))) for own in shown]
         classes = [self.vocabulary.class_names[own] for own in shown]
         return BuiltRow(candidate.index, row, classes, quality, candidate.attempt > 0)
+
+    def encoded_image(self, pixels: np.ndarray) -> bytes:
+        kind = self.recipe.image_format
+        return encoded(pixels, kind, **({} if kind == "png" else {"quality": self.recipe.image_quality}))
 
 
 def refined(sampled: Sampled, names: Sequence[str], refinement: Refinement) -> np.ndarray:
@@ -98,11 +101,3 @@ def contrast(heatmaps: np.ndarray, mask: np.ndarray) -> float:
 def map_picture(heatmap: np.ndarray) -> np.ndarray:
     """A class map (H, W) in [0, 1] as grey values."""
     return (np.clip(heatmap, 0, 1) * 255).round().astype(np.uint8)
-
-
-def encoded(pixels: np.ndarray, image_format: str, quality: int = 95) -> dict[str, Any]:
-    """A picture as the image columns keep it."""
-    stream = io.BytesIO()
-    options = {} if image_format == "png" else {"quality": quality}
-    Image.fromarray(pixels).save(stream, image_format, **options)
-    return {"bytes": stream.getvalue(), "path": None}

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from dataset_builder.export.encoding import as_kind, write_bytes, write_mask
 from dataset_builder.export.files import common_name, existing, file_pairs, own_name
 from dataset_builder.export.pair_set import PairSet
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.palette import Colour
+from diffusers_attnmask.ground.pictures import encoded
 from train_segmenter.data.cityscapes import cityscapes
 from train_segmenter.data.tables import cityscapes_labels, cityscapes_names, lookup
 
@@ -41,7 +41,7 @@ def write_cityscapes(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Pa
             colours = np.where(
                 (labels[pair.mask] != UNLABELED)[..., None], np.array(palette, np.uint8)[pair.mask], 0
             )
-            Image.fromarray(colours.astype(np.uint8)).save(truth / f"{stem}_gtFine_color.png")
+            write_bytes(encoded(colours.astype(np.uint8)), truth / f"{stem}_gtFine_color.png")
     return out
 
 

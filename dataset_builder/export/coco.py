@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from dataset_builder.export.encoding import picture_suffix, write_bytes
@@ -23,6 +22,7 @@ from dataset_builder.export.safety import check_sizes, inside, opened
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.palette import Colour
+from diffusers_attnmask.ground.pictures import encoded
 from train_segmenter.data.tables import coco_categories, coco_names
 
 SPLITS = ("train", "val", "test", "train2017", "val2017")
@@ -46,8 +46,7 @@ def write_coco(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
             images.append({"id": number, "file_name": file, "height": height, "width": width})
             segments, infos = panoptic_segments(pair.mask, ids)
             picture = out / "annotations" / f"panoptic_{split}" / f"{pair.name}.png"
-            picture.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(as_colours(segments)).save(picture)
+            write_bytes(encoded(as_colours(segments)), picture)
             panoptic.append({"image_id": number, "file_name": picture.name, "segments_info": infos})
             things = [info for info in infos if info["category_id"] != ids.get(BACKGROUND)]
             first = len(instances) + 1

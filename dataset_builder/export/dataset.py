@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
-from PIL import Image
 
-from dataset_builder.dataset_copies import encoded, write_rows
+from dataset_builder.dataset_copies import undecoded, write_rows
 from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
 from dataset_builder.export.safety import check_sizes, opened, opened_mask
-from diffusers_attnmask.ground.columns import pair_features
+from diffusers_attnmask.ground.columns import pair_features, picture_cell
 from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.ids import BACKGROUND
+from diffusers_attnmask.ground.pictures import encoded
 from train_segmenter.data.hub import HubPairs, hub
 
 
@@ -32,7 +31,7 @@ def read_dataset(path: str, split: str | None = None) -> PairSet:
 
 def dataset_pairs(source: HubPairs) -> Pairs:
     wanted = [source.image_column, source.mask_column]
-    stored = encoded(source.dataset.select_columns(wanted))
+    stored = undecoded(source.dataset.select_columns(wanted))
     if "id" in source.dataset.column_names:
         names = [
             str(name)
@@ -71,8 +70,8 @@ def pair_rows(pairs: Pairs, class_names: Sequence[str], origin: str) -> Iterator
     for number, pair in enumerate(pairs):
         shown = [int(own) for own in np.unique(pair.mask) if own < len(class_names)]
         yield {
-            "image": {"bytes": pair.image, "path": None},
-            "mask": {"bytes": mask_file(pair.mask), "path": None},
+            "image": picture_cell(pair.image),
+            "mask": picture_cell(encoded(pair.mask)),
             "id": pair.name,
             "prompt": "",
             "classes": [own for own in shown if class_names[own] != BACKGROUND],
@@ -81,9 +80,3 @@ def pair_rows(pairs: Pairs, class_names: Sequence[str], origin: str) -> Iterator
             "model": origin,
             "quality": 1.0,
         }
-
-
-def mask_file(ids: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(ids).save(stream, "PNG")
-    return stream.getvalue()

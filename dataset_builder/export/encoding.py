@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from dataset_builder.export.safety import opened
+from diffusers_attnmask.ground.drawing import mask_picture
 from diffusers_attnmask.ground.palette import Colour
+from diffusers_attnmask.ground.pictures import encoded
 
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 JPEG_QUALITY = 95
@@ -29,19 +29,13 @@ def as_kind(content: bytes, kind: str, name: str) -> bytes:
     picture = opened(content, name)
     if picture.format == kind:
         return content
-    stream = io.BytesIO()
     options = {"quality": JPEG_QUALITY, "subsampling": 0} if kind == "JPEG" else {}
-    picture.convert("RGB").save(stream, kind, **options)
-    return stream.getvalue()
+    return encoded(picture.convert("RGB"), kind, **options)
 
 
 def write_mask(ids: np.ndarray, path: Path, palette: Sequence[Colour] | None = None) -> None:
     """Ids (H, W) as a grey PNG, or one with the palette."""
-    picture = Image.fromarray(ids)
-    if palette is not None:
-        picture.putpalette([value for colour in palette for value in colour])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path, "PNG")
+    write_bytes(encoded(ids if palette is None else mask_picture(ids, palette)), path)
 
 
 def write_bytes(content: bytes, path: Path) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 from PIL import Image
 
-from train_segmenter.data.base import mask_ids
+from diffusers_attnmask.ground import pictures
 
 MAX_PIXELS = 2**26  # 8192 x 8192
 NAME = re.compile(r"\w[\w. -]{0,199}")
@@ -40,26 +38,12 @@ def inside(root: Path, name: str) -> Path:
 
 def opened(content: bytes, name: str) -> Image.Image:
     """The picture of an encoded file, not decoded yet; one that claims too many pixels is refused."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is lower
-        try:
-            picture = Image.open(io.BytesIO(content))
-        except (Image.DecompressionBombError, OSError) as mistake:
-            raise ValueError(f"{name} is not a picture that can be read: {mistake}") from mistake
-    width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"{name} claims {width}×{height} pixels; more than {MAX_PIXELS:,} are not read")
-    return picture
+    return pictures.opened(content, name, MAX_PIXELS)
 
 
 def opened_mask(content: bytes, name: str) -> np.ndarray:
     """Class ids uint8 (H, W) of an encoded mask."""
-    picture = opened(content, name)
-    try:
-        picture.load()
-    except OSError as mistake:
-        raise ValueError(f"{name} is cut off: {mistake}") from mistake
-    return mask_ids(picture, name)
+    return pictures.mask_ids(opened(content, name), name)
 
 
 def check_sizes(image: Image.Image, mask: np.ndarray, name: str) -> None:

@@ -17,8 +17,9 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from dataset_builder.building.layout import SPLIT
 from dataset_builder.dataset_folder import read_pairs, shard_paths, write_labels
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
-from diffusers_attnmask.ground.atomic_files import replacing, write_text
+from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.drawing import contact_sheet, overlay
+from diffusers_attnmask.ground.pictures import write_picture
 
 CARD = "README.md"
 PICTURE = "assets/samples.png"
@@ -94,8 +95,7 @@ def write_samples(folder: Path, facts: DatasetSummary) -> None:
     for pair in islice(read_pairs(folder), SAMPLES):
         overlays.append(overlay(pair.image, np.asarray(pair.mask), facts.class_names, legend=False))
         prompts.append(pair.row.get("prompt") or "")
-    with replacing(folder / PICTURE) as partial:
-        contact_sheet(overlays, columns=4, captions=prompts).save(partial, "PNG")
+    write_picture(contact_sheet(overlays, columns=4, captions=prompts), folder / PICTURE)
 
 
 def quality_bins(counts: list[int]) -> list[tuple[str, int]]:

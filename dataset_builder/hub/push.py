@@ -7,7 +7,8 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from dataset_builder.dataset_folder import shard_paths
-from diffusers_attnmask.publishing import clear_errors, made_repository
+from diffusers_attnmask.ground.hub_errors import clear_errors
+from diffusers_attnmask.publishing import made_repository
 
 DOCUMENTS = ("README.md", "*.json", "*.csv", "assets/*")
 

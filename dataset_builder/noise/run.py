@@ -13,7 +13,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from dataset_builder.building.layout import SPLIT
-from dataset_builder.dataset_copies import encoded, mask_names, new_folder, open_dataset, write_rows
+from dataset_builder.dataset_copies import mask_names, new_folder, open_dataset, undecoded, write_rows
 from dataset_builder.dataset_folder import FILTER_TABLE
 from dataset_builder.hub.card import write_derived_card
 from dataset_builder.noise.clip_score import ClipScore
@@ -97,7 +97,7 @@ def filter_dataset(
             raise ValueError(
                 "no pair would be left: lower --threshold, or train the segmenters for more --steps"
             )
-        stored = encoded(source.dataset)
+        stored = undecoded(source.dataset)
         rows = ({**stored[index], "quality": judged[index].quality} for index in kept)
         features = Features({**source.dataset.features, "quality": Value("float32")})
         write_rows({SPLIT: (rows, len(kept))}, features, mask_names(features), work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,18 +9,18 @@ from typing import Any
 import datasets
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from dataset_builder.dataset_copies import encoded, mask_ids, mask_names
+from dataset_builder.dataset_copies import id_table, mask_names, undecoded
 from dataset_builder.recipe import Refinement
 from dataset_builder.refinement.affinity.network import AffinityNet
 from dataset_builder.refinement.affinity.training import AffinityExample
 from dataset_builder.refinement.diffumask_chain import RefineOptions, confident_labels
 from dataset_builder.refinement.refine_mask import image_features, refined_mask
-from diffusers_attnmask.ground.columns import MAPS
+from diffusers_attnmask.ground.columns import MAPS, picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
+from diffusers_attnmask.ground.pictures import encoded, opened, rgb_pixels
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class MappedPairs:
 
     def __getitem__(self, index: int) -> MappedPair:
         row = self.dataset[index]
-        ids = mask_ids(self.dataset.features, row["classes"])[1 : len(row["classes"]) + 1]
+        ids = id_table(self.dataset.features, row["classes"])[1 : len(row["classes"]) + 1]
         if len(row[MAPS]) != len(ids) or len(ids) == 0:
             raise ValueError(f"pair {row.get('id', index)} has {len(row[MAPS])} maps for {len(ids)} classes")
         maps = np.stack([np.asarray(map.convert("L")) for map in row[MAPS]]).astype(np.float32) / 255
@@ -59,7 +58,7 @@ class MappedPairs:
         own_ids = np.where(mask == IGNORE_ID, IGNORE_ID, BACKGROUND_ID).astype(np.uint8)
         for place, own in enumerate(ids, start=1):
             own_ids[mask == own] = place
-        image = np.array(row["image"].convert("RGB"))
+        image = rgb_pixels(row["image"]).copy()
         names = [self.names[own] for own in ids]
         return MappedPair(torch.from_numpy(image), torch.from_numpy(maps), torch.from_numpy(own_ids), names)
 
@@ -72,13 +71,14 @@ class ConfidentExamples:
         self.labels: list[bytes] = []
         for index in tqdm(range(len(pairs)), "confident labels", disable=not progress):
             pair = pairs[index]
-            self.labels.append(png(confident_labels(pair.image, pair.maps, pair.names, options)))
+            labels = confident_labels(pair.image, pair.maps, pair.names, options)
+            self.labels.append(encoded(labels.numpy()))
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> AffinityExample:
-        labels = np.array(Image.open(io.BytesIO(self.labels[index])))
+        labels = np.array(opened(self.labels[index], "labels"))
         return AffinityExample(self.pairs[index].image, torch.from_numpy(labels))
 
 
@@ -86,21 +86,14 @@ def refined_rows(
     pairs: MappedPairs, refinement: Refinement, network: AffinityNet | None, progress: bool = True
 ) -> Iterator[dict[str, Any]]:
     """The dataset's rows with refined masks and the method's name with "+refined"; all else as stored."""
-    stored = encoded(pairs.dataset)
+    stored = undecoded(pairs.dataset)
     for index in tqdm(range(len(pairs)), "refining", disable=not progress):
         pair, row = pairs[index], stored[index]
         image = pair.image.numpy()
         features = image_features(network, image) if network else None
         labels = refined_mask(image, pair.maps.numpy(), pair.mask.numpy(), pair.names, refinement, features)
-        table = mask_ids(pairs.dataset.features, row["classes"])
-        row["mask"] = {"bytes": png(torch.from_numpy(table[labels])), "path": None}
+        table = id_table(pairs.dataset.features, row["classes"])
+        row["mask"] = picture_cell(encoded(table[labels]))
         if "method" in row:
             row["method"] = f"{row['method']}+refined"
         yield row
-
-
-def png(labels: Tensor) -> bytes:
-    """A label map uint8 (H, W) as a grey PNG."""
-    stream = io.BytesIO()
-    Image.fromarray(labels.numpy()).save(stream, "png")
-    return stream.getvalue()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import csv
 import heapq
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
 from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.options import Whole, options
 from diffusers_attnmask.ground.palette import Colour
+from diffusers_attnmask.ground.pictures import encoded
 
 COVERAGE_BINS = 10
 THUMBNAIL = 224  # pixels, the longer side
@@ -142,7 +142,7 @@ def shown(pair: StoredPair, facts: DatasetSummary) -> Shown:
     own_names = facts.features["classes"].feature.names
     present = class_shares(mask)
     return Shown(
-        str(pair.row.get("id", "")),
+        pair.name,
         pair.row.get("prompt") or "",
         [own_names[own] for own in pair.row["classes"]],
         pair.row.get("quality") or 0.0,
@@ -170,9 +170,8 @@ def fitted(picture: Image.Image, resampling: Image.Resampling) -> Image.Image:
 
 def address(picture: Image.Image, picture_format: str) -> str:
     """The picture itself as an address, so that the page needs no other file."""
-    stream = io.BytesIO()
-    picture.save(stream, picture_format)
-    return f"data:image/{picture_format};base64,{base64.b64encode(stream.getvalue()).decode()}"
+    content = base64.b64encode(encoded(picture, picture_format)).decode()
+    return f"data:image/{picture_format};base64,{content}"
 
 
 def removed_pairs(folder: Path, limit: int) -> tuple[list[Removed], int]:

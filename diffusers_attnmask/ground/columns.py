@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from datasets import ClassLabel, Features, Image, List, Value
 
 MAPS = "maps"  # a class map per entry of `classes`, as grey pictures: 0 to 255 for 0 to 1
+
+
+def picture_cell(content: bytes) -> dict[str, Any]:
+    """An encoded picture as the picture columns keep it."""
+    return {"bytes": content, "path": None}
 
 
 def pair_features(class_names: Sequence[str], *, maps: bool = False) -> Features:

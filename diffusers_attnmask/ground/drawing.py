@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from diffusers_attnmask.ground.ids import IGNORE_ID
-from diffusers_attnmask.ground.palette import VOC_PALETTE, flat_palette
+from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour
 
 MARGIN = 4
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
@@ -17,10 +17,12 @@ Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 HEAT = np.array([(0, 0, 96), (0, 96, 224), (32, 192, 96), (240, 224, 32), (224, 32, 16)], np.float32)
 
 
-def mask_picture(ids: np.ndarray) -> Image.Image:
+def mask_picture(ids: np.ndarray, palette: Sequence[Colour] = VOC_PALETTE) -> Image.Image:
     """Ids (H, W) uint8 as a palette picture."""
     picture = Image.fromarray(ids.astype(np.uint8))
-    picture.putpalette(flat_palette())  # turns it into mode P and keeps the ids
+    picture.putpalette(
+        [value for colour in palette for value in colour]
+    )  # turns it into mode P and keeps the ids
     return picture
 
 

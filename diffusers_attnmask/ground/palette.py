@@ -18,11 +18,6 @@ def voc_colour(index: int) -> Colour:
 VOC_PALETTE: tuple[Colour, ...] = tuple(voc_colour(index) for index in range(256))
 
 
-def flat_palette() -> list[int]:
-    """The palette as `PIL.Image.putpalette` takes it."""
-    return [value for colour in VOC_PALETTE for value in colour]
-
-
 def colour_of(value: Any) -> Colour:
     """A colour as YAML gives it, `"#dc143c"` or `[220, 20, 60]`.
 

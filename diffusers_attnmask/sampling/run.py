@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from diffusers_attnmask.ground.atomic_files import replacing
 from diffusers_attnmask.ground.drawing import contact_sheet
 from diffusers_attnmask.ground.options import Count, Seed, options
+from diffusers_attnmask.ground.pictures import write_picture
 from diffusers_attnmask.sampling.loading import loaded_pipeline
 from diffusers_attnmask.words.classes import ClassLike
 
@@ -81,9 +81,3 @@ def sample_pictures(
     sheet = contact_sheet(shown, columns=len(shown) // run.number, captions=captions)
     write_picture(sheet, out / SHEET)
     return written
-
-
-def write_picture(picture: Image.Image, file: Path) -> None:
-    """Write a PNG in one piece."""
-    with replacing(file) as partial:
-        picture.save(partial, "PNG")

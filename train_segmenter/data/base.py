@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL import Image
 
 from diffusers_attnmask.ground.ids import IGNORE_ID
+from diffusers_attnmask.ground.pictures import read_image, read_mask
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -70,38 +70,6 @@ class FilePairs:
         pair = self.pairs[index]
         mask = read_mask(pair.mask)
         return Sample(read_image(pair.image), mask if self.table is None else self.table[mask], pair.name)
-
-
-def read_image(path: Path) -> np.ndarray:
-    """RGB image uint8 (H, W, 3)."""
-    with Image.open(path) as image:
-        return rgb_pixels(image)
-
-
-def rgb_pixels(image: Image.Image) -> np.ndarray:
-    """RGB image uint8 (H, W, 3) of an opened picture."""
-    return np.asarray(image.convert("RGB"))
-
-
-def read_mask(path: Path) -> np.ndarray:
-    """Class ids uint8 (H, W) of a grey or palette file."""
-    with Image.open(path) as image:
-        return mask_ids(image, str(path))
-
-
-def mask_ids(image: Image.Image, name: str) -> np.ndarray:
-    """Class ids uint8 (H, W) of an opened mask."""
-    ids = np.asarray(image)
-    if ids.ndim != 2:
-        raise ValueError(
-            f"The mask {name} is a colour picture (mode {image.mode}). Masks hold class ids: save them as "
-            "grey (L) or palette (P) PNG."
-        )
-    if ids.dtype != np.uint8:
-        if ids.size and (ids.min() < 0 or ids.max() > IGNORE_ID):
-            raise ValueError(f"The mask {name} holds the id {ids.max()}; ids go from 0 to {IGNORE_ID}.")
-        ids = ids.astype(np.uint8)
-    return ids
 
 
 def shown_ids(mask: np.ndarray) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from train_segmenter.data.base import FilePairs, Sample, Source, image_files, matching_masks, read_image
+from diffusers_attnmask.ground.pictures import read_image
+from train_segmenter.data.base import FilePairs, Sample, Source, image_files, matching_masks
 from train_segmenter.data.tables import coco_categories, coco_names, lookup
 
 STUFF_THINGS = range(182)  # ids in the stuff-things pictures: category id - 1; 255 is unlabelled

@@ -11,7 +11,8 @@ import numpy as np
 
 from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
-from train_segmenter.data.base import Sample, mask_ids
+from diffusers_attnmask.ground.pictures import mask_ids, rgb_pixels
+from train_segmenter.data.base import Sample
 from train_segmenter.data.folder import names_by_id
 
 MASK_COLUMNS = ("mask", "label", "labels", "annotation", "segmentation_mask", "semantic_segmentation")
@@ -42,7 +43,7 @@ class HubPairs:
         name = str(row.get("id", f"row {index}"))
         if image is None or mask is None:
             raise ValueError(f"The pair {name} has no {'image' if image is None else 'mask'}.")
-        return Sample(np.asarray(image.convert("RGB")), mask_ids(mask, name), name)
+        return Sample(rgb_pixels(image, name), mask_ids(mask, name), name)
 
 
 def hub(path: str, split: str = "train") -> HubPairs:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from diffusers_attnmask.ground.atomic_files import replacing
 from diffusers_attnmask.ground.drawing import contact_sheet, overlay
+from diffusers_attnmask.ground.pictures import write_picture
 from train_segmenter.data.base import Sample, Source
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.evaluation.scores import Report
@@ -46,8 +47,7 @@ def worst_pictures(
         row = _side_by_side(model, source[entry.index], inference)
         sheet = contact_sheet(row, columns=3, captions=["image", "reference", f"IoU {entry.mean_iou:.3f}"])
         paths.append(folder / f"{rank:02d}-{Path(entry.name).stem}.png")
-        with replacing(paths[-1]) as temporary:
-            sheet.save(temporary)
+        write_picture(sheet, paths[-1])
     return paths
 
 
@@ -59,8 +59,7 @@ def validation_sheet(model: Segmenter, source: Source, count: int, path: Path) -
         columns=3,
         captions=["image", "reference", "prediction"] * len(rows),
     )
-    with replacing(path) as temporary:
-        sheet.save(temporary)
+    write_picture(sheet, path)
     return path
 
 

@@ -17,8 +17,9 @@ from torch.nn import functional
 
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.drawing import mask_picture, overlay
+from diffusers_attnmask.ground.pictures import rgb_pixels
 from train_segmenter.augmentation.transforms import Augmentation
-from train_segmenter.data.base import rgb_pixels, shown_ids
+from train_segmenter.data.base import shown_ids
 
 SPEC_FILE = "segmenter.json"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 
-from diffusers_attnmask.ground.atomic_files import replacing
 from diffusers_attnmask.ground.device import best_device
 from diffusers_attnmask.ground.options import Count, Share, options
+from diffusers_attnmask.ground.pictures import opened, write_picture
 from diffusers_attnmask.ground.typed import given
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models import Segmenter, load
@@ -68,10 +67,8 @@ def segment(
 ) -> Iterator[dict[str, Path]]:
     """Writes `NAME_mask.png`, `NAME_overlay.png` and what else the model shows; yields paths as it goes."""
     for path in images:
-        with Image.open(path) as image:
-            pictures = model.pictures(image, inference or Inference())
+        pictures = model.pictures(opened(path.read_bytes(), str(path)), inference or Inference())
         written = {kind: out / f"{path.stem}_{kind}.png" for kind in pictures}
         for kind, picture in pictures.items():
-            with replacing(written[kind]) as temporary:
-                picture.save(temporary)
+            write_picture(picture, written[kind])
         yield written

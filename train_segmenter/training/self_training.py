@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelerate import PartialState
-from PIL import Image
 from tqdm import tqdm
 
-from train_segmenter.data.base import Sample, Source, read_mask
+from diffusers_attnmask.ground.pictures import encoded, read_mask
+from train_segmenter.data.base import Sample, Source
 from train_segmenter.data.reading import read_ahead
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models.base import Segmenter
@@ -75,7 +75,7 @@ def pseudo_label(
         bar = tqdm(samples, total=len(source), desc="labelling", disable=not progress, leave=False)
         for index, sample in enumerate(bar):
             ids = inference.mask(model, sample.image, confidence)
-            Image.fromarray(ids).save(mask_file(partial, index))
+            mask_file(partial, index).write_bytes(encoded(ids))
         os.replace(partial, folder)
     return Relabelled(source, folder)
 

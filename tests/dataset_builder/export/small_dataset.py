@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from dataset_builder.dataset_copies import write_rows
-from dataset_builder.export.dataset import mask_file
 from diffusers_attnmask.ground.columns import pair_features
+from diffusers_attnmask.ground.pictures import encoded
 
 
 def make_dataset(folder, class_names, count=5, seed=0, splits=("train",), names="pair-{}"):
@@ -27,7 +27,7 @@ def make_dataset(folder, class_names, count=5, seed=0, splits=("train",), names=
             rows[split].append(
                 {
                     "image": {"bytes": stream.read_bytes(), "path": None},
-                    "mask": {"bytes": mask_file(mask), "path": None},
+                    "mask": {"bytes": encoded(mask), "path": None},
                     "id": name,
                     "prompt": "",
                     "classes": [int(i) for i in np.unique(mask) if 0 < i < len(class_names)],

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from dataset_builder.export.convert import ExportOptions, convert, read_any
-from dataset_builder.export.dataset import mask_file
 from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
 from dataset_builder.export.safety import inside, opened, safe_names
 from dataset_builder.export.voc import write_voc
 from diffusers_attnmask.ground.palette import VOC_PALETTE
+from diffusers_attnmask.ground.pictures import encoded
 from tests.dataset_builder.export.small_dataset import make_dataset
 
 
@@ -106,7 +106,7 @@ def test_faults_are_named_with_their_file(tmp_path):
     mask.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=mask.name):
         list(read_any(f"folder:{home}").splits["train"])
-    mask.write_bytes(mask_file(np.zeros((3, 4), np.uint8)))
+    mask.write_bytes(encoded(np.zeros((3, 4), np.uint8)))
     with pytest.raises(ValueError, match="its mask 4×3"):
         list(read_any(f"folder:{home}").splits["train"])
     mask.write_bytes(b"no picture")
@@ -115,7 +115,7 @@ def test_faults_are_named_with_their_file(tmp_path):
 
 
 def test_splits_that_share_an_id_do_not_overwrite_each_other(tmp_path):
-    content = mask_file(np.zeros((4, 4, 3), np.uint8))
+    content = encoded(np.zeros((4, 4, 3), np.uint8))
     pairs = Pairs(["x"], lambda number: NamedPair("x", content, np.zeros((4, 4), np.uint8)))
     both = PairSet(("background", "a"), {"train": pairs, "validation": pairs})
     with pytest.raises(ValueError, match="'x' and 'x' would name the same file"):

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
 import tiny_world
-from dataset_builder.dataset_copies import mask_ids
+from dataset_builder.dataset_copies import id_table
 from diffusers_attnmask.ground.columns import MAPS, pair_features
 from train_segmenter.data import open_source
 
@@ -212,10 +212,10 @@ def test_filter_refuses_what_makes_no_sense(data, tmp_path):
     assert isinstance(error, ValueError) and "--scale must be above 0" in str(error)
 
 
-def test_mask_ids_follow_the_dataset_with_and_without_a_background_name():
+def test_id_tables_follow_the_dataset_with_and_without_a_background_name():
     with_background, without = ["background", "dog", "cat"], ["road", "car"]
     for names, own, expected in ((with_background, [2, 1], [0, 2, 1]), (without, [1, 0], [255, 1, 0])):
-        table = mask_ids(pair_features(names), own)
+        table = id_table(pair_features(names), own)
         assert table[:3].tolist() == expected and table[255] == 255
 
 
