@@ -12,6 +12,7 @@ import torch
 from dataset_builder.building.sampler import Refused, Sampled
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask.ground.device import best_device
 
 BUNDLED = "bundled"
 
@@ -24,7 +25,7 @@ class DiffuMaskSampler:
             torch.set_num_threads(recipe.sampling.threads)
         self.settings = recipe.sampling
         self.pipe = load_pipeline(recipe)
-        self.pipe.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.pipe.to(device or best_device())
         self.pipe.set_progress_bar_config(disable=True)
         self.asked_method = recipe.method
         self.method = recipe.method or self.pipe.mask_settings.method

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from dataset_builder.building.sampler import Refused, Sampled, Sampler
 from dataset_builder.prompts import PromptItem
 from dataset_builder.refinement.affinity.network import AffinityNet
 from dataset_builder.refinement.affinity.training import load_affinity_net
 from dataset_builder.refinement.refine_mask import image_features
+from diffusers_attnmask.ground.device import best_device
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class FeaturedSampler:
 
 def featured(sampler: Sampler, network: str) -> Sampler:
     """The sampler with the network of this folder, where there is a GPU for it."""
-    if not torch.cuda.is_available():
+    device = best_device()
+    if device == "cpu":
         return sampler
-    return FeaturedSampler(sampler, load_affinity_net(Path(network)).to("cuda"))
+    return FeaturedSampler(sampler, load_affinity_net(Path(network)).to(device))

@@ -5,11 +5,10 @@ A saved state knows what it was trained from, options, network and examples, and
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -41,6 +40,14 @@ class AffinityExample:
     labels: Tensor
 
 
+class Examples(Protocol):
+    """Examples by index, from memory or from files."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> AffinityExample: ...
+
+
 @options
 class AffinityTraining:
     """Ahn & Kwak's settings."""
@@ -60,7 +67,7 @@ class AffinityTraining:
 
 def train_affinity_net(
     net: AffinityNet,
-    examples: Sequence[AffinityExample],
+    examples: Examples,
     options: AffinityTraining,
     out: Path,
     *,
@@ -72,7 +79,7 @@ def train_affinity_net(
     With `resume`, a training that was interrupted goes on from its last saved step to the very same weights;
     one of other options, another network or other examples is refused.
     """
-    if not examples:
+    if not len(examples):
         raise ValueError("AffinityNet cannot be trained on no examples")
     accelerator = Accelerator()
     total = options.epochs * math.ceil(len(examples) / options.batch_size)
@@ -126,7 +133,7 @@ def affinity_features(net: AffinityNet, inputs: Tensor) -> Tensor:
 class _Views(Dataset):
     """Random views by (epoch, index): each a function of the seed alone, whatever was drawn before."""
 
-    def __init__(self, examples: Sequence[AffinityExample], options: AffinityTraining, given: bool) -> None:
+    def __init__(self, examples: Examples, options: AffinityTraining, given: bool) -> None:
         self.examples, self.options, self.given = examples, options, given
 
     def __getitem__(self, drawn: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -165,12 +172,11 @@ def _optimizer(net: AffinityNet, options: AffinityTraining) -> torch.optim.SGD:
     )
 
 
-def _origin(
-    net: AffinityNet, examples: Sequence[AffinityExample], options: AffinityTraining
-) -> dict[str, Any]:
+def _origin(net: AffinityNet, examples: Examples, options: AffinityTraining) -> dict[str, Any]:
     """All that decides the weights, as JSON gives it back; labels stand for what they were made by."""
     digest = sha256()
-    for example in examples:
+    for index in range(len(examples)):
+        example = examples[index]
         for tensor in (example.inputs, example.labels):
             digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.contiguous().view(torch.uint8).numpy().data)
