@@ -14,9 +14,12 @@ import pytest
 
 TREE = Path(__file__).parents[2]
 PACKAGES = ("diffusers_attnmask", "dataset_builder", "train_segmenter", "tiny_world", "hub_cards", "recipes")
-NOT_SOURCE = shutil.ignore_patterns(
-    ".*", "__pycache__", "*.egg-info", "build", "dist", "demo", "tests", "benchmarks"
-)
+NOWHERE = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
+NOT_AT_THE_TOP = ("build", "dist", "demo", "tests", "benchmarks")
+
+
+def not_source(folder: str, names: list[str]) -> set[str]:
+    return NOWHERE(folder, names) | (set(NOT_AT_THE_TOP) if Path(folder) == TREE else set())
 
 
 def pip(*arguments: str | Path) -> None:
@@ -30,7 +33,7 @@ def pip(*arguments: str | Path) -> None:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     """Built from a copy, since a build folder left in the tree would add files that are gone."""
-    copy = shutil.copytree(TREE, tmp_path_factory.mktemp("tree") / "copy", ignore=NOT_SOURCE)
+    copy = shutil.copytree(TREE, tmp_path_factory.mktemp("tree") / "copy", ignore=not_source)
     folder = tmp_path_factory.mktemp("wheel")
     pip("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, copy)
     (built,) = folder.glob("*.whl")
