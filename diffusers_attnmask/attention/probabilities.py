@@ -109,5 +109,9 @@ def project_keys(attention: nn.Module, context: Tensor, heads: int) -> Tensor:
     """Keys of contexts (n, S, D) as a cross-attention layer itself would make them: (n, heads, S, d)."""
     if attention.norm_cross is not None:
         context = attention.norm_encoder_hidden_states(context)
-    keys = attention.to_k(context).unflatten(-1, (heads, -1)).transpose(1, 2)
-    return keys if attention.norm_k is None else attention.norm_k(keys)
+    keys, norm = attention.to_k(context), attention.norm_k
+    weight = getattr(norm, "weight", None)
+    if norm is not None and weight is not None and len(weight) == keys.shape[-1]:  # over all heads together
+        keys, norm = norm(keys), None
+    keys = keys.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return keys if norm is None else norm(keys)

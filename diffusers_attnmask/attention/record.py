@@ -42,6 +42,11 @@ class ImageRecord:
         height, width = self.latent_size
         return height * self.pixels_per_latent, width * self.pixels_per_latent
 
+    def cropped(self, maps: Tensor) -> Tensor:
+        """Maps (C, H, W) of the size that was sampled, as the image was cut from it."""
+        crop = self.recorder.crop
+        return maps if crop is None else crop(maps[None])[0]
+
     def by_site(self, reading: Reading) -> list[tuple[Site, Tensor]]:
         """What a reading found at each of the sites that it covers."""
         return [(site, self._mean(reading, site)) for site in self.recorder.sites if reading.covers(site)]

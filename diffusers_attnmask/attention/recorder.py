@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from diffusers_attnmask.attention.concepts import ConceptStream
 from diffusers_attnmask.attention.look import Layout, Look
@@ -53,6 +54,7 @@ class Recorder:
     passing: Pass | None = None  # None while a pass runs that nothing is read from
     latent_size: tuple[int, int] = (0, 0)
     means: dict[Hashable, Accumulator] = field(default_factory=dict)
+    crop: Callable[[Tensor], Tensor] | None = None  # of the images (n, C, H, W), where they are made larger
     block_inputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # of the blocks concepts pass
     batch: QueryBatch = field(init=False)
 

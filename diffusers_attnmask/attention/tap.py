@@ -203,25 +203,41 @@ def tapped_processor(processor: Any, listener: Listener) -> Any:
         with doors_wrapped(FirstComparison(len(hidden_states), attn.heads, listener), doors):
             return original.__call__(processor, attn, hidden_states, *args, **kwargs)
 
-    tapped = object.__new__(type(original.__name__, (original,), {"__call__": call}))
+    heard_by = (listener, *heard_already(processor))
+    own = type(original.__name__, (original,), {"__call__": call, "heard_by": heard_by})
+    tapped = object.__new__(own)
     object.__setattr__(tapped, "__dict__", processor.__dict__)
     return tapped
 
 
+def heard_already(processor: Any) -> tuple[Listener, ...]:
+    """The listeners that a processor reports to."""
+    return getattr(type(processor), "heard_by", ())
+
+
 @contextmanager
-def tapped(listeners: Mapping[nn.Module, Listener]) -> Iterator[None]:
-    """Let each attention module's listener hear its comparisons; put the processors back on the way out."""
-    replaced: dict[nn.Module, tuple[Any, Any]] = {}
+def tapped(listeners: Mapping[nn.Module, Listener]) -> Iterator[Callable[[], None]]:
+    """Let each attention module's listener hear its comparisons; put the processors back on the way out.
+
+    Yields a function to call before a pass: it taps processors that were set meanwhile, as guidance by
+    perturbed attention does in the middle of a call.
+    """
+    replaced: list[tuple[nn.Module, Any, Any]] = []
+
+    def tap() -> None:
+        for attention, listener in listeners.items():
+            original = attention.processor
+            if listener not in heard_already(original):
+                attention.processor = tapped_processor(original, listener)
+                replaced.append((attention, original, attention.processor))
+
     for attention in listeners:
         check_audible(attention.processor)
     try:
-        for attention, listener in listeners.items():
-            original = attention.processor
-            replaced[attention] = (original, tapped_processor(original, listener))
-            attention.processor = replaced[attention][1]
-        yield
+        tap()
+        yield tap
     finally:
-        for attention, (original, own) in replaced.items():
+        for attention, original, own in reversed(replaced):
             if attention.processor is own:  # else it was replaced meanwhile, on purpose
                 attention.processor = original
 

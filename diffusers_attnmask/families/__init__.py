@@ -6,6 +6,8 @@ from typing import Any
 
 from diffusers_attnmask.families.base import Call, Family
 from diffusers_attnmask.families.flux import Flux
+from diffusers_attnmask.families.pixart import PixArt
+from diffusers_attnmask.families.sana import Sana
 from diffusers_attnmask.families.stable_diffusion import StableDiffusion
 from diffusers_attnmask.families.stable_diffusion_3 import StableDiffusion3
 from diffusers_attnmask.families.stable_diffusion_xl import StableDiffusionXL
@@ -15,6 +17,8 @@ FAMILIES: tuple[Family, ...] = (
     StableDiffusionXL(),
     StableDiffusion3(),
     Flux(),
+    PixArt(),
+    Sana(),
 )
 
 

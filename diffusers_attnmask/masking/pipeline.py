@@ -203,7 +203,7 @@ def read_masks(traced: AttentionTrace, flags: Sequence[bool] | None) -> tuple[li
         heatmaps = traced.heatmaps
     except NotRecordedError as reason:
         logger.warning(f"The masks are uncertain throughout: {reason}")
-        heatmaps = [torch.zeros(len(own.specs), *own.image_size) for own in traced.records]
+        heatmaps = [own.cropped(torch.zeros(len(own.specs), *own.image_size)) for own in traced.records]
         return [torch.full(maps.shape[1:], IGNORE_ID, dtype=torch.uint8) for maps in heatmaps], heatmaps
     masks = [traced.methods[0].mask(*pair) for pair in zip(heatmaps, traced.class_names, strict=True)]
     for mask, blanked in zip(masks, flags or (), strict=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import unicodedata
 from collections.abc import Callable, Sequence
 
 from torch import Tensor
@@ -97,13 +98,13 @@ def encoded_words(
 def consecutive_tokens(specs: Sequence[ClassSpec], text: str, split: Split) -> list[tuple[int, ...]]:
     """Token positions of each class word in the class prompt, where the words follow one another."""
     whole = split(text)[0]
-    position = whole.word_positions[0]
-    places = []
+    places, start = [], whole.bounds[0]
     for spec in specs:
-        length = len(split(spec.texts[0])[0].word_positions) if spec.texts else 0
-        places.append(tuple(range(position, position + length)))
-        position += length
-    if position > whole.readable:
+        end = start + len(unicodedata.normalize("NFC", whole.expand(spec.texts[0]))) if spec.texts else start
+        own = (at for at in whole.word_positions if whole.spans[at][0] < end and whole.spans[at][1] > start)
+        places.append(tuple(own))
+        start = end + 1 if spec.texts else start
+    if any(position >= whole.readable for own in places for position in own):
         raise ValueError(
             f"the class words {text!r} make {len(whole.tokens)} tokens, split as [{whole}], and the model "
             f"reads {whole.limit}: name fewer classes per image"

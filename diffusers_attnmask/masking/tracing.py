@@ -61,14 +61,16 @@ class AttentionTrace:
         self._encodings = 0  # since the last pass
         self._context: str | None = None  # what the pipeline calls the pass that runs
         self._open = ExitStack()
+        self._tap: Callable[[], None]  # processors that were set since
 
     def __enter__(self) -> AttentionTrace:
         denoiser = self.family.denoiser(self.pipe)
         check_eager(denoiser)
         with ExitStack() as entered:
-            entered.enter_context(tapped(self._listeners()))
+            self._tap = entered.enter_context(tapped(self._listeners()))
             entered.enter_context(self._reading_prompts())
             entered.enter_context(self._reading_contexts(denoiser))
+            entered.enter_context(self._reading_crops())
             hook = denoiser.register_forward_pre_hook(self._on_pass, with_kwargs=True)
             entered.callback(hook.remove)
             for site in self._carriers():
@@ -93,7 +95,7 @@ class AttentionTrace:
     def heatmaps_by(self, method: str | MaskMethod | None = None) -> list[Tensor]:
         """Class maps (C, H, W) in [0, 1], float32, one per image."""
         method = self._method(method)
-        return [method.heatmaps(record).float().cpu() for record in self._recorded()]
+        return [record.cropped(method.heatmaps(record)).float().cpu() for record in self._recorded()]
 
     def masks(self, method: str | MaskMethod | None = None, output_type: str = "pil") -> Any:
         """Ids of every image: PIL pictures, or one uint8 array ("np") or tensor ("pt")."""
@@ -166,7 +168,6 @@ class AttentionTrace:
     def _reading_prompts(self) -> Iterator[None]:
         """The pipeline's own `encode_prompt`, which every call runs first, also tells what is sampled."""
         original = self.pipe.encode_prompt
-        before = self.pipe.__dict__.get("encode_prompt")
         signature = inspect.signature(original)
 
         @wraps(original)
@@ -179,14 +180,8 @@ class AttentionTrace:
             self._encodings += 1
             return encoded
 
-        self.pipe.encode_prompt = encode_prompt
-        try:
+        with replaced(self.pipe, "encode_prompt", encode_prompt):
             yield
-        finally:
-            if before is None:
-                del self.pipe.encode_prompt
-            else:
-                self.pipe.encode_prompt = before
 
     def _listeners(self) -> dict[nn.Module, Listener]:
         def listener(site: Site) -> Listener:
@@ -231,18 +226,29 @@ class AttentionTrace:
             finally:
                 self._context = None
 
-        before = denoiser.__dict__.get("cache_context")
-        denoiser.__dict__["cache_context"] = cache_context
-        try:
+        with replaced(denoiser, "cache_context", cache_context):
             yield
-        finally:
-            if before is None:
-                del denoiser.__dict__["cache_context"]
-            else:
-                denoiser.__dict__["cache_context"] = before
+
+    @contextmanager
+    def _reading_crops(self) -> Iterator[None]:
+        """How a pipeline that samples at a size of its own brings its images to the size asked for."""
+        processor = getattr(self.pipe, "image_processor", None)
+        original = getattr(processor, "resize_and_crop_tensor", None)
+        if processor is None or original is None:
+            yield
+            return
+
+        def resize_and_crop_tensor(samples: Tensor, new_width: int, new_height: int) -> Tensor:
+            if self.recorder is not None:
+                self.recorder.crop = partial(original, new_width=new_width, new_height=new_height)
+            return original(samples, new_width, new_height)
+
+        with replaced(processor, "resize_and_crop_tensor", resize_and_crop_tensor):
+            yield
 
     def _on_pass(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
         self._encodings = 0
+        self._tap()
         if self.recorder is not None and self._call is not None:
             inputs = inputs_of(module, args, kwargs)
             self.recorder.begin_pass(self.family.read_pass(self.pipe, self._call, inputs, self._context))
@@ -273,6 +279,20 @@ class AttentionTrace:
             traced = ", ".join(own.name for own in self.methods)
             raise ValueError(f"mask method {method!r} was not traced: trace({traced}) was asked for")
         return method
+
+
+@contextmanager
+def replaced(owner: Any, name: str, function: Callable) -> Iterator[None]:
+    """Let an object have a function of its own in place of a method."""
+    before = vars(owner).get(name)
+    vars(owner)[name] = function
+    try:
+        yield
+    finally:
+        if before is None:
+            del vars(owner)[name]
+        else:
+            vars(owner)[name] = before
 
 
 def trace(

@@ -73,7 +73,8 @@ def model_levels(
     Where it has none of those, the nearest to them: a transformer attends at one level alone.
     """
     if not available:
-        raise ValueError(f"the model has no {kind}-attention that could be read")
+        linear = " (linear attention compares no place with another)" if kind == "self" else ""
+        raise ValueError(f"the model has no {kind}-attention that could be read{linear}")
     if asked is None:
         nearest = (min(available, key=lambda own: (abs(own - level), own)) for level in published)
         return tuple(level for level in published if level in available) or tuple(dict.fromkeys(nearest))

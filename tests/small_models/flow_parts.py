@@ -70,12 +70,13 @@ def spread_out(model):
     return model.eval()
 
 
-def assembled(pipeline_class, fresh, dtype, **components):
+def assembled(pipeline_class, fresh, dtype, scheduler=None, **components):
     components = {
         name: of_dtype(part, dtype, fresh) if isinstance(part, torch.nn.Module) else part
         for name, part in components.items()
     }
-    pipe = pipeline_class(scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0), **components)
+    scheduler = scheduler or FlowMatchEulerDiscreteScheduler(shift=3.0)
+    pipe = pipeline_class(scheduler=scheduler, **components)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -20,7 +20,10 @@ WORDS = (
 
 def learnt_merges(words):
     """Byte-pair encoding's merges for whole words, the most frequent pair first (Sennrich et al., 2016)."""
-    splits = [[*word[:-1], word[-1] + "</w>"] for word in words]
+    return merges_of([[*word[:-1], word[-1] + "</w>"] for word in words])
+
+
+def merges_of(splits):
     merges = []
     while pairs := Counter(pair for split in splits for pair in itertools.pairwise(split)):
         best = max(pairs, key=lambda pair: (pairs[pair], pair))

@@ -7,6 +7,7 @@ import functools
 import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel, SD3Transformer2DModel, StableDiffusion3Pipeline
 
+from tests.small_models.cross_transformers import CROSS
 from tests.small_models.flow_parts import (
     DEPTH,
     HEADS,
@@ -118,4 +119,5 @@ TRANSFORMERS = {
         unguided={"max_sequence_length": 32},
         places=lambda pipe, prompt, words: t5_places(prompt, words),
     ),
+    **CROSS,
 }

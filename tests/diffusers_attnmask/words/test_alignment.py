@@ -8,6 +8,7 @@ from diffusers_attnmask.masking.queries import consecutive_tokens
 from diffusers_attnmask.words.alignment import check_whole, class_tokens, phrase_tokens, split_prompt
 from diffusers_attnmask.words.classes import ClassSpec
 from tests.small_models import tokenizer
+from tests.small_models.cross_transformers import gemma_tokenizer
 
 
 def spec(*phrases):
@@ -65,6 +66,16 @@ def test_class_words_are_placed_one_after_another_even_when_one_holds_another():
     places = consecutive_tokens(specs, "table dining table aeroplane", lambda text: [split(text)])
     assert places[:2] == [(1,), (2, 3)]
     assert places[2][0] == 4
+
+
+def test_class_words_are_found_whole_where_a_space_before_them_changes_their_tokens():
+    """Gemma's `cat` alone is pieces, behind another word it is one token."""
+    text = "dog cat"
+    places = consecutive_tokens(
+        [spec("dog"), spec("cat")], text, lambda own: [split_prompt(gemma_tokenizer(), own)]
+    )
+    whole = split_prompt(gemma_tokenizer(), text)
+    assert ["".join(whole.tokens[place] for place in own) for own in places] == ["dog", "cat"]
 
 
 def test_more_class_words_than_the_model_reads_are_refused():

@@ -1,0 +1,88 @@
+"""What families share whose transformer looks at its text apart from the image, in layers of its own."""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from diffusers_attnmask.attention.look import Layout
+from diffusers_attnmask.attention.recorder import Pass
+from diffusers_attnmask.attention.sites import Kind, Site, grid_at, spread_depths
+from diffusers_attnmask.families.joint import by_prompt, prompts_of
+from diffusers_attnmask.families.transformer import TransformerFamily
+from diffusers_attnmask.words.alignment import SplitPrompt
+
+
+class CrossFamily(TransformerFamily):
+    """A transformer over the image, whose blocks each look at the text of one encoder."""
+
+    parts: ClassVar[Mapping[int, int]] = {1: 0, 2: 1}  # guidance puts the prompts' half last
+    attention: ClassVar[Mapping[str, Kind]] = {"attn1": "self", "attn2": "cross"}  # of a block, in order
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"dataset-diffusion": {"self_pool": 2}}
+
+    def sites(self, pipe: Any) -> tuple[Site, ...]:
+        found = [
+            (f"transformer_blocks.{index}.{name}", getattr(block, name), kind)
+            for index, block in enumerate(pipe.transformer.transformer_blocks)
+            for name, kind in self.attention.items()
+        ]
+        depths = spread_depths(len(found))
+        stride = self.patch(pipe)
+        return tuple(Site(*own, depth, stride) for own, depth in zip(found, depths, strict=True))
+
+    def layout(self, site: Site, passing: Pass) -> Layout:
+        return Layout(grid_at(passing.latent_size, site.stride))
+
+    def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
+        prompts = prompts_of(arguments, "prompt")
+        if prompts is None:
+            return None
+        if pipe.tokenizer is None:
+            raise ValueError("the pipeline has no tokenizer to find words with: keep it, it is small")
+        cleaned = pipe._text_preprocessing(prompts, clean_caption=bool(arguments.get("clean_caption")))
+        return by_prompt([[self.split(pipe, text, arguments) for text in cleaned]])
+
+    @abstractmethod
+    def split(self, pipe: Any, text: str, arguments: Mapping[str, Any]) -> SplitPrompt:
+        """One prompt as the tokenizer splits it."""
+
+    def encode(
+        self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]
+    ) -> list[Tensor]:
+        """Without the padding, which the model's mask hides, and as the blocks take it."""
+        settings = {
+            name: arguments[name]
+            for name in ("device", "clean_caption", "max_sequence_length", "lora_scale")
+            if arguments.get(name) is not None
+        }
+        embeds, mask, *_ = encode_prompt(prompt=list(texts), **unguided(encode_prompt), **settings)
+        words = self.words_as_keys(pipe, embeds.to(pipe.transformer.dtype))
+        return [own[shown.bool()] for own, shown in zip(words, mask, strict=True)]
+
+    @abstractmethod
+    def words_as_keys(self, pipe: Any, contexts: Tensor) -> Tensor:
+        """Encoded words (n, S, D) as the blocks' layers take their text."""
+
+    def context_width(self, pipe: Any) -> int:
+        return pipe.transformer.config.cross_attention_dim
+
+    def conditions(self, pipe: Any, prompts: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
+        settings = {"device": pipe._execution_device, **unguided(pipe.encode_prompt)}
+        embeds, mask, *_ = pipe.encode_prompt(prompt=list(prompts), **settings)
+        dtype = pipe.transformer.dtype
+        return {"encoder_hidden_states": embeds.to(dtype), "encoder_attention_mask": mask.to(dtype)}
+
+    def denoise(self, pipe: Any, noisy: Tensor, sigma: float, conditions: dict) -> None:
+        timestep = torch.full((len(noisy),), sigma, device=noisy.device)
+        pipe.transformer(noisy, timestep=timestep, return_dict=False, **conditions)
+
+
+def unguided(encode_prompt: Callable) -> dict[str, bool]:
+    """How it is told to leave out the negative prompt; distilled models have none."""
+    name = "do_classifier_free_guidance"
+    return {name: False} if name in inspect.signature(encode_prompt).parameters else {}
