@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
+from diffusers_attnmask.ground.yaml_files import read_value
 
 
 def given(**values: Any) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def parsed_class(text: str) -> str | tuple[str, list[str]]:
 def parsed_option(text: str, flag: str = "--option") -> tuple[str, Any]:
     """`levels=[0, 1]` or `threshold=otsu`: a value is read as YAML."""
     name, value = named(text, flag, "value")
-    return name, yaml.safe_load(value)
+    return name, read_value(value)
 
 
 def choice(word: str | None) -> Any:

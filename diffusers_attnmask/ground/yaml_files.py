@@ -1,4 +1,4 @@
-"""YAML files of options: one mapping, no key given twice, numbers as people write them."""
+"""YAML of options: a file is one mapping, no key is given twice, numbers are as people write them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,19 @@ def read_yaml(file: Path, what: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{file} is not {what}: it must be a list of `name: value` lines")
     return content
+
+
+def read_value(text: str) -> Any:
+    """What a single value means.
+
+    >>> read_value("[0, 1e-4]"), read_value("otsu")
+    ([0, 0.0001], 'otsu')
+    """
+    try:
+        return yaml.load(text, PlainYaml)
+    except yaml.YAMLError as mistake:
+        told = mistake.problem if isinstance(mistake, yaml.MarkedYAMLError) else str(mistake)
+        raise ValueError(f"{text!r} is not valid YAML: {told}") from mistake
 
 
 class PlainYaml(yaml.SafeLoader):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from accelerate import PartialState
+from pydantic import Field
 
 import recipes
 from diffusers_attnmask.ground.options import Count, options
@@ -56,7 +57,7 @@ class TrainRun:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     pretrained: Pretrained = "auto"
     self_training: bool = False
-    confidence: float = 0.0
+    confidence: Annotated[float, Field(ge=0, lt=1)] = 0.0
     resume: bool = False
     check: bool = True
     export: Literal["pt2", "onnx"] | None = None

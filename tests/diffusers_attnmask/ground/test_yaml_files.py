@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from diffusers_attnmask.ground.yaml_files import read_yaml
+from diffusers_attnmask.ground.yaml_files import read_value, read_yaml
 
 
 def read(tmp_path: Path, text: str) -> dict[str, Any]:
@@ -46,3 +46,8 @@ def test_yaml_reads_numbers_as_people_write_them_and_leaves_dates_alone(tmp_path
     merged = "base: &base {a: 1, b: 2}\nown: {<<: *base, b: 3}\n"
     assert read(tmp_path, merged)["own"] == {"a": 1, "b": 3}
     assert yaml.safe_load("a: 2024-01-31")["a"] != "2024-01-31"  # the loader of everyone else is untouched
+
+
+def test_a_value_that_is_no_yaml_is_one_clear_error():
+    with pytest.raises(ValueError, match=r"^'\[1, 2' is not valid YAML: expected"):
+        read_value("[1, 2")
