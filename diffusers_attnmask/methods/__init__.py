@@ -10,10 +10,11 @@ from diffusers_attnmask.methods.concept_attention import ConceptAttention
 from diffusers_attnmask.methods.daam import Daam
 from diffusers_attnmask.methods.dataset_diffusion import DatasetDiffusion
 from diffusers_attnmask.methods.diffumask import DiffuMask
+from diffusers_attnmask.methods.grounding import Grounding
 from diffusers_attnmask.methods.ovam import Ovam
 
 METHODS: dict[str, type[MaskMethod]] = {
-    method.name: method for method in (DiffuMask, DatasetDiffusion, Daam, Ovam, ConceptAttention)
+    method.name: method for method in (DiffuMask, DatasetDiffusion, Daam, Ovam, ConceptAttention, Grounding)
 }
 
 
@@ -30,6 +31,7 @@ __all__ = [
     "Daam",
     "DatasetDiffusion",
     "DiffuMask",
+    "Grounding",
     "MaskMethod",
     "Ovam",
     "make_method",

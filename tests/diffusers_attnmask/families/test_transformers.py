@@ -12,7 +12,7 @@ from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.methods import Daam
 from tests.small_models.transformers import TRANSFORMERS
 
-METHODS = ("concept-attention", "daam", "diffumask", "dataset-diffusion")
+METHODS = ("concept-attention", "daam", "diffumask", "dataset-diffusion", "grounding")
 DOG_AND_CAT = "a dog and a cat"
 
 

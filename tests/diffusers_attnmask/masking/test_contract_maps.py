@@ -167,3 +167,17 @@ def test_bfloat16_maps_are_accumulated_in_float32():
         layers = recorded_run(sd15(dtype=torch.bfloat16), DOG_AND_CAT, num_inference_steps=steps)
         expected = reference.diffumask(layers, 1, TOKENS["cat"], **sizes((128, 128)))
         np.testing.assert_allclose(out.heatmaps[0][0], expected.clip(0, 1), atol=0.01)
+
+
+def test_grounding_is_the_mean_over_heads_steps_and_tokens_at_one_site():
+    out = masked_run(sd15(), "a dining table with a cat", classes=["dining table"], mask_method="grounding")
+    layers = recorded_run(sd15(), "a dining table with a cat")
+    in_order = sorted(layers, key=lambda layer: ("down", "mid", "up").index(layer.place))
+    cross = [layer for layer in in_order if layer.is_cross]
+    one = cross[round(9 / 23 * (len(cross) - 1))]
+    level = next(
+        level for level in range(4) if np.prod(reference.grid_of(level, (16, 16))) == one.queries[0].shape[2]
+    )
+    columns = reference.mean_map([one], 1, [2, 3], reference.grid_of(level, (16, 16)))
+    expected = reference.min_max(reference.bicubic(reference.bicubic(columns, (16, 16)), (128, 128)))
+    np.testing.assert_allclose(out.heatmaps[0][0], expected, **CLOSE)
