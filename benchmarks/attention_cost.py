@@ -1,50 +1,46 @@
-"""What recording costs: plain steps and recorded steps of an SD-1.5-size UNet, taken in turns.
+"""What recording costs: plain steps and recorded steps of a denoiser of a published size, taken in turns.
 
-    python -m benchmarks.attention_cost --repeats 5 --json attention_cost.json
+    python -m benchmarks.attention_cost --shape sd15 --repeats 5 --json attention_cost.json
+    python -m benchmarks.attention_cost --shape sd3 --blocks 4 --size 1024 --no-full
+    python -m benchmarks.attention_cost --shape bundled --batch 8 --repeats 1 --no-full
 
 The weights are random, since time and memory do not depend on them. Every recorded step stands between two
 plain ones and is compared with their mean, so that a ratio compares neighbours in time; the table gives
-medians, and the processor seconds of a step that passed inside the recorder. Making the masks comes once per
-generation: its seconds stand apart, and the last column adds them to `--steps` steps. `every map, kept` is
-what recording commonly is: explicit softmax, all cross-attention and all self-attention maps up to 32x32,
-averaged over heads, for every step.
+medians, and the processor seconds of a step that passed inside the recorder. `operators` are those that torch
+dispatches in one step, as a multiple of the plain step's. Making the masks comes once per generation: its
+seconds stand apart, and the last column adds them to `--steps` steps. `every map, kept` is what recording
+commonly is: explicit softmax, all cross-attention and all self-attention maps up to 32x32, averaged over
+heads, for every step. On a GPU the table also has the waits for it within a step, and the peak of its memory.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from unittest.mock import patch
 
 import torch
 import typer
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.report import report
-from diffusers_attnmask import bundled_model, trace
+from benchmarks.sized_models import sized
+from diffusers_attnmask import trace
 from diffusers_attnmask.attention.recorder import Recorder
 from diffusers_attnmask.attention.sites import Site
 from diffusers_attnmask.attention.tap import Comparison
+from diffusers_attnmask.families import check_supported
+from diffusers_attnmask.masking.settings import settings_for
 
 PROMPT = "a star and a fish"
 CLASSES = ["star", "fish"]
-METHODS = ("diffumask", "daam", "dataset-diffusion")
 PLAIN, FULL = "plain", "every map, kept"
-SD15_UNET = {  # the published configuration of Stable Diffusion 1.5
-    "sample_size": 64,
-    "block_out_channels": (320, 640, 1280, 1280),
-    "layers_per_block": 2,
-    "cross_attention_dim": 768,
-    "attention_head_dim": 8,
-    "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-    "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-}
 LARGEST_KEPT = 32 * 32  # full recorders leave the 4096 × 4096 self-attention out
 MIB = 2**20
 
@@ -68,49 +64,6 @@ class FullRecording:
         return attn.to_out[0](attn.batch_to_head_dim(probabilities @ value))
 
 
-def small_pipeline_around_sd15_unet(dtype: torch.dtype, device: str) -> StableDiffusionPipeline:
-    """The UNet is of full size; text encoder and autoencoder are as small as its inputs allow."""
-    names = CLIPTokenizer.from_pretrained(bundled_model(), subfolder="tokenizer")
-    text = CLIPTextConfig(
-        vocab_size=len(names),
-        hidden_size=768,
-        intermediate_size=768,
-        num_hidden_layers=1,
-        num_attention_heads=12,
-        bos_token_id=names.bos_token_id,
-        eos_token_id=names.eos_token_id,
-    )
-    autoencoder = AutoencoderKL(
-        block_out_channels=(8,) * 4,
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        norm_num_groups=8,
-    )
-    pipe = StableDiffusionPipeline(
-        vae=autoencoder,
-        text_encoder=CLIPTextModel(text),
-        tokenizer=names,
-        unet=unet_of_random_weights(),
-        scheduler=DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe.to(device, dtype)
-
-
-def unet_of_random_weights() -> UNet2DConditionModel:
-    """Quicker than the usual initialisation of 860 million weights."""
-    with torch.device("meta"):
-        unet = UNet2DConditionModel(**SD15_UNET)
-    unet.to_empty(device="cpu")
-    torch.manual_seed(0)
-    for weights in unet.parameters():
-        weights.data.uniform_(-0.03, 0.03)
-    return unet.eval()
-
-
 def timed(work: Callable[[], object], device: str) -> float:
     """Seconds of the processor on a CPU, which other programs do not lengthen; of the clock elsewhere."""
     clock = time.process_time if device == "cpu" else time.perf_counter
@@ -126,25 +79,85 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize(device)
 
 
-def plain_step(pipe: StableDiffusionPipeline, size: int) -> None:
-    pipe(PROMPT, num_inference_steps=1, guidance_scale=7.5, height=size, width=size, output_type="latent")
+@dataclass(frozen=True)
+class Call:
+    """How a step is sampled, the same for all that are compared."""
+
+    pipe: Any
+    size: int | None
+    batch: int
+    device: str
+
+    def __call__(self, steps: int = 1) -> None:
+        size = {} if self.size is None else {"height": self.size, "width": self.size}
+        self.pipe([PROMPT] * self.batch, num_inference_steps=steps, output_type="latent", **size)
+
+
+class Operators(TorchDispatchMode):
+    """Counts what torch dispatches, views included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def operators(call: Call, kind: str) -> int:
+    """Of one step: what three steps have more than one, divided by two."""
+    counts = []
+    for steps in (1, 3):
+        with Operators() as counted:
+            if kind == PLAIN:
+                call(steps)
+            else:
+                with trace(call.pipe, classes=CLASSES, methods=kind):
+                    call(steps)
+        counts.append(counted.count)
+    return (counts[1] - counts[0]) // 2
+
+
+def waits(call: Call, kind: str) -> int:
+    """How often one step waits for the GPU, as torch itself warns of it."""
+    found = []
+    for steps in (1, 3):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                if kind == PLAIN:
+                    call(steps)
+                else:
+                    with trace(call.pipe, classes=CLASSES, methods=kind):
+                        call(steps)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        found.append(sum("synchronizing" in str(warning.message) for warning in told))
+    return (found[1] - found[0]) // 2
 
 
 @dataclass(frozen=True)
 class Step:
-    """Seconds of one step, of the recorder within it, and of making its masks; bytes of recorded state."""
+    """Seconds of one step, of the recorder within it, and of making its masks; bytes of state, and at the
+    peak.
+    """
 
     seconds: float
     recording: float = 0.0
     making: float = 0.0
     nbytes: int = 0
+    peak: int = 0
 
 
-def taken_step(pipe: StableDiffusionPipeline, kind: str, size: int, device: str) -> Step:
+def taken_step(call: Call, kind: str) -> Step:
+    if call.device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
     if kind == PLAIN:
-        return Step(timed(lambda: plain_step(pipe, size), device))
+        return Step(timed(call, call.device), peak=peak_memory(call.device))
     if kind == FULL:
-        return full_step(pipe, size, device)
+        return full_step(call)
     spent: list[float] = []
 
     def add(self: Recorder, site: Site, comparison: Comparison) -> None:
@@ -153,23 +166,30 @@ def taken_step(pipe: StableDiffusionPipeline, kind: str, size: int, device: str)
         spent.append(time.process_time() - start)
 
     plain_add = Recorder.add
-    with patch.object(Recorder, "add", add), trace(pipe, classes=CLASSES, methods=kind) as recorded:
-        seconds = timed(lambda: plain_step(pipe, size), device)
-    return Step(seconds, sum(spent), timed(lambda: recorded.masks(), device), recorded.nbytes)
+    with patch.object(Recorder, "add", add), trace(call.pipe, classes=CLASSES, methods=kind) as recorded:
+        seconds = timed(call, call.device)
+    peak = peak_memory(call.device)
+    return Step(seconds, sum(spent), timed(recorded.masks, call.device), recorded.nbytes, peak)
 
 
-def full_step(pipe: StableDiffusionPipeline, size: int, device: str) -> Step:
-    before = dict(pipe.unet.attn_processors)
+def peak_memory(device: str) -> int:
+    return torch.cuda.max_memory_allocated() if device.startswith("cuda") else 0
+
+
+def full_step(call: Call) -> Step:
+    before = dict(call.pipe.unet.attn_processors)
     recording = {name: FullRecording() for name in before}
-    pipe.unet.set_attn_processor(dict(recording))
+    call.pipe.unet.set_attn_processor(dict(recording))
     try:
-        seconds = timed(lambda: plain_step(pipe, size), device)
+        seconds = timed(call, call.device)
     finally:
-        pipe.unet.set_attn_processor(before)
+        call.pipe.unet.set_attn_processor(before)
     return Step(seconds, nbytes=sum(kept.nbytes for one in recording.values() for kept in one.kept))
 
 
-def summary(kind: str, taken: list[Step], neighbours: list[float], steps: int) -> dict[str, object]:
+def summary(
+    kind: str, taken: list[Step], neighbours: list[float], steps: int, counted: dict[str, object]
+) -> dict[str, object]:
     """A row of the table; neighbours are the seconds of the plain steps around each step taken."""
     ratios = [step.seconds / plain for step, plain in zip(taken, neighbours, strict=True)]
     ratio = statistics.median(ratios)
@@ -182,6 +202,7 @@ def summary(kind: str, taken: list[Step], neighbours: list[float], steps: int) -
         "x plain": ratio,
         "lowest": min(ratios),
         "highest": max(ratios),
+        **counted,
         "masks s": making,
         f"MiB after {steps} steps": state / MIB,
         f"x plain, {steps} steps and masks": ratio + making / (steps * statistics.median(neighbours)),
@@ -189,25 +210,31 @@ def summary(kind: str, taken: list[Step], neighbours: list[float], steps: int) -
 
 
 def main(
+    shape: Annotated[str, typer.Option(help="sd15, sd3, flux or bundled.")] = "sd15",
+    blocks: Annotated[int, typer.Option(min=1, help="Blocks of a transformer, of each kind.")] = 2,
+    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
+    method: Annotated[list[str] | None, typer.Option(help="By default all that fit the model.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Steps of each kind; medians are taken over them.")] = 5,
     steps: Annotated[int, typer.Option(min=1, help="Steps per generation, for the last columns.")] = 30,
-    size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 512,
+    size: Annotated[int | None, typer.Option(help="Height and width in pixels; the model's own.")] = None,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
-    full: Annotated[bool, typer.Option(help="Also measure keeping every map.")] = True,
+    full: Annotated[bool, typer.Option(help="Also measure keeping every map (UNets).")] = True,
     json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
 ) -> None:
     """Time plain and recorded sampling steps in turns."""
-    pipe = small_pipeline_around_sd15_unet(getattr(torch, dtype), device)
-    kinds = [*METHODS, *([FULL] if full else [])]
-    plain_step(pipe, size)  # the first step pays for allocations
+    pipe = sized(shape, blocks, getattr(torch, dtype), device)
+    call = Call(pipe, size, batch, device)
+    kinds = [*(method or fitting(pipe)), *([FULL] if full and hasattr(pipe, "unet") else [])]
+    call()  # the first step pays for allocations
+    plain_operators = operators(call, PLAIN)
     taken: dict[str, list[Step]] = {kind: [] for kind in kinds}
     neighbours: dict[str, list[float]] = {kind: [] for kind in kinds}
-    before = taken_step(pipe, PLAIN, size, device)
+    before = taken_step(call, PLAIN)
     for repeat in range(repeats):
         for kind in kinds:
-            taken[kind].append(taken_step(pipe, kind, size, device))
-            after = taken_step(pipe, PLAIN, size, device)
+            taken[kind].append(taken_step(call, kind))
+            after = taken_step(call, PLAIN)
             neighbours[kind].append((before.seconds + after.seconds) / 2)
             before = after
             ratio = taken[kind][-1].seconds / neighbours[kind][-1]
@@ -215,10 +242,24 @@ def main(
                 f"repeat {repeat + 1}/{repeats}  {kind}: {ratio:.3f} x {neighbours[kind][-1]:.2f} s",
                 flush=True,
             )
-    settings = {"repeats": repeats, "steps": steps, "size": size, "dtype": dtype, "device": device}
-    settings["threads"] = torch.get_num_threads()
-    rows = [summary(kind, taken[kind], neighbours[kind], steps) for kind in kinds]
-    report("Cost of recording attention, SD-1.5-size UNet", rows, settings, json)
+    rows = []
+    for kind in kinds:
+        counted: dict[str, object] = {}
+        if kind != FULL:
+            counted["x operators"] = operators(call, kind) / plain_operators
+        if kind != FULL and device.startswith("cuda"):
+            counted["waits"] = waits(call, kind) - waits(call, PLAIN)
+            counted["peak MiB"] = max(step.peak for step in taken[kind]) / MIB
+        rows.append(summary(kind, taken[kind], neighbours[kind], steps, counted))
+    settings = {"shape": shape, "blocks": blocks, "batch": batch, "repeats": repeats, "steps": steps}
+    settings |= {"size": size, "dtype": dtype, "device": device, "threads": torch.get_num_threads()}
+    report(f"Cost of recording attention: {shape}, {batch} images", rows, settings, json)
+
+
+def fitting(pipe: Any) -> list[str]:
+    """The names of the methods that a model's sites allow."""
+    family = check_supported(pipe)
+    return [method.name for method in settings_for(pipe).resolve_all(family, family.sites(pipe))]
 
 
 if __name__ == "__main__":
