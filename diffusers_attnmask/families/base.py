@@ -110,6 +110,15 @@ class Family(ABC):
     def conditions(self, pipe: Any, prompts: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
         """What the denoiser needs beside latents and timestep to look at images of a size under prompts."""
 
+    def native_side(self, pipe: Any) -> int:
+        """Pixels to a side of the images that the model was made for."""
+        cells = getattr(pipe, "default_sample_size", None) or self.denoiser(pipe).config.sample_size
+        return cells * pipe.vae_scale_factor
+
+    def side_multiple(self, pipe: Any) -> int:
+        """What the sides of an image must be multiples of, in pixels."""
+        return pipe.vae_scale_factor
+
     def check_plain_input(self, pipe: Any) -> None:  # noqa: B027
         """Refuse a denoiser that takes more than noisy latents, as those for inpainting do."""
 

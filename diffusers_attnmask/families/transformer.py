@@ -25,6 +25,9 @@ class TransformerFamily(Family):
         """Cells of the latent grid to a side of one place of the image."""
         return pipe.transformer.config.patch_size
 
+    def side_multiple(self, pipe: Any) -> int:
+        return pipe.vae_scale_factor * self.patch(pipe)
+
     def read_pass(self, pipe: Any, call: Call, inputs: Mapping[str, Any], context: str | None) -> Pass | None:
         text = inputs[self.text_input]
         if context not in (None, "cond") or (context is None and not self.holds_prompts(call, text)):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from diffusers.utils.torch_utils import randn_tensor
-from PIL import Image
 from torch import Tensor
 
 from diffusers_attnmask.families import check_supported
+from diffusers_attnmask.ground.images import at_size, padded, resized_to, rgb_images
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
 from diffusers_attnmask.masking.tracing import AttentionTrace
 from diffusers_attnmask.methods import MaskMethod
@@ -32,11 +31,14 @@ def segment(
     mask_options: Mapping[str, Any] | None = None,
     generator: torch.Generator | list[torch.Generator] | None = None,
     output_type: str = "pil",
+    processing_res: int | None = None,
 ) -> DiffuMaskPipelineOutput:
     """Masks of images that exist already, by one pass of the model for each of a few amounts of noise.
 
-    image: PIL, array or tensor, or a list of them, one per prompt. strength: how much noise the strongest
-    look sees, from 0 (none) to 1 (all); the looks are spread evenly up to it. Masks have the images' size.
+    image: a PIL picture of any mode, an array or tensor, or a list of them of one size, one per prompt.
+    strength: how much noise the strongest look sees, from 0 (none) to 1 (all); the looks are spread evenly up
+    to it. processing_res: the longer side at which an image is seen, None for the model's own, 0 for the
+    image's. Masks have the images' size.
     """
     if not 0 <= strength <= 1 or looks < 1:
         raise ValueError(f"strength={strength} must be in [0, 1] and looks={looks} at least 1")
@@ -45,15 +47,15 @@ def segment(
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     specs = classes_per_prompt(classes, len(prompts))
     sampled = pipe.sampling_prompts(method, specs, {"prompt": prompts})["prompt"]
-    latents, size, pictures = encoded_image(pipe, image, len(prompts))
+    seen = encoded_images(pipe, image, len(prompts), processing_res)
     with AttentionTrace(pipe, list(map(list, specs)), [method], steps=looks) as traced:
-        denoise_once(pipe, latents, sampled, size, strength, looks, generator)
+        denoise_once(pipe, seen.latents, sampled, seen.size, strength, looks, generator)
     pipe.maybe_free_model_hooks()
-    heatmaps = [resized(maps, size) for maps in traced.heatmaps]
+    heatmaps = [seen.back(maps) for maps in traced.heatmaps]
     ids = [method.mask(maps, names) for maps, names in zip(heatmaps, traced.class_names, strict=True)]
     names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
     masks = packed_masks(ids, output_type)
-    return DiffuMaskPipelineOutput(pictures, masks, heatmaps, names, skipped_maps=traced.skipped_maps)
+    return DiffuMaskPipelineOutput(seen.pictures, masks, heatmaps, names, skipped_maps=traced.skipped_maps)
 
 
 @torch.no_grad()
@@ -76,28 +78,50 @@ def denoise_once(
         family.look(pipe, latents, noise, strength * look / looks, conditions)
 
 
+@dataclass(frozen=True, eq=False)
+class SeenImages:
+    """Images as the model sees them.
+
+    latents: (B, C, h, w). pictures: as they were given. size: height and width at which they are seen, before
+    padding; own: of the pictures.
+    """
+
+    latents: Tensor
+    pictures: list
+    size: tuple[int, int]
+    own: tuple[int, int]
+
+    def back(self, maps: Tensor) -> Tensor:
+        """Class maps (C, H, W) of what was seen, without its padding, at the pictures' size."""
+        return at_size(maps[:, : self.size[0], : self.size[1]], self.own)
+
+
 @torch.no_grad()
-def encoded_image(pipe: Any, image: Any, count: int) -> tuple[Tensor, tuple[int, int], list]:
-    """Latents (B, C, h, w) of `count` images, their size in pixels, and the images in a list."""
-    pixels = pipe.image_processor.preprocess(image)
-    if len(pixels) != count:
-        raise ValueError(f"there are {len(pixels)} images and {count} prompts: give one prompt per image")
+def encoded_images(pipe: Any, image: Any, count: int, processing_res: int | None = None) -> SeenImages:
+    """The latents of `count` images, seen with a longer side of `processing_res` pixels."""
+    images = rgb_images(image)
+    if len(images) != count:
+        raise ValueError(f"there are {len(images)} images and {count} prompts: give one prompt per image")
+    sizes = {(pixels.shape[1], pixels.shape[2]) for pixels in images}
+    if len(sizes) > 1:
+        shown = ", ".join(f"{width}×{height}" for height, width in sorted(sizes))
+        raise ValueError(
+            f"the images have sizes {shown}: give those of one size together, others in a further call"
+        )
     family = check_supported(pipe)
-    denoiser = family.denoiser(pipe)
     family.check_plain_input(pipe)
+    longest = family.native_side(pipe) if processing_res is None else processing_res
+    seen = [resized_to(pixels, longest) for pixels in images]
+    whole = torch.stack([padded(pixels, family.side_multiple(pipe)) for pixels in seen]) * 2 - 1
     with vae_in_reach_of_large_values(pipe.vae) as vae:
-        latents = family.encoded_pixels(pipe, pixels.to(pipe._execution_device, vae.dtype))
+        latents = family.encoded_pixels(pipe, whole.to(pipe._execution_device, vae.dtype))
     batched = isinstance(image, list | tuple) or getattr(image, "ndim", 3) == 4
-    pictures = list(image) if batched else [image]
-    return latents.to(denoiser.dtype), size_of(pictures[0]), pictures
-
-
-def size_of(picture: Any) -> tuple[int, int]:
-    """Height and width of a PIL picture, an array (H, W, C) or a tensor (C, H, W)."""
-    if isinstance(picture, Image.Image):
-        return picture.height, picture.width
-    height, width = picture.shape[-2:] if isinstance(picture, Tensor) else picture.shape[:2]
-    return height, width
+    return SeenImages(
+        latents.to(family.denoiser(pipe).dtype),
+        list(image) if batched else [image],
+        (seen[0].shape[1], seen[0].shape[2]),
+        sizes.pop(),
+    )
 
 
 @contextmanager
@@ -111,10 +135,3 @@ def vae_in_reach_of_large_values(vae: Any) -> Iterator[Any]:
     finally:
         if upcast:
             vae.to(torch.float16)
-
-
-def resized(heatmaps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Class maps (C, H, W) at the size of the image, where the autoencoder saw it at another."""
-    if tuple(heatmaps.shape[-2:]) == tuple(size):
-        return heatmaps
-    return F.interpolate(heatmaps[None], size=tuple(size), mode="bilinear", align_corners=False)[0]

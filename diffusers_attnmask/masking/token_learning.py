@@ -16,7 +16,7 @@ from diffusers_attnmask.attention.probabilities import column_probabilities, pro
 from diffusers_attnmask.attention.readings import Reading
 from diffusers_attnmask.attention.sites import Site, grid_at
 from diffusers_attnmask.attention.token_query import QueryBatch
-from diffusers_attnmask.masking.segmenting import denoise_once, encoded_image
+from diffusers_attnmask.masking.segmenting import denoise_once, encoded_images
 from diffusers_attnmask.masking.tracing import AttentionTrace
 from diffusers_attnmask.methods import Ovam
 from diffusers_attnmask.methods.daam import daam_map
@@ -101,8 +101,8 @@ def optimize_tokens(
         if sampled:
             pipe(source, generator=generator, output_type="latent", **sampling)
         else:
-            latents, size, _ = encoded_image(pipe, source, 1)
-            denoise_once(pipe, latents, [prompt or name], size, strength, 1, generator)
+            seen = encoded_images(pipe, source, 1)
+            denoise_once(pipe, seen.latents, [prompt or name], seen.size, strength, 1, generator)
     if len(traced.records) != 1:
         raise ValueError(f"one image is needed to learn from, and the call made {len(traced.records)}")
     recorder = traced.recorders[0]

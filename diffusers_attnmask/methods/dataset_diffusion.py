@@ -28,9 +28,10 @@ def spread_map(cross: Tensor, self_attention: Tensor, power: int, grid: tuple[in
 
     Nguyen et al., eq. 5. Row i of the self-attention says where place i of the grid looks.
     """
-    transition = torch.linalg.matrix_power(self_attention, power)
     flat = upscaled(cross, grid).flatten(1)
-    return (flat @ transition.mT).unflatten(1, grid)
+    for _ in range(power):  # a few rows through the matrix, rather than the matrix through itself
+        flat = flat @ self_attention.mT
+    return flat.unflatten(1, grid)
 
 
 @options(kw_only=True)

@@ -16,13 +16,13 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.ids import BACKGROUND
+from diffusers_attnmask.ground.images import at_size, padded, resized_to, rgb_images
 from diffusers_attnmask.masking.output import packed_masks
 from diffusers_attnmask.seg_diffusion.batching import Batching
 from diffusers_attnmask.seg_diffusion.content_attention import ContentAttention
 from diffusers_attnmask.seg_diffusion.denoising import denoised, member_seeds, warn_of_a_late_start
 from diffusers_attnmask.seg_diffusion.encoding import class_map, encoding_named, grey_values
 from diffusers_attnmask.seg_diffusion.ensemble import aligned, merged
-from diffusers_attnmask.seg_diffusion.images import at_size, padded, resized_to, rgb_images
 from diffusers_attnmask.seg_diffusion.latents import decode, encode
 from diffusers_attnmask.seg_diffusion.output import SegDiffusionOutput
 from diffusers_attnmask.seg_diffusion.sampling import MaskSampling

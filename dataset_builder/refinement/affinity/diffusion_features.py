@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffusers_attnmask.masking.segmenting import denoise_once, encoded_image
+from diffusers_attnmask.masking.segmenting import denoise_once, encoded_images
 
 
 def decoder_features(
@@ -28,11 +28,11 @@ def decoder_features(
     blocks = pipe.unet.up_blocks
     if not -len(blocks) <= block < len(blocks):
         raise ValueError(f"block={block}: the decoder has {len(blocks)} blocks")
-    latents, size, _ = encoded_image(pipe, images, len(prompts))
+    seen = encoded_images(pipe, images, len(prompts), processing_res=0)
     found: list[Tensor] = []
     handle = blocks[block].register_forward_hook(lambda module, inputs, output: found.append(output))
     try:
-        denoise_once(pipe, latents, list(prompts), size, strength, 1, generator)
+        denoise_once(pipe, seen.latents, list(prompts), seen.size, strength, 1, generator)
     finally:
         handle.remove()
     return found[-1].float()

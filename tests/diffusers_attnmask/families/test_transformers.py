@@ -136,7 +136,12 @@ def test_existing_images_get_masks_of_their_size(small):
     pipe = DiffuMaskPipeline.from_pipe(small.build())
     pixels = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
     out = pipe.segment(
-        [Image.fromarray(pixels)] * 2, ["a dog", "a red cat"], [["dog"], ["cat"]], strength=0.5, looks=2
+        [Image.fromarray(pixels)] * 2,
+        ["a dog", "a red cat"],
+        [["dog"], ["cat"]],
+        strength=0.5,
+        looks=2,
+        processing_res=0,
     )
     assert [mask.size for mask in out.masks] == [(96, 64)] * 2
     assert all(maps.std() > 1e-4 for maps in out.heatmaps)

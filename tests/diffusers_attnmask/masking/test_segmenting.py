@@ -37,12 +37,53 @@ def test_a_batch_of_images_has_prompts_and_classes_of_its_own():
     assert out.class_names == [["background", "dog"], ["background", "cat"]]
 
 
-def test_an_array_is_an_image_too():
+def kinds_of(picture):
+    pixels = np.asarray(picture)
+    return {
+        "array": pixels,
+        "floats": pixels.astype(np.float32) / 255,
+        "tensor": torch.from_numpy(pixels).permute(2, 0, 1) / 255,
+        "opaque": picture.convert("RGBA"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["array", "floats", "tensor", "opaque"])
+def test_a_picture_of_any_kind_gets_the_same_masks(kind):
     pipe = DiffuMaskPipeline.from_pipe(sd15())
-    array = np.asarray(picture(), np.float32) / 255
-    by_array = pipe.segment(array, "a dog", ["dog"], generator=seeded())
-    by_picture = pipe.segment(picture(), "a dog", ["dog"], generator=seeded())
-    assert torch.allclose(by_array.heatmaps[0], by_picture.heatmaps[0], atol=1e-3)
+    expected = pipe.segment(picture(), "a dog", ["dog"], generator=seeded())
+    out = pipe.segment(kinds_of(picture())[kind], "a dog", ["dog"], generator=seeded())
+    assert torch.allclose(out.heatmaps[0], expected.heatmaps[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "CMYK", "RGBA", "1"])
+def test_pictures_of_every_mode_are_seen(mode):
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+    out = pipe.segment(picture().convert(mode), "a dog", ["dog"], generator=seeded())
+    assert out.heatmaps[0].std() > 1e-3
+
+
+def test_a_tiny_picture_is_seen_at_the_models_size():
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+    out = pipe.segment(picture().resize((7, 5)), "a dog", ["dog"], mask_method="daam", generator=seeded())
+    assert out.masks[0].size == (7, 5)
+    assert out.heatmaps[0].std() > 1e-3
+    assert (np.asarray(out.masks[0]) == 1).any()
+
+
+@pytest.mark.parametrize(("res", "latents"), [(None, (16, 12)), (0, (25, 19)), (64, (8, 6))])
+def test_a_large_picture_is_seen_at_the_models_size_or_as_asked(res, latents):
+    pipe = DiffuMaskPipeline.from_pipe(sd15(fresh=True))
+    seen = []
+    pipe.unet.register_forward_pre_hook(lambda module, inputs: seen.append(tuple(inputs[0].shape[-2:])))
+    out = pipe.segment(picture(size=200).resize((150, 200)), "a dog", ["dog"], processing_res=res)
+    assert seen == [latents]
+    assert out.masks[0].size == (150, 200)
+
+
+def test_images_of_several_sizes_are_refused():
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+    with pytest.raises(ValueError, match="100×100, 128×128"):
+        pipe.segment([picture(), picture(size=100)], ["a dog", "a cat"], ["dog"])
 
 
 @pytest.mark.parametrize("spoilt", [0, 1, 2])

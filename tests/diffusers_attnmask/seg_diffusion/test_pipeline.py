@@ -7,9 +7,9 @@ import torch
 from diffusers import DDIMScheduler, EulerAncestralDiscreteScheduler, LCMScheduler
 from PIL import Image
 
+from diffusers_attnmask.ground.images import rgb_images
 from diffusers_attnmask.seg_diffusion.denoising import member_seeds
 from diffusers_attnmask.seg_diffusion.ensemble import merged
-from diffusers_attnmask.seg_diffusion.images import rgb_images
 from diffusers_attnmask.seg_diffusion.noise import draw_noise
 from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline
 from tests.diffusers_attnmask.seg_diffusion.small_pipelines import asked, fresh_pipeline, shared_pipeline

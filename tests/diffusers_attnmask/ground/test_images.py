@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from diffusers_attnmask.seg_diffusion.images import padded, resized_to, rgb_images
+from diffusers_attnmask.ground.images import padded, resized_to, rgb_images
 
 RED = (255, 0, 0)
 
