@@ -7,6 +7,7 @@ from typing import Any
 from diffusers_attnmask.families.base import Call, Family
 from diffusers_attnmask.families.flux import Flux
 from diffusers_attnmask.families.pixart import PixArt
+from diffusers_attnmask.families.qwen_image import QwenImage
 from diffusers_attnmask.families.sana import Sana
 from diffusers_attnmask.families.stable_diffusion import StableDiffusion
 from diffusers_attnmask.families.stable_diffusion_3 import StableDiffusion3
@@ -19,6 +20,7 @@ FAMILIES: tuple[Family, ...] = (
     Flux(),
     PixArt(),
     Sana(),
+    QwenImage(),
 )
 
 

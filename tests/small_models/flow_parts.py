@@ -88,7 +88,7 @@ class Small:
 
     places(pipe, prompt, words): places of the words' tokens in the text that the denoiser is given, worked
     out by hand. in_order: whether the denoiser's last comparisons are those of its sites, one each, in their
-    order.
+    order. text_inputs: of the denoiser, each (…, tokens, D).
     """
 
     build: Callable[..., Any]
@@ -96,3 +96,4 @@ class Small:
     unguided: Mapping[str, Any]
     places: Callable[[Any, str, Sequence[str]], list[int]]
     in_order: bool = True
+    text_inputs: tuple[str, ...] = ("encoder_hidden_states",)

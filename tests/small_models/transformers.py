@@ -18,6 +18,7 @@ from tests.small_models.flow_parts import (
     t5_encoder,
     t5_tokenizer,
 )
+from tests.small_models.qwen_image import QWEN_IMAGE
 from tests.small_models.seeds import seeded
 from tests.small_models.text import TEXT_WIDTH, text_encoder, tokenizer
 
@@ -118,6 +119,8 @@ TRANSFORMERS = {
         guided={"true_cfg_scale": 2.0, "negative_prompt": "a car", "max_sequence_length": 32},
         unguided={"max_sequence_length": 32},
         places=lambda pipe, prompt, words: t5_places(prompt, words),
+        text_inputs=("encoder_hidden_states", "txt_ids"),
     ),
     **CROSS,
+    "qwen-image": QWEN_IMAGE,
 }

@@ -8,8 +8,10 @@ from PIL import Image
 from torch.overrides import TorchFunctionMode
 
 from diffusers_attnmask import DiffuMaskPipeline, trace
+from diffusers_attnmask.attention.concepts import Concepts
+from diffusers_attnmask.attention.recorder import Recorder
 from diffusers_attnmask.families import check_supported
-from diffusers_attnmask.methods import Daam
+from diffusers_attnmask.methods import ConceptAttention, Daam
 from tests.small_models.transformers import TRANSFORMERS
 
 METHODS = ("concept-attention", "daam", "diffumask", "dataset-diffusion", "grounding")
@@ -85,32 +87,68 @@ def explicit_columns(query, key, mask, scale, row, image, places):
 
 
 def test_text_columns_are_an_explicit_softmax_over_the_whole_row(small):
+    """Of each of two prompts of different lengths."""
     pipe = small.build()
     family = check_supported(pipe)
+    prompts = [DOG_AND_CAT, "the cat and a red dog on a boat"]
     with trace(pipe, classes=["dog", "cat"], methods=Daam()) as traced:
-        run(pipe, num_inference_steps=1, **small.unguided)
+        run(pipe, prompts, num_inference_steps=1, **small.unguided)
     with Comparisons() as heard, torch.no_grad():
         denoiser, calls = family.denoiser(pipe), []
         hook = denoiser.register_forward_pre_hook(lambda *_: calls.append(len(heard.found)))
         after = denoiser.register_forward_hook(lambda *_: calls.append(len(heard.found)))
-        run(pipe, num_inference_steps=1, **small.unguided)
+        run(pipe, prompts, num_inference_steps=1, **small.unguided)
         hook.remove()
         after.remove()
-    seen = heard.found[calls[0] : calls[1]][-len(traced.sites) :] if small.in_order else None
-    record, reading = traced.records[0], Daam().reading(traced.sites)
-    (columns,) = (record.recorder.queries[0].prompt,)
-    for index, site in enumerate(traced.sites):
-        if not reading.covers(site) or seen is None:
-            continue
-        query, key, mask, scale = seen[index]
-        layout = family.layout(site, traced.recorder.passing)
-        start = layout.image if isinstance(layout.image, int) else layout.image[0]
-        image = slice(start, start + layout.places)
-        text = layout.text if isinstance(layout.text, int) else layout.text[0]
-        places = [text + column for column in columns]
-        expected = explicit_columns(query, key, mask, scale, 0, image, places)
-        found = {own.name: maps for own, maps in record.by_site(reading)}[site.name]
-        assert torch.allclose(found.flatten(2).double(), expected, atol=1e-5), site.name
+    if not small.in_order:
+        return
+    seen = heard.found[calls[0] : calls[1]][-len(traced.sites) :]
+    passing, reading = traced.recorder.passing, Daam().reading(traced.sites)
+    for index, record in enumerate(traced.records):
+        columns, found = traced.recorder.queries[index].prompt, dict(record.by_site(reading))
+        for site, comparison in zip(traced.sites, seen, strict=True):
+            if site not in found:
+                continue
+            layout = family.layout(site, passing)
+            image, text = (
+                start if isinstance(start, int) else start[index] for start in (layout.image, layout.text)
+            )
+            expected = explicit_columns(
+                *comparison,
+                passing.rows.start + index,
+                slice(image, image + layout.places),
+                [text + column for column in columns],
+            )
+            read = found[site][:, : len(columns)].flatten(2).double()
+            assert torch.allclose(read, expected, atol=1e-5), (site.name, index)
+
+
+def test_words_beside_the_text_go_the_way_that_the_text_goes(small, monkeypatch):
+    """Where the text is one token, the same token beside it has the text's own attention outputs."""
+    pipe = small.build()
+    family = check_supported(pipe)
+    if "concept-attention" not in fitting(pipe):
+        pytest.skip("the family has no text that concepts could go beside")
+    pairs, add = [], Recorder.add
+
+    def one_token(module, args, inputs):
+        inputs = {**inputs, **{name: inputs[name][..., :1, :] for name in small.text_inputs}}
+        traced.recorder.stream.concepts = [Concepts((inputs[family.text_input][0],))]
+        return args, inputs
+
+    def compare(self, site, comparison):
+        add(self, site, comparison)
+        text = self.layout(site, self.passing).text
+        pairs.append((self.stream.outputs[site.name], comparison.output[:, :, text : text + 1]))
+
+    monkeypatch.setattr(Recorder, "add", compare)
+    hook = family.denoiser(pipe).register_forward_pre_hook(one_token, with_kwargs=True)
+    with trace(pipe, classes=["dog"], methods=ConceptAttention(decoys=())) as traced:
+        run(pipe, "dog", num_inference_steps=1, **small.unguided)
+    hook.remove()
+    assert len(pairs) > 1
+    for beside, text in pairs:
+        assert torch.allclose(beside, text, atol=1e-5)
 
 
 def test_words_are_found_at_their_place_in_the_text(small):
