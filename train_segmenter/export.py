@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -31,7 +32,7 @@ def export(model: Segmenter, path: str | Path, height: int, width: int) -> Path:
         else:
             if not (find_spec("onnx") and find_spec("onnxscript")):
                 raise ValueError("ONNX export needs onnx and onnxscript: pip install onnx onnxscript")
-            program = torch.onnx.export(
+            program: Any = torch.onnx.export(
                 model,
                 (example,),
                 input_names=["images"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +13,14 @@ from dataset_builder.dataset_copies import undecoded
 from diffusers_attnmask.ground.columns import MAPS, picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.pictures import encoded
-from train_segmenter.augmentation.chain import Example, PairAugmentation
+from train_segmenter.augmentation.chain import PairAugmentation
 from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.data.base import Sample
 from train_segmenter.data.hub import HubPairs
 
 
 @dataclass(frozen=True)
-class Asked(Sequence[Example]):
+class Asked:
     """A source that keeps the numbers of the pairs that were read from it."""
 
     source: HubPairs

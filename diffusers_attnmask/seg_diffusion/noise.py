@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
@@ -14,7 +16,13 @@ DISCOUNT = 0.9  # share of each level in the next coarser one (Whitaker, "Multi-
 Generators = torch.Generator | list[torch.Generator] | None
 
 
-def draw_noise(kind: str, shape: tuple[int, int, int, int], generator: Generators, device, dtype) -> Tensor:
+def draw_noise(
+    kind: str,
+    shape: Sequence[int],
+    generator: Generators,
+    device: torch.device | str,
+    dtype: torch.dtype,
+) -> Tensor:
     """Noise (B, C, h, w) of a kind; a list of generators gives each sample of the batch its own."""
     if kind not in NOISES:
         raise ValueError(f"noise is one of {', '.join(NOISES)}, not {kind!r}")

@@ -104,7 +104,9 @@ class SegDiffusionPipeline(DiffusionPipeline):
         constructor.
         """
         loaded = isinstance(checkpoint, DiffusionPipeline)
-        source = checkpoint if loaded else DiffusionPipeline.from_pretrained(checkpoint, safety_checker=None)
+        source: Any = checkpoint
+        if not loaded:
+            source = DiffusionPipeline.from_pretrained(checkpoint, safety_checker=None)
         if not isinstance(getattr(source, "text_encoder", None), CLIPTextModel) or "text_encoder_2" in (
             source.components
         ):
@@ -132,7 +134,7 @@ class SegDiffusionPipeline(DiffusionPipeline):
             from huggingface_hub import snapshot_download
 
             hub = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
-            with within_reach(folder, "model"):
+            with within_reach(str(folder), "model"):
                 folder = snapshot_download(str(folder), allow_patterns=list(FILES), **hub)
         return super().from_pretrained(folder, **kwargs)
 
@@ -192,10 +194,11 @@ class SegDiffusionPipeline(DiffusionPipeline):
             members = self._members(seen, text, sampling, member_seeds(ensemble_size, own))
             values, deviation = merged(aligned(members) if align and ensemble_size > 1 else members)
             found = self.encoding.probabilities(values, vocabulary, background)[order]
-            size = tuple(pixels.shape[-2:] if match_input_res else seen.shape[-2:])
-            maps.append(at_size(found, size).cpu())
+            height, width = (pixels if match_input_res else seen).shape[-2:]
+            maps.append(at_size(found, (height, width)).cpu())
             if deviation is not None:
-                deviations.append(at_size(deviation.amax(dim=0, keepdim=True), size)[0].cpu())
+                worst = deviation.amax(dim=0, keepdim=True)
+                deviations.append(at_size(worst, (height, width))[0].cpu())
         self.maybe_free_model_hooks()
         penalty = self.penalties([spec.name for spec in specs], seen_penalty)
         masks = packed_masks([class_map(found - penalty) for found in maps], output_type)

@@ -28,12 +28,14 @@ def widen(unet: UNet2DConditionModel, copies: int = 2) -> UNet2DConditionModel:
         narrow.kernel_size,
         narrow.stride,
         narrow.padding,
+        bias=narrow.bias is not None,
         device=narrow.weight.device,
         dtype=narrow.weight.dtype,
     )
     with torch.no_grad():
         wide.weight.copy_(narrow.weight.repeat(1, copies, 1, 1) / copies)
-        wide.bias.copy_(narrow.bias)
+        if wide.bias is not None:
+            wide.bias.copy_(narrow.bias)
     unet.conv_in = wide
     unet.register_to_config(in_channels=copies * latent)
     return unet

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,23 +9,34 @@ import numpy as np
 
 from train_segmenter.augmentation.occlusion import drawn_patches, occlude
 from train_segmenter.augmentation.options import AugmentOptions
-from train_segmenter.augmentation.splicing import AugmentedPair, splice
-from train_segmenter.augmentation.transforms import gaussian_blur
+from train_segmenter.augmentation.splicing import splice
+from train_segmenter.augmentation.transforms import AugmentedPair, gaussian_blur
 from train_segmenter.augmentation.warping import drawn_corners, frame, turned, warp
 
 
 class Example(Protocol):
     """A pair as data sources give it."""
 
-    image: np.ndarray
-    mask: np.ndarray
+    @property
+    def image(self) -> np.ndarray: ...
+
+    @property
+    def mask(self) -> np.ndarray: ...
+
+
+class Partners(Protocol):
+    """Pairs by index, as a `Source` of `train_segmenter` has them."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Example: ...
 
 
 @dataclass(frozen=True)
 class PairAugmentation:
     """Augments a pair: image uint8 (H, W, 3) and mask uint8 (H, W) to a pair of the same size.
 
-    partners: where the other tiles of spliced pairs come from, any `Source` of `train_segmenter`.
+    partners: where the other tiles of spliced pairs come from.
 
     >>> augment = PairAugmentation(AugmentOptions(splice=0))
     >>> pair = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)
@@ -36,7 +46,7 @@ class PairAugmentation:
     """
 
     options: AugmentOptions = field(default_factory=AugmentOptions)
-    partners: Sequence[Example] | None = None
+    partners: Partners | None = None
 
     def __post_init__(self) -> None:
         if self.options.splice and not self.partners:
@@ -52,8 +62,8 @@ class PairAugmentation:
             options.blur,
             options.turn,
         )
-        if splices:
-            image, mask = self.spliced(image, mask, rng)
+        if splices and self.partners is not None:
+            image, mask = self.spliced(image, mask, self.partners, rng)
         if warps or turns:
             corners = drawn_corners(mask.shape, options.distortion, rng) if warps else frame(mask.shape)
             if turns:
@@ -67,10 +77,12 @@ class PairAugmentation:
             image = gaussian_blur(image, rng.uniform(*options.blur_sigma))
         return image, mask
 
-    def spliced(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> AugmentedPair:
+    def spliced(
+        self, image: np.ndarray, mask: np.ndarray, partners: Partners, rng: np.random.Generator
+    ) -> AugmentedPair:
         """The pair in a random tile, partners in the others."""
         rows, columns = self.options.grids[rng.integers(len(self.options.grids))]
-        others = rng.integers(len(self.partners), size=rows * columns - 1)
-        tiles = [(other.image, other.mask) for other in (self.partners[int(place)] for place in others)]
+        places = rng.integers(len(partners), size=rows * columns - 1)
+        tiles = [(other.image, other.mask) for other in (partners[int(place)] for place in places)]
         tiles.insert(int(rng.integers(rows * columns)), (image, mask))
         return splice(tiles, rows, columns, mask.shape)

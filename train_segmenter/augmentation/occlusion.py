@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
-from train_segmenter.augmentation.splicing import AugmentedPair
+from train_segmenter.augmentation.transforms import AugmentedPair
 
 GRAIN = 24  # standard deviation of a patch's pixels about its colour
 

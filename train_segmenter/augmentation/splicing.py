@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from train_segmenter.augmentation.transforms import resize
-
-AugmentedPair = tuple[np.ndarray, np.ndarray]  # image uint8 (H, W, 3), mask uint8 (H, W)
+from train_segmenter.augmentation.transforms import AugmentedPair, resize
 
 
 def splice(pairs: Sequence[AugmentedPair], rows: int, columns: int, size: tuple[int, int]) -> AugmentedPair:

@@ -11,6 +11,8 @@ from PIL import Image, ImageFilter
 from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.options import Count, NotNegative, PositiveRange, Share, options
 
+AugmentedPair = tuple[np.ndarray, np.ndarray]  # image uint8 (H, W, 3), mask uint8 (H, W)
+
 CROP_TRIES = 10  # as usual with the single-class limit: then the last crop is taken as it is
 LUMA = np.array([0.299, 0.587, 0.114])
 # YIQ turns hue into a rotation of its last two axes, so that colour changes are one 3 × 3 matrix.
@@ -47,7 +49,9 @@ class Augmentation:
         return self.scale[0] == self.scale[1] and steady_colour and not self.blur and not self.noise
 
 
-def augment(image: np.ndarray, mask: np.ndarray, options: Augmentation, rng: np.random.Generator):
+def augment(
+    image: np.ndarray, mask: np.ndarray, options: Augmentation, rng: np.random.Generator
+) -> AugmentedPair:
     """Image uint8 (H, W, 3) and mask uint8 (H, W) to a training pair of `crop` pixels (or the same size).
 
     What a crop takes from beyond the image is black and ignored.
@@ -68,7 +72,9 @@ def augment(image: np.ndarray, mask: np.ndarray, options: Augmentation, rng: np.
     return np.array(image), np.array(mask)  # copies: contiguous, and writable as torch wants them
 
 
-def random_scale(image, mask, scale: tuple[float, float], rng: np.random.Generator):
+def random_scale(
+    image: np.ndarray, mask: np.ndarray, scale: tuple[float, float], rng: np.random.Generator
+) -> AugmentedPair:
     """Both resized by one factor drawn from `scale`: image bilinear, mask nearest."""
     if scale == (1, 1):
         return image, mask
@@ -76,7 +82,7 @@ def random_scale(image, mask, scale: tuple[float, float], rng: np.random.Generat
     return resize(image, mask, max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor)))
 
 
-def resize(image: np.ndarray, mask: np.ndarray, height: int, width: int):
+def resize(image: np.ndarray, mask: np.ndarray, height: int, width: int) -> AugmentedPair:
     """Image bilinear, mask nearest."""
     size = (width, height)
     return (
@@ -85,7 +91,9 @@ def resize(image: np.ndarray, mask: np.ndarray, height: int, width: int):
     )
 
 
-def random_crop(image, mask, crop: int, largest_class: float, rng: np.random.Generator):
+def random_crop(
+    image: np.ndarray, mask: np.ndarray, crop: int, largest_class: float, rng: np.random.Generator
+) -> AugmentedPair:
     """A square of `crop` pixels, padded where the image is smaller; redrawn while a class fills too much."""
     below, right = max(0, crop - mask.shape[0]), max(0, crop - mask.shape[1])
     if below or right:

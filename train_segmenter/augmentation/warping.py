@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from diffusers_attnmask.ground.ids import IGNORE_ID
-from train_segmenter.augmentation.splicing import AugmentedPair
+from train_segmenter.augmentation.transforms import AugmentedPair
 
 
 def warp(image: np.ndarray, mask: np.ndarray, corners: np.ndarray) -> AugmentedPair:

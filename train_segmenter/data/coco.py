@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Instances:
 _CLASS_OF = {category: new for new, category in enumerate(coco_categories(), start=1)}
 
 
-def _region(segmentation, height: int, width: int) -> np.ndarray:
+def _region(segmentation: Any, height: int, width: int) -> np.ndarray:
     """Bool (height, width) of polygons or of run lengths, by COCO's own rules."""
     from pycocotools import mask as official
 

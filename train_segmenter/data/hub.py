@@ -60,7 +60,7 @@ def hub(path: str, split: str = "train") -> HubPairs:
 
 def from_dataset(
     dataset: datasets.Dataset, names: tuple[str, ...] | None = None, origin: str = "the dataset"
-):
+) -> HubPairs:
     """A source from an opened dataset; the names come from its `classes` feature where they are not given.
 
     Where that feature names no background, the first rows tell whether its numbers are the masks' ids, as in
@@ -108,9 +108,7 @@ def _names_of_features(dataset: datasets.Dataset, mask_column: str, origin: str)
 
 
 def _names_of_file(path: str) -> tuple[str, ...] | None:
-    file = Path(path) / LABEL_FILE
-    if not Path(path).exists():
-        file = _download_labels(path)
+    file = Path(path) / LABEL_FILE if Path(path).exists() else _download_labels(path)
     if file is None or not file.is_file():
         return None
     return names_by_id(json.loads(file.read_text(encoding="utf-8")), str(file))

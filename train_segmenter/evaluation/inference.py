@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 import torch
@@ -54,7 +54,7 @@ class Inference:
 
     def _merged(self, model: Segmenter, images: Tensor) -> Tensor:
         size = images.shape[-2:]
-        total = None
+        total: Tensor = torch.zeros(())
         for scale in self.scales:
             scaled = images
             if scale != 1:
@@ -65,7 +65,7 @@ class Inference:
                 part = part.flip(-1) if mirrored else part
                 if part.shape[-2:] != size:
                     part = functional.interpolate(part, size=size, mode="bilinear")
-                total = part if total is None else total + part
+                total = total + part
         return total / (len(self.scales) * (2 if self.flip else 1))
 
     def _one(self, model: Segmenter, images: Tensor) -> Tensor:
@@ -80,7 +80,8 @@ class Inference:
 def slide(predict: Callable[[Tensor], Tensor], images: Tensor, window: int, stride: int) -> Tensor:
     """Mean of `predict` over windows that cover the images (B, 3, H, W); the last ones end at the border."""
     height, width = images.shape[-2:]
-    total, count = None, images.new_zeros(height, width)
+    total: Tensor | None = None
+    count = images.new_zeros(height, width)
     for top in starts(height, window, stride):
         for left in starts(width, window, stride):
             area = (..., slice(top, top + window), slice(left, left + window))
@@ -89,7 +90,7 @@ def slide(predict: Callable[[Tensor], Tensor], images: Tensor, window: int, stri
                 total = part.new_zeros(*part.shape[:2], height, width)
             total[area] += part
             count[area[1:]] += 1
-    return total / count
+    return cast(Tensor, total) / count  # there is one window at least
 
 
 def starts(side: int, window: int, stride: int) -> list[int]:

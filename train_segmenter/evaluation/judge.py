@@ -89,11 +89,12 @@ def merge(reports: list[Report]) -> Report:
         (entry for report in reports for entry in report.worst),
         key=lambda entry: (entry.mean_iou, entry.index),
     )
+    edges = [report.boundary for report in reports if report.boundary is not None]
     return Report(
         first.class_names,
-        sum(report.confusion for report in reports),
+        np.sum([report.confusion for report in reports], axis=0),
         sum(report.images for report in reports),
-        None if first.boundary is None else sum(report.boundary for report in reports),
+        np.sum(edges, axis=0) if edges else None,
         tuple(worst[: max(len(report.worst) for report in reports)]),
         first.unseen,
     )

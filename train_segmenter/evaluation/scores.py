@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -64,10 +64,10 @@ class Report:
             "iou": self._by_name(values["per_category_iou"]),
             "accuracy": self._by_name(values["per_category_accuracy"]),
         }
-        if self.boundary is not None:
-            present = self.boundary_iou[~np.isnan(self.boundary_iou)]
+        if (edges := self.boundary_iou) is not None:
+            present = edges[~np.isnan(edges)]
             result["mean_boundary_iou"] = present.mean() if present.size else float("nan")
-            result["boundary_iou"] = self._by_name(self.boundary_iou)
+            result["boundary_iou"] = self._by_name(edges)
         if self.unseen is not None:
             result["open_vocabulary"] = split_scores(self.class_names, self.iou, self.unseen)
         result["confusion"] = self.confusion[:-1, :-1].tolist()
@@ -96,7 +96,7 @@ class Report:
             lines.append(f"open vocabulary: {split}")
         return "\n".join(lines)
 
-    def _by_name(self, values: Sequence[float]) -> dict[str, float]:
+    def _by_name(self, values: np.ndarray) -> dict[str, float]:
         return dict(zip(self.class_names, map(float, values), strict=True))
 
 
@@ -104,7 +104,7 @@ def _cell(value: float | None) -> str:
     return f"{'absent' if value is None else f'{value:.4f}':>12}"
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(entry) for name, entry in value.items()}
     if isinstance(value, list):

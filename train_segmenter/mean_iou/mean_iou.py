@@ -8,6 +8,7 @@ import os
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import datasets
 import evaluate
@@ -58,7 +59,7 @@ class JointHistogram:
         self._dense = np.zeros((IDS, IDS), dtype=np.int64)
         self._other: Counter[tuple[int, int]] = Counter()  # pairs with an id outside 0 .. 255
 
-    def add(self, prediction, reference) -> None:
+    def add(self, prediction: Any, reference: Any) -> None:
         """Adds one pair of equally shaped integer maps."""
         prediction, reference = _ids(prediction), _ids(reference)
         if prediction.shape != reference.shape:
@@ -153,7 +154,9 @@ def scores(confusion: np.ndarray, nan_to_num: float | None = None) -> dict:
     return results
 
 
-def mean_iou(predictions, references, num_labels: int, ignore_index: int | None = 255, **options) -> dict:
+def mean_iou(
+    predictions: Any, references: Any, num_labels: int, ignore_index: int | None = 255, **options: Any
+) -> dict:
     """The metric as one call, without `evaluate`; `options` as for `MeanIoU.compute`."""
     nan_to_num = options.pop("nan_to_num", None)
     histogram = JointHistogram()
@@ -169,7 +172,7 @@ class MeanIoU(evaluate.Metric):
     the result), else through files where the module was loaded with `num_process` (only process 0 gets it).
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._histogram = JointHistogram()
         if self.num_process > 1:  # what an interrupted run may have left
@@ -184,15 +187,22 @@ class MeanIoU(evaluate.Metric):
             reference_urls=["http://host.robots.ox.ac.uk/pascal/VOC/"],
         )
 
-    def add(self, *, prediction=None, reference=None) -> None:
+    def add(self, *, prediction: Any = None, reference: Any = None) -> None:
         """Adds one pair of maps (height, width)."""
         self._histogram.add(prediction, reference)
 
-    def add_batch(self, *, predictions=None, references=None) -> None:
+    def add_batch(self, *, predictions: Any = None, references: Any = None) -> None:
         """Adds equally many predictions and references, each (height, width); sizes may differ."""
         _add_all(self._histogram, predictions, references)
 
-    def compute(self, *, predictions=None, references=None, num_labels=None, **options) -> dict | None:
+    def compute(
+        self,
+        *,
+        predictions: Any = None,
+        references: Any = None,
+        num_labels: int | None = None,
+        **options: Any,
+    ) -> dict | None:
         """Results over everything added (and the maps given here); the counts then start anew."""
         if num_labels is None:
             raise ValueError("num_labels is needed: the number of classes, background included.")
@@ -202,13 +212,14 @@ class MeanIoU(evaluate.Metric):
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             histogram = _gathered(histogram)
         elif self.num_process > 1:
-            histogram = self._collected(histogram)
-            if histogram is None:
+            collected = self._collected(histogram)
+            if collected is None:
                 return None
+            histogram = collected
         nan_to_num = options.pop("nan_to_num", None)
         return scores(histogram.confusion(num_labels, **options), nan_to_num)
 
-    def _compute(self, predictions, references, num_labels: int, **options) -> dict:
+    def _compute(self, predictions: Any, references: Any, num_labels: int, **options: Any) -> dict:
         return mean_iou(predictions, references, num_labels, **options)
 
     def _shared_file(self, process_id: int) -> Path:
@@ -244,7 +255,7 @@ def _gathered(histogram: JointHistogram) -> JointHistogram:
     return total
 
 
-def _add_all(histogram: JointHistogram, predictions, references) -> None:
+def _add_all(histogram: JointHistogram, predictions: Any, references: Any) -> None:
     if predictions is None or references is None:
         raise ValueError("predictions and references are both needed.")
     if len(predictions) != len(references):
@@ -253,7 +264,7 @@ def _add_all(histogram: JointHistogram, predictions, references) -> None:
         histogram.add(prediction, reference)
 
 
-def _ids(values) -> np.ndarray:
+def _ids(values: Any) -> np.ndarray:
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu().numpy()
     values = np.asarray(values)

@@ -47,9 +47,8 @@ class SegmenterSpec:
         if not file.is_file():
             return None
         content = json.loads(file.read_text(encoding="utf-8"))
-        return cls(
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
-        )
+        lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
+        return cls(**{**content, **lists})
 
 
 def ids_shown(masks: Tensor) -> list[tuple[int, ...]]:
@@ -81,6 +80,9 @@ class Segmenter(nn.Module, ABC):
 
     own_loss: ClassVar[bool] = False  # whether it learns by a loss of its own in place of the options'
     exportable: ClassVar[bool] = True  # whether `export` can write it as one file
+    network: Any  # of a class of its library
+    mean: Tensor  # (1, 3, 1, 1)
+    std: Tensor
     stride: int = 32  # sides are padded to multiples of it for the network, and the logits cut back
 
     @classmethod
@@ -130,7 +132,7 @@ class Segmenter(nn.Module, ABC):
             )
         return self
 
-    def sampled(self, **options: float) -> Segmenter:
+    def sampled(self, **options: Any) -> Segmenter:
         """The model with other options of sampling, where it samples."""
         raise ValueError(f"{self.spec.model} samples nothing: leave {', '.join(options)} out.")
 

@@ -15,6 +15,7 @@ from transformers import (
     Mask2FormerConfig,
     Mask2FormerForUniversalSegmentation,
     Mask2FormerImageProcessor,
+    PretrainedConfig,
     SwinConfig,
     TimmBackboneConfig,
 )
@@ -80,7 +81,7 @@ class Mask2FormerSegmenter(Segmenter):
                     PUBLISHED.get(name, name), ignore_mismatched_sizes=True, **entries
                 )
             backbone = timm.create_model(name, pretrained=True, features_only=True, out_indices=TIMM_STAGES)
-            network = random()
+            network: Any = random()
             network.model.pixel_level_module.encoder._backbone.load_state_dict(backbone.state_dict())
             return network
 
@@ -91,7 +92,7 @@ class Mask2FormerSegmenter(Segmenter):
     def load(cls, folder: Path, spec: SegmenterSpec | None) -> Mask2FormerSegmenter:
         network = Mask2FormerForUniversalSegmentation.from_pretrained(folder)
         if spec is None:
-            names = network.config.id2label
+            names: dict[Any, str] = dict(network.config.id2label or {})
             mean, std = _normalisation(folder)
             spec = SegmenterSpec(
                 f"mask2former:{folder.name}", tuple(names[i] for i in range(len(names))), mean, std
@@ -163,15 +164,15 @@ class Mask2FormerSegmenter(Segmenter):
 def _config(name: str, entries: dict) -> Mask2FormerConfig:
     if Path(name).is_file():
         return Mask2FormerConfig.from_dict({**json.loads(Path(name).read_text(encoding="utf-8")), **entries})
+    if "/" in name:
+        return Mask2FormerConfig.from_pretrained(name, **entries)
+    backbone: PretrainedConfig
     if name in SWIN:
         width, depths, heads, window = SWIN[name]
-        backbone = SwinConfig(
-            embed_dim=width, depths=depths, num_heads=heads, window_size=window, out_features=STAGES
-        )
-    elif "/" in name:
-        return Mask2FormerConfig.from_pretrained(name, **entries)
+        layers = {"embed_dim": width, "depths": depths, "num_heads": heads, "window_size": window}
+        backbone = SwinConfig.from_dict({**layers, "out_features": STAGES})
     else:
-        backbone = TimmBackboneConfig(backbone=name, out_indices=TIMM_STAGES)
+        backbone = TimmBackboneConfig.from_dict({"backbone": name, "out_indices": TIMM_STAGES})
     return Mask2FormerConfig(backbone_config=backbone, **entries)
 
 

@@ -34,7 +34,7 @@ class SmpSegmenter(Segmenter):
         encoder = encoder or "resnet34"
         _check(architecture, encoder, options)
 
-        def with_weights(weights) -> nn.Module:
+        def with_weights(weights: str | bool | None) -> nn.Module:
             return smp.create_model(architecture, encoder, weights, classes=len(class_names), **options)
 
         network = build(

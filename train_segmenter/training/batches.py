@@ -6,7 +6,7 @@ in the batch. Nothing depends on worker processes or on where a training was int
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from train_segmenter.training.options import TrainOptions
 
 
 @dataclass(frozen=True)
-class DrawnPair(Sequence[Sample]):
+class DrawnPair:
     """A source's pairs as often as an order names them: one that is drawn from it has a mixture's weights."""
 
     source: Source

@@ -7,9 +7,11 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from train_segmenter.training.ema import WeightAverage
 from train_segmenter.training.fingerprint import check_same
@@ -22,13 +24,20 @@ class Progress:
     """What a training knows beside its tensors; `fingerprint` is all that must not change on resuming."""
 
     step: int
-    fingerprint: dict
+    fingerprint: dict[str, Any]
     best: float | None = None
     loss_sum: float = 0.0  # of the steps since the last logged one
     loss_count: int = 0
 
 
-def save(out: Path, progress: Progress, model, optimizer, average: WeightAverage | None, scaler) -> None:
+def save(
+    out: Path,
+    progress: Progress,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: WeightAverage | None,
+    scaler: torch.amp.GradScaler | None,
+) -> None:
     """Writes `out/checkpoints/step-N`, then removes the older ones."""
     final = out / FOLDER / f"step-{progress.step:08d}"
     temporary = final.with_name(f".{final.name}")
@@ -50,7 +59,14 @@ def save(out: Path, progress: Progress, model, optimizer, average: WeightAverage
         shutil.rmtree(older)
 
 
-def load(out: Path, fingerprint: dict, model, optimizer, average: WeightAverage | None, scaler) -> Progress:
+def load(
+    out: Path,
+    fingerprint: dict[str, Any],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: WeightAverage | None,
+    scaler: torch.amp.GradScaler | None,
+) -> Progress:
     """Puts the newest checkpoint's state into model, optimiser, average and scaler."""
     steps = _steps(out)
     if not steps:
@@ -80,6 +96,6 @@ def _steps(out: Path) -> list[Path]:
     return sorted((out / FOLDER).glob("step-*"))
 
 
-def _contiguous(model) -> dict[str, torch.Tensor]:
+def _contiguous(model: nn.Module) -> dict[str, torch.Tensor]:
     # cloned: tied weights share memory, which safetensors refuses
     return {name: value.detach().cpu().clone().contiguous() for name, value in model.state_dict().items()}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,7 +68,11 @@ def train(
 
 
 def trained_model(
-    new_model: Callable[[], Segmenter], source: Source, options: TrainOptions, out: str | Path, **arguments
+    new_model: Callable[[], Segmenter],
+    source: Source,
+    options: TrainOptions,
+    out: str | Path,
+    **arguments: Any,
 ) -> Segmenter:
     """The model of `out`: as it stands where complete, trained further where stopped, else from `new_model`.
 
@@ -98,7 +103,17 @@ class _TrainingStep(nn.Module):
 class _Run:
     """One training from its start, or from its newest checkpoint, to the last step."""
 
-    def __init__(self, model, source, options, out, validation, resume, cpu, progress) -> None:
+    def __init__(
+        self,
+        model: Segmenter,
+        source: Source,
+        options: TrainOptions,
+        out: Path,
+        validation: Source | None,
+        resume: bool,
+        cpu: bool,
+        progress: bool,
+    ) -> None:
         _check_folder(out, resume)
         self.model, self.options, self.out, self.validation = model, options, out, validation
         self.accelerator = _accelerator(options, cpu)
@@ -107,7 +122,7 @@ class _Run:
         self.progress = progress and self.main
         self.optimizer = new_optimizer(model, options)
         # channels last: faster convolutions on most devices, the same numbers
-        model.to(device, memory_format=torch.channels_last).train()
+        model.to(device).to(memory_format=torch.channels_last).train()
         if processes > 1:
             unused = has_unused_parameters(model, options.augmentation.crop or USUAL_SIDE)
             self.accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=unused)
@@ -158,7 +173,7 @@ class _Run:
                 last, stopped = state.step == options.steps, stop()
                 values = self._curve(bar) if last or state.step % options.log_every == 0 else {}
                 if self.validation is not None and (last or state.step % options.evaluate_every == 0):
-                    values["mean_iou"] = self._validate()
+                    values["mean_iou"] = self._validate(self.validation)
                 for tracker in self.trackers if values else ():
                     tracker.log(values, state.step)
                 if last or stopped or state.step % options.save_every == 0:
@@ -200,11 +215,11 @@ class _Run:
         bar.set_postfix(loss=f"{loss:.4f}")
         return {"loss": loss, "learning_rate": self.optimizer.param_groups[-1]["lr"]}
 
-    def _validate(self) -> float:
-        report = _judge(self.accelerator, self.kept, self.validation)
+    def _validate(self, validation: Source) -> float:
+        report = _judge(self.accelerator, self.kept, validation)
         if self.main and self.options.pictures:
             path = self.out / PICTURES / f"step-{self.state.step:08d}.png"
-            validation_sheet(self.kept, self.validation, self.options.pictures, path)
+            validation_sheet(self.kept, validation, self.options.pictures, path)
         if self.state.best is None or report.mean_iou > self.state.best:
             self.state.best, self.report = report.mean_iou, report
             if self.main:

@@ -70,4 +70,5 @@ class Criterion:
     def __call__(self, logits: Tensor, masks: Tensor) -> Tensor:
         """Scalar loss of logits (B, K, H, W) and masks int64 (B, H, W)."""
         logits = logits.float()
-        return sum(factor * TERMS[name](logits, masks) for name, factor in self.terms)
+        terms = (factor * TERMS[name](logits, masks) for name, factor in self.terms)
+        return sum(terms, start=logits.new_zeros(()))

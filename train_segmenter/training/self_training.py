@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from accelerate import PartialState
 from tqdm import tqdm
@@ -99,7 +100,7 @@ def self_train(
     the stages that are complete stand.
     """
     out = Path(out)
-    common = {"validation": validation, "cpu": cpu, "progress": progress}
+    common: dict[str, Any] = {"validation": validation, "cpu": cpu, "progress": progress}
     if resume:
         first = trained_model(new_model, source, options, out / FIRST_STAGE, **common)
     else:

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import distributed
@@ -24,20 +25,20 @@ def stop_asked(processes: int) -> Iterator[Callable[[], bool]]:
     host, since the device is still busy with the step.
     """
     stop = threading.Event()
-    group = distributed.new_group(backend="gloo") if processes > 1 else None
+    with _set_by_signals(stop):
+        if processes == 1:
+            yield stop.is_set
+            return
+        group: Any = distributed.new_group(backend="gloo")
 
-    def asked() -> bool:
-        if group is None:
-            return stop.is_set()
-        flag = torch.tensor(int(stop.is_set()))
-        distributed.all_reduce(flag, distributed.ReduceOp.MAX, group)
-        return bool(flag)
+        def any_stopped() -> bool:
+            flag = torch.tensor(int(stop.is_set()))
+            distributed.all_reduce(flag, distributed.ReduceOp.MAX, group)
+            return bool(flag)
 
-    try:
-        with _set_by_signals(stop):
-            yield asked
-    finally:
-        if group is not None:
+        try:
+            yield any_stopped
+        finally:
             distributed.destroy_process_group(group)
 
 

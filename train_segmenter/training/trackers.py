@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -50,7 +51,7 @@ class TensorBoard:
         self.writer.close()
 
 
-TRACKERS = {"jsonl": JsonLines, "tensorboard": TensorBoard}
+TRACKERS: dict[str, Callable[[Path, int], Tracker]] = {"jsonl": JsonLines, "tensorboard": TensorBoard}
 
 
 def read_log(out: Path) -> list[dict]:

@@ -39,10 +39,11 @@ def padded_pair(images: Tensor, masks: Tensor, multiple: int) -> tuple[Tensor, T
     return functional.pad(images, margin, mode="replicate"), functional.pad(masks, margin, value=IGNORE_ID)
 
 
-def counted_places(masks: Tensor, size: tuple[int, int]) -> Tensor:
+def counted_places(masks: Tensor, size: Sequence[int]) -> Tensor:
     """1 at the latent places (B, 1, h, w) under which no pixel of the masks (B, H, W) is ignored, else 0."""
+    height, width = size
     counted = (masks != IGNORE_ID).float().unsqueeze(1)
-    return (functional.adaptive_avg_pool2d(counted, size) == 1).float()
+    return (functional.adaptive_avg_pool2d(counted, (height, width)) == 1).float()
 
 
 def noisy_and_target(

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from PIL import Image
@@ -18,6 +18,7 @@ from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.options import read_options
+from diffusers_attnmask.seg_diffusion.output import SegDiffusionOutput
 from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline
 from diffusers_attnmask.seg_diffusion.sampling import MaskSampling
 from train_segmenter.augmentation.transforms import Augmentation
@@ -144,7 +145,7 @@ class SegDiffusionSegmenter(Segmenter):
         """The same weights, asked for other classes."""
         return self._over(spec=replace(self.spec, class_names=tuple(class_names)))
 
-    def sampled(self, **options: float) -> SegDiffusionSegmenter:
+    def sampled(self, **options: Any) -> SegDiffusionSegmenter:
         """The same model with other options of `MaskSampling` when it is judged."""
         return self._over(sampling=replace(self.sampling, **options))
 
@@ -173,12 +174,7 @@ class SegDiffusionSegmenter(Segmenter):
             raise ValueError(
                 "seg-diffusion takes no windows, scales or mirrored copies: see --ensemble-size."
             )
-        out = self.pipe(
-            image,
-            [self.class_names[number] for number in self.foreground],
-            generator=torch.Generator().manual_seed(self.seed),
-            **asdict(self.sampling),
-        )
+        out = self._sampled([image], output_type="pil")
         pictures = {"mask": out.masks[0], "overlay": out.overlay()}
         return pictures if out.uncertainty is None else {**pictures, "uncertainty": out.uncertainty_picture()}
 
@@ -203,14 +199,8 @@ class SegDiffusionSegmenter(Segmenter):
 
     def logits(self, prepared: Tensor) -> Tensor:
         """Logarithms of the probabilities (B, K, H, W); every image is sampled from the same seed."""
-        names = [self.class_names[number] for number in self.foreground]
-        out = self.pipe(
-            list(prepared.clamp(0, 1)),
-            names,
-            generator=[torch.Generator().manual_seed(self.seed) for _ in prepared],
-            output_type="pt",
-            **asdict(self.sampling),
-        )
+        out = self._sampled(list(prepared.clamp(0, 1)), output_type="pt")
+        names = out.class_names[1:]
         penalty = self.pipe.penalties(names, self.sampling.seen_penalty)[1:].to(prepared.device)
         found = torch.stack(out.probabilities).to(prepared.device) - penalty  # (B, C, H, W)
         maps = found.new_empty(len(found), len(self.class_names), *found.shape[-2:])
@@ -220,6 +210,17 @@ class SegDiffusionSegmenter(Segmenter):
             rest = 1 - found.sum(dim=1) if levels else self.sampling.background
             maps[:, self.class_names.index(BACKGROUND)] = rest
         return maps.clamp(min=LEAST).log()
+
+    def _sampled(self, images: Sequence[Any], output_type: str) -> SegDiffusionOutput:
+        """The pipeline's answer for the classes, every image from the same seed."""
+        out = self.pipe(
+            list(images),
+            [self.class_names[number] for number in self.foreground],
+            generator=[torch.Generator().manual_seed(self.seed) for _ in images],
+            output_type=output_type,
+            **asdict(self.sampling),
+        )
+        return cast(SegDiffusionOutput, out)
 
     def backbone_parameters(self) -> Iterable[nn.Parameter]:
         return self.network["unet"].parameters()
