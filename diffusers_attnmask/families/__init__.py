@@ -6,6 +6,7 @@ from typing import Any
 
 from diffusers_attnmask.families.base import Call, Family
 from diffusers_attnmask.families.flux import Flux
+from diffusers_attnmask.families.instruct_pix2pix import InstructPix2Pix, InstructPix2PixXL
 from diffusers_attnmask.families.pixart import PixArt
 from diffusers_attnmask.families.qwen_image import QwenImage
 from diffusers_attnmask.families.sana import Sana
@@ -16,12 +17,21 @@ from diffusers_attnmask.families.stable_diffusion_xl import StableDiffusionXL
 FAMILIES: tuple[Family, ...] = (
     StableDiffusion(),
     StableDiffusionXL(),
+    InstructPix2Pix(),
+    InstructPix2PixXL(),
     StableDiffusion3(),
     Flux(),
     PixArt(),
     Sana(),
     QwenImage(),
 )
+
+NO_OFFSETS = "its ChatGLM tokenizer does not tell where in a prompt its tokens come from"
+REFUSED = {  # why a family cannot be read
+    "KolorsImg2ImgPipeline": NO_OFFSETS,
+    "KolorsPAGPipeline": NO_OFFSETS,
+    "KolorsPipeline": NO_OFFSETS,
+}
 
 
 def family_of(pipeline_class: type) -> Family:
@@ -30,6 +40,8 @@ def family_of(pipeline_class: type) -> Family:
     for family in FAMILIES:
         if names & family.pipelines:
             return family
+    for name in names & REFUSED.keys():
+        raise TypeError(f"{pipeline_class.__name__} is not supported: {REFUSED[name]}")
     supported = ", ".join(sorted(set().union(*(family.pipelines for family in FAMILIES))))
     raise TypeError(f"{pipeline_class.__name__} is not supported: masks can be read from {supported}")
 

@@ -38,7 +38,8 @@ class Family(ABC):
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # options that a method needs on these models
     default_method: ClassVar[str] = "diffumask"  # of a model that has no settings of its own
     parts: ClassVar[Mapping[int, int]] = {1: 0}  # of how many parts of a batch, which has the prompts
-    encodings: ClassVar[int] = 1  # how often one call may run `encode_prompt`, the first time for its prompts
+    prompt_encoder: ClassVar[str] = "encode_prompt"  # the pipelines' method
+    encodings: ClassVar[int] = 1  # how often one call may run it, the first time for its prompts
 
     @property
     def text_to_image(self) -> str:

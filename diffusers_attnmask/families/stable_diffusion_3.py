@@ -30,6 +30,8 @@ class StableDiffusion3(JointFamily):
             "StableDiffusion3ControlNetInpaintingPipeline",
             "StableDiffusion3ControlNetPipeline",
             "StableDiffusion3Img2ImgPipeline",
+            "StableDiffusion3PAGImg2ImgPipeline",
+            "StableDiffusion3PAGPipeline",
             "StableDiffusion3InpaintPipeline",
             "StableDiffusion3Pipeline",
         }

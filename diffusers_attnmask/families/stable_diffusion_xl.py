@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from diffusers_attnmask.families.unet import UNetFamily
+
+AESTHETIC_SCORE = 6.0  # of a look at an existing image by the refiner, as the pipelines' default
 
 
 class StableDiffusionXL(UNetFamily):
@@ -22,6 +25,11 @@ class StableDiffusionXL(UNetFamily):
     pipelines: ClassVar[frozenset[str]] = frozenset(
         {
             "StableDiffusionXLAdapterPipeline",
+            "StableDiffusionXLControlNetPAGImg2ImgPipeline",
+            "StableDiffusionXLControlNetPAGPipeline",
+            "StableDiffusionXLPAGImg2ImgPipeline",
+            "StableDiffusionXLPAGInpaintPipeline",
+            "StableDiffusionXLPAGPipeline",
             "StableDiffusionXLControlNetImg2ImgPipeline",
             "StableDiffusionXLControlNetInpaintPipeline",
             "StableDiffusionXLControlNetPipeline",
@@ -36,9 +44,17 @@ class StableDiffusionXL(UNetFamily):
     def conditions(self, pipe: Any, prompts: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
         embeds, _, pooled, _ = self.encode_plain(pipe, prompts)
         width = pooled.shape[-1] if pipe.text_encoder_2 is None else pipe.text_encoder_2.config.projection_dim
-        time_ids = pipe._get_add_time_ids(
-            size, (0, 0), size, dtype=embeds.dtype, text_encoder_projection_dim=width
-        )
+        told = {"original_size": size, "crops_coords_top_left": (0, 0), "target_size": size}
+        asked = inspect.signature(pipe._get_add_time_ids).parameters
+        if "aesthetic_score" in asked:  # pipelines that start from a picture, as the refiner's do
+            negative = {f"negative_{name}": own for name, own in told.items()}
+            told |= {
+                "aesthetic_score": AESTHETIC_SCORE,
+                "negative_aesthetic_score": AESTHETIC_SCORE,
+                **negative,
+            }
+        time_ids = pipe._get_add_time_ids(**told, dtype=embeds.dtype, text_encoder_projection_dim=width)
+        time_ids = time_ids[0] if isinstance(time_ids, tuple) else time_ids
         conditions = {"text_embeds": pooled, "time_ids": time_ids.to(embeds.device).repeat(len(embeds), 1)}
         return {
             "encoder_hidden_states": embeds,

@@ -114,7 +114,8 @@ class UNetFamily(Family):
                 "method that reads the "
                 "prompt's own words, such as 'diffumask' or 'daam'"
             )
-        settings = {name: arguments.get(name) for name in ("device", "lora_scale", "clip_skip")}
+        known = ("device", "lora_scale", "clip_skip")
+        settings = {name: arguments[name] for name in known if name in arguments}
         embeds, *_ = encode_prompt(
             prompt=list(texts), num_images_per_prompt=1, do_classifier_free_guidance=False, **settings
         )
@@ -147,7 +148,8 @@ class UNetFamily(Family):
         channels = pipe.unet.config.in_channels
         if channels != pipe.vae.config.latent_channels:
             raise ValueError(
-                f"the UNet takes {channels} channels: an inpainting model cannot look at plain images"
+                f"the UNet takes {channels} channels: one that is given a picture beside the latents, as for "
+                "inpainting, cannot look at plain images"
             )
 
     def look(self, pipe: Any, latents: Tensor, noise: Tensor, strength: float, conditions: dict) -> None:

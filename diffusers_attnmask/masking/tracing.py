@@ -129,7 +129,8 @@ class AttentionTrace:
         specs = classes_per_prompt(self.classes, prompts)
         self._check_embeddings(specs)
         self.family.check_call(self.pipe, arguments, splits)
-        encode_prompt = type(self.pipe).encode_prompt.__get__(self.pipe)  # unheard by this and outer traces
+        encoder = getattr(type(self.pipe), self.family.prompt_encoder)
+        encode_prompt = encoder.__get__(self.pipe)  # unheard by this and outer traces
 
         split = partial(self.family.split_text, self.pipe)
 
@@ -167,7 +168,8 @@ class AttentionTrace:
     @contextmanager
     def _reading_prompts(self) -> Iterator[None]:
         """The pipeline's own `encode_prompt`, which every call runs first, also tells what is sampled."""
-        original = self.pipe.encode_prompt
+        name = self.family.prompt_encoder
+        original = getattr(self.pipe, name)
         signature = inspect.signature(original)
 
         @wraps(original)
@@ -180,7 +182,7 @@ class AttentionTrace:
             self._encodings += 1
             return encoded
 
-        with replaced(self.pipe, "encode_prompt", encode_prompt):
+        with replaced(self.pipe, name, encode_prompt):
             yield
 
     def _listeners(self) -> dict[nn.Module, Listener]:

@@ -53,9 +53,9 @@ def unet_config(levels=4, **changes):
 
 
 @functools.cache
-def sd15_unet(levels=4):
+def sd15_unet(levels=4, **changes):
     with seeded(f"sd15 unet {levels}"):
-        return sharpened(UNet2DConditionModel(**unet_config(levels)))
+        return sharpened(UNet2DConditionModel(**unet_config(levels, **changes)))
 
 
 @functools.cache
@@ -70,26 +70,25 @@ def sd21_unet():
 
 
 @functools.cache
-def sdxl_unet():
+def sdxl_unet(**changes):
     pooled_and_sizes = TEXT_WIDTH + 6 * 8
+    config = {
+        "sample_size": IMAGE_SIZE // 8,
+        "block_out_channels": (16, 16, 32),
+        "layers_per_block": 1,
+        "norm_num_groups": 8,
+        "cross_attention_dim": 2 * TEXT_WIDTH,
+        "attention_head_dim": (2, 2, 4),
+        "transformer_layers_per_block": (1, 1, 2),
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        "use_linear_projection": True,
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": pooled_and_sizes,
+    }
     with seeded("sdxl unet"):
-        return sharpened(
-            UNet2DConditionModel(
-                sample_size=IMAGE_SIZE // 8,
-                block_out_channels=(16, 16, 32),
-                layers_per_block=1,
-                norm_num_groups=8,
-                cross_attention_dim=2 * TEXT_WIDTH,
-                attention_head_dim=(2, 2, 4),
-                transformer_layers_per_block=(1, 1, 2),
-                down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-                up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-                use_linear_projection=True,
-                addition_embed_type="text_time",
-                addition_time_embed_dim=8,
-                projection_class_embeddings_input_dim=pooled_and_sizes,
-            )
-        )
+        return sharpened(UNet2DConditionModel(**config | changes))
 
 
 @functools.cache

@@ -24,7 +24,7 @@ from tests.small_models.text import TEXT_WIDTH, text_encoder, tokenizer
 
 
 @functools.cache
-def sd3_transformer():
+def sd3_transformer(qk_norm="rms_norm"):
     with seeded("sd3 transformer"):
         return spread_out(
             SD3Transformer2DModel(
@@ -40,7 +40,7 @@ def sd3_transformer():
                 pooled_projection_dim=2 * TEXT_WIDTH,
                 pos_embed_max_size=32,
                 dual_attention_layers=(0, 1),
-                qk_norm="rms_norm",
+                qk_norm=qk_norm,
             )
         )
 
@@ -64,12 +64,12 @@ def flux_transformer():
         )
 
 
-def sd3(*, fresh=False, dtype=torch.float32, t5=True):
+def sd3(*, fresh=False, dtype=torch.float32, t5=True, **changes):
     return assembled(
         StableDiffusion3Pipeline,
         fresh,
         dtype,
-        transformer=sd3_transformer(),
+        transformer=sd3_transformer(**changes),
         vae=flow_autoencoder(),
         text_encoder=text_encoder(projected=True),
         tokenizer=tokenizer(),
