@@ -59,7 +59,7 @@ class DiffuMask(DiffusionPipeline):
         """Tells diffusers which components to load; `__new__` has returned another class by then."""
 
 
-def pipeline_of(parts: dict[str, Any]) -> type[DiffusionPipeline]:
+def pipeline_of(parts: dict[str, Any]) -> Any:
     """The text-to-image pipeline that takes just these components, its models of the types it asks for."""
     given = {name for name, part in parts.items() if name in OPTIONAL and part is not None}
     for family in FAMILIES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import heapq
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -82,7 +82,9 @@ def collect(folder: Path, options: ReportOptions) -> Collected:
     wanted = set(np.linspace(0, total - 1, min(options.gallery, total)).astype(int).tolist())
     gallery: list[Shown] = []
     best, worst = Extremes(options.extremes, 1), Extremes(options.extremes, -1)
-    histogram, shares, seen = [0] * COVERAGE_BINS, Counter(), Counter()
+    histogram = [0] * COVERAGE_BINS
+    shares: dict[str, float] = defaultdict(float)
+    seen: Counter[str] = Counter()
     pairs = tqdm(read_pairs(folder), "reading pairs", total, leave=False, disable=not options.progress)
     for index, pair in enumerate(pairs):
         mask = np.asarray(pair.mask)

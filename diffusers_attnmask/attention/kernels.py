@@ -63,14 +63,16 @@ def attend(
 
     query: (B, heads, Q, d), key and value: (B, heads, K, d).
     """
-    options = {"dropout_p": dropout_p, "is_causal": is_causal, "scale": scale, "enable_gqa": enable_gqa}
     plain = dropout_p == 0 and not is_causal and not enable_gqa and query.ndim == 4
     if plain and not torch.is_grad_enabled() and (attn_mask is None or attn_mask.dtype == query.dtype):
         choice = torch._fused_sdp_choice(query, key, value, attn_mask=attn_mask, scale=scale)
         kernel = KERNELS.get((query.device.type, choice))
         if kernel is not None and _is_proven(kernel, choice, query, key, value, attn_mask, scale):
             return kernel(query, key, value, attn_mask, scale)
-    return F.scaled_dot_product_attention(query, key, value, attn_mask, **options), None
+    output = F.scaled_dot_product_attention(
+        query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+    )
+    return output, None
 
 
 def _is_proven(

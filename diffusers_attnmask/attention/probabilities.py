@@ -6,9 +6,11 @@ the attention where it tells it, else from the logits, some rows at a time.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from diffusers_attnmask.attention.kernels import attend
 from diffusers_attnmask.attention.tap import Comparison
@@ -48,8 +50,9 @@ def row_logsumexp(query: Tensor, key: Tensor, scale: float, mask: Tensor | None 
 
 
 def _mask_rows(mask: Tensor | None, start: int, rows: int) -> Tensor | None:
-    whole = mask is None or mask.ndim < 2 or mask.shape[-2] == 1
-    return mask if whole else mask[..., start : start + rows, :]
+    if mask is None or mask.ndim < 2 or mask.shape[-2] == 1:
+        return mask
+    return mask[..., start : start + rows, :]
 
 
 def column_probabilities(
@@ -105,7 +108,7 @@ def _pooled_columns(rows: Tensor, grid: tuple[int, int], pool: int) -> Tensor:
     return summed.flatten(1).unflatten(0, rows.shape[:2])
 
 
-def project_keys(attention: nn.Module, context: Tensor, heads: int) -> Tensor:
+def project_keys(attention: Any, context: Tensor, heads: int) -> Tensor:
     """Keys of contexts (n, S, D) as a cross-attention layer itself would make them: (n, heads, S, d)."""
     if attention.norm_cross is not None:
         context = attention.norm_encoder_hidden_states(context)

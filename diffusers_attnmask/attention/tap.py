@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -108,11 +108,14 @@ class FirstComparison(TorchFunctionMode):
         self.summed.append((value, output))
         if sum(len(query) for query, _, _ in self.compared) < self.batch * self.heads:
             return
-        query, key, mask, value, output = (
-            None if parts[0] is None else torch.cat(parts).unflatten(0, (self.batch, self.heads))
-            for parts in (*zip(*self.compared, strict=True), *zip(*self.summed, strict=True))
-        )
+        queries, keys, masks = zip(*self.compared, strict=True)
+        query, key, value, output = map(self._whole, (queries, keys, *zip(*self.summed, strict=True)))
+        mask = None if masks[0] is None else self._whole(masks)
         self.report(Comparison(query, key, self.scale, mask, value, output))
+
+    def _whole(self, slices: Sequence[Any]) -> Tensor:
+        """(B, heads, …) of slices, one after the other."""
+        return torch.cat(list(slices)).unflatten(0, (self.batch, self.heads))
 
     def report(self, comparison: Comparison) -> None:
         """To the listener, and to those of traces around this one, whom the kernel called by name passes
@@ -137,7 +140,7 @@ class FirstComparison(TorchFunctionMode):
                 mask, scale = kwargs.get("attn_mask"), kwargs.get("scale")
                 output = result[0] if isinstance(result, tuple) else result
                 heads_first = (part.transpose(1, 2) for part in (query, key, value, output))
-                self._report_whole(*heads_first, mask, scale)
+                self._report_whole(heads_first, mask, scale)
             return result
 
         return heard
@@ -154,20 +157,14 @@ class FirstComparison(TorchFunctionMode):
                 else:
                     parts = (part.transpose(1, 2) for part in (query, key, value, output))
                 mask = None if attn_bias is None else attn_bias.unflatten(0, (-1, self.heads))
-                self._report_whole(*parts, mask, kwargs.get("scale"))
+                self._report_whole(parts, mask, kwargs.get("scale"))
             return output
 
         return heard
 
-    def _report_whole(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        output: Tensor,
-        mask: Tensor | None,
-        scale: float | None,
-    ) -> None:
+    def _report_whole(self, parts: Iterable[Tensor], mask: Tensor | None, scale: float | None) -> None:
+        """parts: query, key, value and output, (B, heads, N, d)."""
+        query, key, value, output = parts
         scale = query.shape[-1] ** -0.5 if scale is None else scale
         self.report(Comparison(query, key, scale, mask, value, output))
 
@@ -195,19 +192,19 @@ def tapped_processor(processor: Any, listener: Listener) -> Any:
     Its class derives from the processor's and shares its attributes, so whatever diffusers asks of it (its
     class, signature, weights, IP-Adapter scales) is answered as before.
     """
-    original = type(processor)
+    original: type = type(processor)
     doors = doors_of(original)
 
     @functools.wraps(original.__call__)
-    def call(self: Any, attn: nn.Module, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def call(self: Any, attn: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         with doors_wrapped(FirstComparison(len(hidden_states), attn.heads, listener), doors):
             return original.__call__(processor, attn, hidden_states, *args, **kwargs)
 
     heard_by = (listener, *heard_already(processor))
     own = type(original.__name__, (original,), {"__call__": call, "heard_by": heard_by})
-    tapped = object.__new__(own)
-    object.__setattr__(tapped, "__dict__", processor.__dict__)
-    return tapped
+    replaced: Any = object.__new__(own)
+    object.__setattr__(replaced, "__dict__", processor.__dict__)
+    return replaced
 
 
 def heard_already(processor: Any) -> tuple[Listener, ...]:
@@ -255,9 +252,10 @@ DOORS = frozenset(
 
 def check_audible(processor: Any) -> None:
     """Refuse a processor whose code, as far as its own modules go, uses none of the doors."""
-    if not doors_of(type(processor)):
+    kind: type = type(processor)
+    if not doors_of(kind):
         raise ValueError(
-            f"masks cannot be read from {type(processor).__name__}: its attention is computed by none of "
+            f"masks cannot be read from {kind.__name__}: its attention is computed by none of "
             f"{', '.join(sorted(DOORS))}. Set another attention processor, such as AttnProcessor2_0"
         )
 

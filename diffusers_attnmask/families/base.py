@@ -136,12 +136,12 @@ class Family(ABC):
 
 def inputs_of(module: nn.Module, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """A forward pass's arguments by name."""
-    return {**dict(zip(_parameters(type(module)), args, strict=False)), **kwargs}
+    return {**dict(zip(_parameters(type(module).forward), args, strict=False)), **kwargs}
 
 
 @functools.cache
-def _parameters(kind: type[nn.Module]) -> tuple[str, ...]:
-    return tuple(inspect.signature(kind.forward).parameters)[1:]
+def _parameters(forward: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(forward).parameters)[1:]
 
 
 def last_rows(batch: int, images: int, parts: Mapping[int, int], what: str) -> slice:

@@ -76,7 +76,7 @@ def attend_beside(query: Tensor, key: Tensor, value: Tensor, look: Look, hidden:
 
 
 def added_projections(
-    attn: nn.Module, states: Tensor, look: Look, turn: Callable[[Tensor], Tensor] | None = None
+    attn: Any, states: Tensor, look: Look, turn: Callable[[Tensor], Tensor] | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values (n, heads, W, d) of words (n, W, D) by the text's own projections.
 
@@ -94,7 +94,7 @@ def added_projections(
 
 
 def carry_added_projections(
-    block: nn.Module, words: Tensor, look: Look, temb: Tensor, hidden: Tensor | None
+    block: Any, words: Tensor, look: Look, temb: Tensor, hidden: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     """`carry` through the text's half of a block as SD3 and FLUX have it: modulation, joint attention, MLP.
 

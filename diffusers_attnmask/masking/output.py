@@ -14,6 +14,8 @@ from torch import Tensor
 
 from diffusers_attnmask.ground.drawing import heatmap_picture, mask_picture, overlay
 
+WITHOUT_MASKS = "there are no masks: call the pipeline with classes=[...]"
+
 
 @dataclass
 class DiffuMaskPipelineOutput(BaseOutput):
@@ -28,7 +30,7 @@ class DiffuMaskPipelineOutput(BaseOutput):
     images: Any
     masks: Any = None
     heatmaps: list[Tensor] | None = None
-    class_names: list | None = None
+    class_names: list[str] | list[list[str]] | None = None
     nsfw_content_detected: list[bool] | None = None
     skipped_maps: int | None = None
 
@@ -41,6 +43,7 @@ class DiffuMaskPipelineOutput(BaseOutput):
         names = self.names(index)[1:]
         if class_name not in names:
             raise ValueError(f"{class_name!r} is none of the classes of image {index}: {', '.join(names)}")
+        assert self.heatmaps is not None  # wherever there are names
         heatmap = self.heatmaps[index][names.index(class_name)]
         return heatmap_picture(heatmap.numpy(), self.picture(index))
 
@@ -60,11 +63,15 @@ class DiffuMaskPipelineOutput(BaseOutput):
     def ids(self, index: int) -> np.ndarray:
         """A mask as uint8 (H, W)."""
         if self.masks is None:
-            raise ValueError("there are no masks: call the pipeline with classes=[...]")
+            raise ValueError(WITHOUT_MASKS)
         return np.asarray(self.masks[index])
 
     def names(self, index: int) -> list[str]:
-        return self.class_names[index] if isinstance(self.class_names[0], list) else self.class_names
+        """The classes of an image, the background first."""
+        if self.class_names is None:
+            raise ValueError(WITHOUT_MASKS)
+        own = self.class_names[index] if isinstance(self.class_names[0], list) else self.class_names
+        return list(own)
 
 
 def packed_masks(ids: Sequence[Tensor], output_type: str) -> Any:

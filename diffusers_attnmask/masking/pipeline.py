@@ -85,7 +85,8 @@ class DiffuMaskPipeline(DiffusionPipeline):
                 "pipeline of "
                 "the class that takes it first, then masks of that"
             )
-        pipe = object.__new__(masking_class(type(pipeline)))
+        kind: type = type(pipeline)
+        pipe = object.__new__(masking_class(kind))
         pipe.__dict__.update(pipeline.__dict__)
         pipe.mask_settings = settings
         if changes:
@@ -177,7 +178,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
             try:
                 (specs,) = classes_per_prompt(own, 1)
                 sampled = self.sampling_prompts(method, [specs], {"prompt": prompt})["prompt"]
-                check_words(specs, split(sampled), method, split)
+                check_words(specs, split(str(sampled)), method, split)
             except ValueError as refusal:
                 found.append(str(refusal))
             else:

@@ -64,7 +64,7 @@ def concept_words(specs: Sequence[ClassSpec], methods: Sequence[MaskMethod]) -> 
         if not spec.texts:
             raise ValueError(f"class {spec.name!r} is a learned embedding: {asking[0].name} takes words")
     own = [spec.texts[0] for spec in specs]
-    decoys = dict.fromkeys(itertools.chain(*(method.decoys for method in asking)))
+    decoys = dict.fromkeys(itertools.chain(*(method.concept_decoys for method in asking)))
     return [*own, *(word for word in decoys if word not in own)]
 
 

@@ -73,8 +73,8 @@ class AttentionTrace:
             entered.enter_context(self._reading_crops())
             hook = denoiser.register_forward_pre_hook(self._on_pass, with_kwargs=True)
             entered.callback(hook.remove)
-            for site in self._carriers():
-                hook = site.block.register_forward_pre_hook(self._on_block(site), with_kwargs=True)
+            for site, block in self._carriers():
+                hook = block.register_forward_pre_hook(self._on_block(site), with_kwargs=True)
                 entered.callback(hook.remove)
             self._open = entered.pop_all()
         return self
@@ -199,10 +199,14 @@ class AttentionTrace:
             if any(reading.listens(site, self.sites) for reading in self.readings)
         }
 
-    def _carriers(self) -> list[Site]:
-        """The sites whose blocks concepts pass through."""
+    def _carriers(self) -> list[tuple[Site, nn.Module]]:
+        """The sites whose blocks concepts pass through, and these blocks."""
         streaming = [reading for reading in self.readings if isinstance(reading, ConceptSimilarity)]
-        return [site for site in self.sites if any(own.listens(site, self.sites) for own in streaming)]
+        return [
+            (site, site.block)
+            for site in self.sites
+            if site.block is not None and any(own.listens(site, self.sites) for own in streaming)
+        ]
 
     def _on_block(self, site: Site) -> Callable[[nn.Module, tuple, dict], None]:
         def hook(module: nn.Module, args: tuple, kwargs: dict) -> None:

@@ -52,6 +52,11 @@ class MaskMethod(ABC):
             return str(reason)
         return None
 
+    @property
+    def concept_decoys(self) -> tuple[str, ...]:
+        """Words that are carried through the model beside the classes, where it reads concepts."""
+        return ()
+
     def sampling_prompt(self, prompt: str, specs: Sequence[ClassSpec]) -> str:
         """The prompt that the method wants sampled."""
         return prompt

@@ -50,6 +50,10 @@ class ConceptAttention(MaskMethod):
     each: bool = True
     threshold: Threshold = 0.5
 
+    @property
+    def concept_decoys(self) -> tuple[str, ...]:
+        return self.decoys
+
     def reading(self, sites: Sequence[Site]) -> ConceptSimilarity:
         everywhere = ConceptSimilarity(SiteChoice(names=self.layers), self.steps, self.normalised, self.each)
         names = names_within([site for site in sites if everywhere.covers(site)], self.depth)

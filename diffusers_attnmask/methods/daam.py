@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from diffusers_attnmask.attention.readings import Reading, TextColumns
@@ -24,7 +26,7 @@ def daam_map(layers: Sequence[Tensor], latent_size: tuple[int, int]) -> Tensor:
 
     Each head's map is upscaled to the latent grid and clamped at 0; all heads of all layers weigh the same.
     """
-    total = sum(upscaled(heads, latent_size).clamp(min=0).sum(0) for heads in layers)
+    total = reduce(torch.add, (upscaled(heads, latent_size).clamp(min=0).sum(0) for heads in layers))
     return total / sum(len(heads) for heads in layers)
 
 

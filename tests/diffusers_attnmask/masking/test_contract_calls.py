@@ -290,6 +290,13 @@ def test_overlay_takes_arrays_and_tensors_too(output_type):
     assert abs(difference).max() <= 2
 
 
+def test_pictures_of_masks_that_nobody_asked_for_say_what_to_ask_for():
+    out = run(DiffuMaskPipeline.from_pipe(sd15()), output_type="pil")
+    for picture_of in (out.overlay, lambda: out.heatmap_picture(0, "dog")):
+        with pytest.raises(ValueError, match="call the pipeline with classes="):
+            picture_of()
+
+
 def test_overlay_of_latents_says_what_to_ask_for():
     with pytest.raises(ValueError, match="output_type"):
         run(DiffuMaskPipeline.from_pipe(sd21()), classes=["dog"], output_type="latent").overlay(0)
