@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
+from diffusers import ModelMixin
 from torch import Tensor, nn
 
 from diffusers_attnmask.attention.look import Layout
@@ -47,7 +48,7 @@ class Family(ABC):
         return min(self.pipelines, key=len)
 
     @abstractmethod
-    def denoiser(self, pipe: Any) -> nn.Module:
+    def denoiser(self, pipe: Any) -> ModelMixin:
         """The model whose forward pass is one pass."""
 
     @abstractmethod

@@ -107,8 +107,7 @@ class QwenImage(JointFamily):
         self, site: Site, words: Tensor, look: Look, inputs: Mapping[str, Any], hidden: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Words are turned as the first token of the text is."""
-        block = site.block
-        assert block is not None
+        block: Any = site.block
         temb = inputs["temb"].chunk(2)[0] if block.zero_cond_t else inputs["temb"]
         modulation = block.txt_mod(temb[look.rows]).chunk(2, dim=-1)
         _, turns = inputs["image_rotary_emb"]

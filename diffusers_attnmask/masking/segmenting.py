@@ -109,7 +109,6 @@ def encoded_images(pipe: Any, image: Any, count: int, processing_res: int | None
             f"the images have sizes {shown}: give those of one size together, others in a further call"
         )
     family = check_supported(pipe)
-    denoiser: Any = family.denoiser(pipe)
     family.check_plain_input(pipe)
     longest = family.native_side(pipe) if processing_res is None else processing_res
     seen = [resized_to(pixels, longest) for pixels in images]
@@ -118,7 +117,7 @@ def encoded_images(pipe: Any, image: Any, count: int, processing_res: int | None
         latents = family.encoded_pixels(pipe, whole.to(pipe._execution_device, vae.dtype))
     batched = isinstance(image, list | tuple) or getattr(image, "ndim", 3) == 4
     return SeenImages(
-        latents.to(denoiser.dtype),
+        latents.to(family.denoiser(pipe).dtype),
         list(image) if batched else [image],
         (seen[0].shape[1], seen[0].shape[2]),
         sizes.pop(),
