@@ -43,14 +43,14 @@ from tiny_world.training.text import tokenize
 
 @options
 class TransformerRecipe(Course):
-    phases: tuple[Phase, ...] = (Phase(64, 2400, 64, lone=0.5), Phase(128, 1200, 16, lone=0.4))
+    phases: tuple[Phase, ...] = (Phase(64, 3000, 64, lone=0.5), Phase(128, 2400, 16, lone=0.35))
     learning_rate: NotNegative = 2e-3
     empty_captions: Share = 0.1
     hidden_endings: Share = 0.5
     noisiness: Positive = 2.0
     most_zeros: Count = 512  # behind the words; their number's logarithm is drawn evenly
     legibility: NotNegative = 0.1  # weight of what the critic says beside the squared error
-    legible_from: Whole = 2400  # step: before it the critic may be trained while words are learnt
+    legible_from: Whole = 600  # step, before which there is nothing to read
     critic_steps: Whole = 1800
     images: Count = 24000
     first_seed: Seed = 100_000
