@@ -6,6 +6,7 @@ from typing import Any
 
 from diffusers_attnmask.families.base import Call, Family
 from diffusers_attnmask.families.flux import Flux
+from diffusers_attnmask.families.flux2 import Flux2, Flux2Klein
 from diffusers_attnmask.families.instruct_pix2pix import InstructPix2Pix, InstructPix2PixXL
 from diffusers_attnmask.families.pixart import PixArt
 from diffusers_attnmask.families.qwen_image import QwenImage
@@ -21,6 +22,8 @@ FAMILIES: tuple[Family, ...] = (
     InstructPix2PixXL(),
     StableDiffusion3(),
     Flux(),
+    Flux2(),
+    Flux2Klein(),
     PixArt(),
     Sana(),
     QwenImage(),

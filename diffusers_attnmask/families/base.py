@@ -28,7 +28,7 @@ class Call:
     arguments: Mapping[str, Any]
     encoded: Any
     images: int
-    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)  # latent sizes that a family found out
+    sizes: dict[tuple[int, ...], tuple[int, int]] = field(default_factory=dict)  # of latents, once found
 
 
 class Family(ABC):

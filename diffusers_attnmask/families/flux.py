@@ -18,6 +18,7 @@ from diffusers_attnmask.families.joint import (
     carry_added_projections,
     joint_sites,
     prompts_of,
+    size_by_ids,
 )
 from diffusers_attnmask.words.alignment import SplitPrompt, expansion, split_prompt
 
@@ -64,14 +65,7 @@ class Flux(JointFamily):
         return text.data_ptr() == call.encoded[0].data_ptr()
 
     def latent_size(self, pipe: Any, call: Call, inputs: Mapping[str, Any]) -> tuple[int, int]:
-        """From the places' own row and column; those of reference images are marked by their first number."""
-        places = inputs["img_ids"]
-        known = call.sizes.get(places.data_ptr())
-        if known is None:
-            made = places[places[:, 0] == 0]
-            height, width = (int(made[:, axis].max()) + 1 for axis in (1, 2))
-            known = call.sizes[places.data_ptr()] = (2 * height, 2 * width)
-        return known
+        return size_by_ids(call, inputs["img_ids"])
 
     def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
         prompts = prompts_of(arguments, "prompt_2", "prompt")

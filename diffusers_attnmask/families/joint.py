@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from diffusers_attnmask.attention.look import Layout, Look
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Kind, Site, grid_at, spread_depths
+from diffusers_attnmask.families.base import Call
 from diffusers_attnmask.families.transformer import TransformerFamily
 from diffusers_attnmask.words.alignment import SplitPrompt
 
@@ -112,6 +113,19 @@ def carry_added_projections(
     words = words + gate_attention * attn.to_add_out(output.transpose(1, 2).flatten(2))
     states = block.norm2_context(words) * (1 + scale) + shift
     return output, words + gate_mlp * block.ff_context(states)
+
+
+def size_by_ids(call: Call, ids: Tensor) -> tuple[int, int]:
+    """The latent size by the row and column (N, 3 or more) of each place, a square of 2 × 2 cells.
+
+    Places of reference images are marked by their first number. Asked once a call: it waits for the device.
+    """
+    key = tuple(ids.shape)
+    if key not in call.sizes:
+        made = ids[ids[:, 0] == 0]
+        height, width = (int(made[:, axis].max()) + 1 for axis in (1, 2))
+        call.sizes[key] = (2 * height, 2 * width)
+    return call.sizes[key]
 
 
 def prompts_of(arguments: Mapping[str, Any], *names: str) -> list[str] | None:

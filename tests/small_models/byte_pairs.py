@@ -2,8 +2,11 @@
 
 import functools
 
+from tokenizers import Tokenizer
+from tokenizers.decoders import ByteLevel as ByteLevelDecoder
+from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import Qwen2Tokenizer
+from transformers import PreTrainedTokenizerFast, Qwen2Tokenizer
 
 from tests.small_models.text import WORDS, merges_of
 
@@ -15,6 +18,27 @@ QWEN_CHAT = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n"
     "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
     "{% endif %}"
+)
+
+
+MISTRAL_MARKS = (
+    "<unk>",
+    "<s>",
+    "</s>",
+    "<pad>",
+    "[INST]",
+    "[/INST]",
+    "[SYSTEM_PROMPT]",
+    "[/SYSTEM_PROMPT]",
+    "[IMG]",
+    "[IMG_BREAK]",
+    "[IMG_END]",
+)
+MISTRAL_CHAT = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message.role == 'system' %}[SYSTEM_PROMPT]{{ message.content[0].text }}[/SYSTEM_PROMPT]"
+    "{% else %}[INST]{{ message.content[0].text }}[/INST]{% endif %}"
+    "{% endfor %}"
 )
 
 
@@ -30,17 +54,38 @@ def byte_pairs(split, *texts):
     return {token: index for index, token in enumerate(tokens)}, merges
 
 
+def qwen_pieces(text):
+    return [piece for piece, _ in Qwen2Tokenizer().backend_tokenizer.pre_tokenizer.pre_tokenize_str(text)]
+
+
 @functools.cache
 def qwen_tokenizer(*templates):
     """Qwen's; the words of the templates are one token each."""
-
-    def split(text):
-        return [piece for piece, _ in Qwen2Tokenizer().backend_tokenizer.pre_tokenizer.pre_tokenize_str(text)]
-
-    vocabulary, merges = byte_pairs(split, *templates)
+    vocabulary, merges = byte_pairs(qwen_pieces, *templates)
     vocabulary |= {mark: len(vocabulary) + index for index, mark in enumerate(QWEN_MARKS)}
     tokenizer = Qwen2Tokenizer(
         vocab=vocabulary, merges=merges, extra_special_tokens=list(QWEN_MARKS[1:]), model_max_length=2048
     )
     tokenizer.chat_template = QWEN_CHAT
     return tokenizer
+
+
+@functools.cache
+def mistral_tokenizer(*templates):
+    """Mistral's Tekken, whose pieces are much like Qwen's; it pads on the left."""
+    vocabulary, merges = byte_pairs(qwen_pieces, *templates)
+    marks = {mark: index for index, mark in enumerate(MISTRAL_MARKS)}
+    vocabulary = marks | {token: len(marks) + index for token, index in vocabulary.items()}
+    inner = Tokenizer(BPE(vocab=vocabulary, merges=merges))
+    inner.pre_tokenizer = Qwen2Tokenizer().backend_tokenizer.pre_tokenizer
+    inner.decoder = ByteLevelDecoder()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        unk_token="<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        extra_special_tokens=list(MISTRAL_MARKS[4:]),
+        padding_side="left",
+        model_max_length=2048,
+    )

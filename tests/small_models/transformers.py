@@ -18,6 +18,7 @@ from tests.small_models.flow_parts import (
     t5_encoder,
     t5_tokenizer,
 )
+from tests.small_models.flux2 import FLUX2
 from tests.small_models.qwen_image import QWEN_IMAGE
 from tests.small_models.seeds import seeded
 from tests.small_models.text import TEXT_WIDTH, text_encoder, tokenizer
@@ -122,5 +123,6 @@ TRANSFORMERS = {
         text_inputs=("encoder_hidden_states", "txt_ids"),
     ),
     **CROSS,
+    **FLUX2,
     "qwen-image": QWEN_IMAGE,
 }

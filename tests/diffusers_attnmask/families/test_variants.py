@@ -14,6 +14,8 @@ IMG2IMG = {"image": PICTURE, "strength": 0.8}
 INPAINT = {**IMG2IMG, "mask_image": PICTURE.convert("L").point(lambda value: 255 * (value > 127))}
 CONTROL = {"control_image": PICTURE}
 VARIANTS = {  # the family, what the call takes beside the prompt, further components
+    "Flux2KleinInpaintPipeline": ("flux2-klein", INPAINT, {}),
+    "Flux2Pipeline": ("flux2", {"image": PICTURE}, {}),
     "FluxImg2ImgPipeline": ("flux", IMG2IMG, {}),
     "FluxInpaintPipeline": ("flux", INPAINT, {}),
     "QwenImageControlNetPipeline": (
