@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data import Sample
 from train_segmenter.models import Segmenter, create
+from train_segmenter.training.options import TrainOptions
 
 SMALL_MODEL = "smp:unet:tu-mobilenetv3_small_050"
 SMALL_SIZES = {"encoder_depth": 3, "decoder_channels": (16, 8, 8)}
@@ -25,6 +27,16 @@ SMALL_MASK2FORMER = {
     "num_queries": 6,
     "train_num_points": 64,
 }
+SMALL_TRAINING = TrainOptions(
+    steps=6,
+    batch_size=2,
+    learning_rate=3e-3,
+    log_every=1,
+    save_every=3,
+    evaluate_every=3,
+    ema=0.9,
+    augmentation=Augmentation(crop=32, scale=(0.8, 1.2), largest_class=1.0),
+)
 NAMES = ("background", "red", "blue")
 COLOURS = np.array([(90, 90, 90), (220, 30, 30), (30, 30, 220)], np.uint8)
 

@@ -12,26 +12,22 @@ import torch
 from accelerate.state import AcceleratorState
 
 from tests.train_segmenter.models.seg_diffusion.small_segmenters import small_segmenter
-from tests.train_segmenter.shapes import NAMES, SMALL_MASK2FORMER, Squares, small_mask2former, small_model
-from train_segmenter.augmentation.transforms import Augmentation
+from tests.train_segmenter.shapes import (
+    NAMES,
+    SMALL_MASK2FORMER,
+    SMALL_TRAINING,
+    Squares,
+    small_mask2former,
+    small_model,
+)
 from train_segmenter.models import create
 from train_segmenter.training import checkpoint
 from train_segmenter.training.loop import Interrupted, train
-from train_segmenter.training.options import TrainOptions
 from train_segmenter.training.trackers import read_log
 from train_segmenter.training.unused_parameters import has_unused_parameters
 
 DATA = Squares(12)
-OPTIONS = TrainOptions(
-    steps=6,
-    batch_size=2,
-    learning_rate=3e-3,
-    log_every=1,
-    save_every=100,
-    evaluate_every=3,
-    ema=0.9,
-    augmentation=Augmentation(crop=32, scale=(0.8, 1.2), largest_class=1.0),
-)
+OPTIONS = replace(SMALL_TRAINING, save_every=100)
 PATIENCE = 100  # seconds, after which a process is taken to hang
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from diffusers_attnmask.ground.options import read_options
-from tests.train_segmenter.shapes import Squares, small_model
+from tests.train_segmenter.shapes import SMALL_TRAINING, Squares, small_model
 from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data.base import shown_ids
 from train_segmenter.evaluation import evaluate
@@ -29,16 +29,7 @@ from train_segmenter.training.schedule import learning_rate_factor
 from train_segmenter.training.trackers import read_log
 
 DATA = Squares(12)
-OPTIONS = TrainOptions(
-    steps=6,
-    batch_size=2,
-    learning_rate=3e-3,
-    log_every=1,
-    save_every=3,
-    evaluate_every=3,
-    ema=0.9,
-    augmentation=Augmentation(crop=32, scale=(0.8, 1.2), largest_class=1.0),
-)
+OPTIONS = SMALL_TRAINING
 
 
 def model(drops=True):
