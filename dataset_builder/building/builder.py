@@ -48,7 +48,7 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
     """
 
     BUILDER_CONFIG_CLASS = DiffuMaskConfig
-    VERSION = datasets.Version("1.0.0")
+    VERSION = datasets.Version("2.0.0")  # another one for other bytes, which the cache must not mix
     DEFAULT_WRITER_BATCH_SIZE = 100
 
     def __init__(self, cache_dir: str | None = None, dataset_name: str = "diffumask", **options: Any) -> None:
