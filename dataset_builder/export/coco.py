@@ -175,10 +175,10 @@ def panoptic_pairs(root: Path, split: str) -> tuple[tuple[str, ...], Pairs]:
 
 def instance_pairs(root: Path, split: str) -> tuple[tuple[str, ...], Pairs]:
     """By the reader of `train_segmenter`, which draws small instances over large ones."""
-    from train_segmenter.data.coco import coco
+    from train_segmenter.data.coco import drawn_instances
 
-    source = coco(root, split)
     base = image_folder(root, split)
+    source = drawn_instances(base, root / "annotations" / f"instances_{split}.json")
     files = [inside(base, str(path.relative_to(base))) for path, _, _ in source.images]
 
     def read(number: int) -> NamedPair:

@@ -25,7 +25,7 @@ def coco(root: Path, split: str = "train2017") -> Source:
     if masks.is_dir():
         return FilePairs(coco_names(), matching_masks(image_files(images), masks), _thing_table())
     if instances.is_file():
-        return _instances(images, instances)
+        return drawn_instances(images, instances)
     raise FileNotFoundError(f"COCO has neither {masks} nor {instances}.")
 
 
@@ -73,7 +73,8 @@ def _region(segmentation: Any, height: int, width: int) -> np.ndarray:
     return official.decode(runs).astype(bool)
 
 
-def _instances(folder: Path, annotation_file: Path) -> Instances:
+def drawn_instances(folder: Path, annotation_file: Path) -> Instances:
+    """The pictures of a folder that an annotation file lists, by the file's name."""
     content = json.loads(annotation_file.read_text(encoding="utf-8"))
     of_image = defaultdict(list)
     for annotation in content["annotations"]:

@@ -200,6 +200,20 @@ def test_classes_that_cityscapes_lacks_are_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_instances_are_imported_whatever_else_lies_beside_them(tmp_path):
+    vocabulary = load_vocabulary("coco")
+    make_dataset(tmp_path / "data", vocabulary.class_names)
+    home = exported(tmp_path / "data", "coco", tmp_path / "out")
+    for file in home.glob("annotations/panoptic_*.json"):
+        file.unlink()
+    (plain,) = read_any(f"COCO:{home}").splits.values()
+    (home / "stuffthingmaps" / "train").mkdir(parents=True)
+    (beside,) = read_any(f"COCO:{home}").splits.values()
+    assert len(plain) == len(beside) == 5
+    for one, other in zip(plain, beside, strict=True):
+        np.testing.assert_array_equal(one.mask, other.mask)
+
+
 def test_validation_pairs_are_parted_by_name(tmp_path):
     make_dataset(tmp_path / "data", ("background", "a"), count=40)
     exported(tmp_path / "data", "voc", tmp_path / "out", val_share=0.3)
