@@ -113,8 +113,7 @@ class Flux2(JointFamily):
         self, site: Site, words: Tensor, look: Look, inputs: Mapping[str, Any], hidden: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Words stand at position 0, which is turned by nothing; all blocks are modulated alike."""
-        block = site.block
-        assert block is not None
+        block: Any = site.block
         first, second = Flux2Modulation.split(inputs["temb_mod_txt"][look.rows], 2)
         shift, scale, gate = first
         states = block.norm1_context(words) * (1 + scale) + shift

@@ -44,7 +44,7 @@ class StableDiffusionXL(UNetFamily):
     def conditions(self, pipe: Any, prompts: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
         embeds, _, pooled, _ = self.encode_plain(pipe, prompts)
         width = pooled.shape[-1] if pipe.text_encoder_2 is None else pipe.text_encoder_2.config.projection_dim
-        told = {"original_size": size, "crops_coords_top_left": (0, 0), "target_size": size}
+        told: dict[str, Any] = {"original_size": size, "crops_coords_top_left": (0, 0), "target_size": size}
         asked = inspect.signature(pipe._get_add_time_ids).parameters
         if "aesthetic_score" in asked:  # pipelines that start from a picture, as the refiner's do
             negative = {f"negative_{name}": own for name, own in told.items()}
