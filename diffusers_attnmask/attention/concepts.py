@@ -34,12 +34,12 @@ Carry = Callable[[Site, Tensor, Look, Mapping[str, Any], Tensor | None], tuple[T
 class ConceptStream:
     """The concepts of all images on their way through one pass.
 
-    embed: encoded tokens (n, W, D) as the first block takes its text. carry: words through one block. Images
-    with fewer tokens are padded, and their padding is hidden from the others.
+    embed: encoded tokens (n, W, D), and which are hidden, as the first block takes its text. carry: words
+    through one block. Images with fewer tokens are padded, and their padding is hidden from the others.
     """
 
     concepts: Sequence[Concepts]
-    embed: Callable[[Tensor], Tensor]
+    embed: Callable[[Tensor, Tensor | None], Tensor]
     carry: Carry
     words: Tensor | None = None  # (n, W, D) before the next block; None before the first
     outputs: dict[str, Tensor] = field(default_factory=dict)  # of this pass, per site: (n, heads, W, d)
@@ -55,7 +55,7 @@ class ConceptStream:
         self.outputs = {look.site.name: output}
 
     def start(self, look: Look) -> Tensor:
-        return self.embed(self._padded.to(look.query))
+        return self.embed(self._padded.to(look.query), self.hidden(look.query))
 
     def hidden(self, like: Tensor) -> Tensor | None:
         """Additive mask (n, 1, 1, W) of the padding, where there is any."""

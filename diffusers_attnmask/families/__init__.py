@@ -14,6 +14,7 @@ from diffusers_attnmask.families.sana import Sana
 from diffusers_attnmask.families.stable_diffusion import StableDiffusion
 from diffusers_attnmask.families.stable_diffusion_3 import StableDiffusion3
 from diffusers_attnmask.families.stable_diffusion_xl import StableDiffusionXL
+from diffusers_attnmask.families.z_image import ZImage
 
 FAMILIES: tuple[Family, ...] = (
     StableDiffusion(),
@@ -27,13 +28,21 @@ FAMILIES: tuple[Family, ...] = (
     PixArt(),
     Sana(),
     QwenImage(),
+    ZImage(),
 )
 
 NO_OFFSETS = "its ChatGLM tokenizer does not tell where in a prompt its tokens come from"
+EDITS = "its prompts stand behind pictures' tokens, whose number only the call knows"
 REFUSED = {  # why a family cannot be read
+    "Flux2KleinKVPipeline": "its queries and its cached keys of reference images stand at different places",
     "KolorsImg2ImgPipeline": NO_OFFSETS,
     "KolorsPAGPipeline": NO_OFFSETS,
     "KolorsPipeline": NO_OFFSETS,
+    "QwenImageEditInpaintPipeline": EDITS,
+    "QwenImageEditPipeline": EDITS,
+    "QwenImageEditPlusPipeline": EDITS,
+    "QwenImageLayeredPipeline": "it makes several pictures of one prompt, in one sequence",
+    "ZImageOmniPipeline": EDITS,
 }
 
 

@@ -23,11 +23,14 @@ from diffusers_attnmask.words.alignment import SplitPrompt
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a pipeline: the arguments of its `encode_prompt`, what that returned, how many images."""
+    """One call of a pipeline: the arguments of its `encode_prompt`, what that returned, how many images.
+
+    The number of images is 0 until it is known.
+    """
 
     arguments: Mapping[str, Any]
     encoded: Any
-    images: int
+    images: int = 0
     sizes: dict[tuple[int, ...], tuple[int, int]] = field(default_factory=dict)  # of latents, once found
 
 
@@ -96,8 +99,13 @@ class Family(ABC):
         """How many prompts the caller's embeddings hold."""
         return len(arguments["prompt_embeds"])
 
-    def images_per_prompt(self, pipe: Any, arguments: Mapping[str, Any]) -> int:
+    def images_per_prompt(self, pipe: Any, arguments: Mapping[str, Any]) -> int | None:
+        """As `encode_prompt` was told; None where it is not told."""
         return arguments.get("num_images_per_prompt") or 1
+
+    def images_per_prompt_in(self, call: Call, inputs: Mapping[str, Any]) -> int:
+        """By the inputs of a call's first pass, where `encode_prompt` is not told."""
+        raise NotImplementedError(f"{self.name} knows its images per prompt before the first pass")
 
     def check_call(  # noqa: B027  most have nothing to refuse
         self, pipe: Any, arguments: Mapping[str, Any], splits: Sequence[Sequence[SplitPrompt]] | None

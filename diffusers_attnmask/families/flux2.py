@@ -17,10 +17,10 @@ from diffusers_attnmask.families.base import Call
 from diffusers_attnmask.families.joint import (
     JointFamily,
     Part,
-    added_projections,
     attend_beside,
     by_prompt,
     joint_sites,
+    projections,
     prompts_of,
     size_by_ids,
 )
@@ -117,7 +117,7 @@ class Flux2(JointFamily):
         first, second = Flux2Modulation.split(inputs["temb_mod_txt"][look.rows], 2)
         shift, scale, gate = first
         states = block.norm1_context(words) * (1 + scale) + shift
-        output = attend_beside(*added_projections(block.attn, states, look), look, hidden)
+        output = attend_beside(*projections(block.attn, states, added=True), look, hidden)
         words = words + gate * block.attn.to_add_out(output.transpose(1, 2).flatten(2))
         shift, scale, gate = second
         states = block.norm2_context(words) * (1 + scale) + shift

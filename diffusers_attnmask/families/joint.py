@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -34,8 +34,11 @@ class JointFamily(TransformerFamily):
     def context_width(self, pipe: Any) -> int:
         return pipe.transformer.config.joint_attention_dim
 
-    def words_as_tokens(self, pipe: Any, contexts: Tensor) -> Tensor:
-        """Encoded words (…, D) as the first block of the transformer takes its text."""
+    def words_as_tokens(self, pipe: Any, contexts: Tensor, hidden: Tensor | None) -> Tensor:
+        """Encoded words (n, W, D) as the first block of the transformer takes its text.
+
+        hidden: additive mask (n, 1, 1, W) of places that are padding.
+        """
         return pipe.transformer.context_embedder(contexts)
 
     @abstractmethod
@@ -76,21 +79,28 @@ def attend_beside(query: Tensor, key: Tensor, value: Tensor, look: Look, hidden:
     )
 
 
-def added_projections(
-    attn: Any, states: Tensor, look: Look, turn: Callable[[Tensor], Tensor] | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values (n, heads, W, d) of words (n, W, D) by the text's own projections.
+def turned(part: Tensor, turns: Tensor) -> Tensor:
+    """Queries or keys (n, W, heads, d), pairs of their numbers turned by complex ones (…, d / 2)."""
+    pairs = torch.view_as_complex(part.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * turns).flatten(-2).type_as(part)
 
-    turn: the rotation of queries and keys (n, W, heads, d); none at position 0.
+
+def projections(
+    attn: Any, states: Tensor, added: bool = False, turns: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values (n, heads, W, d) of words (n, W, D).
+
+    added: by the projections that text has for itself. turns: see `turned`; none at position 0.
     """
-    query, key, value = (
-        project(states).unflatten(-1, (look.query.shape[1], -1))
-        for project in (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj)
-    )
-    query = query if attn.norm_added_q is None else attn.norm_added_q(query)
-    key = key if attn.norm_added_k is None else attn.norm_added_k(key)
-    if turn is not None:
-        query, key = turn(query), turn(key)
+    if added:
+        maps = (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj)
+        norms = (attn.norm_added_q, attn.norm_added_k)
+    else:
+        maps, norms = (attn.to_q, attn.to_k, attn.to_v), (attn.norm_q, attn.norm_k)
+    *compared, value = (project(states).unflatten(-1, (attn.heads, -1)) for project in maps)
+    query, key = (part if norm is None else norm(part) for part, norm in zip(compared, norms, strict=True))
+    if turns is not None:
+        query, key = turned(query, turns), turned(key, turns)
     return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
 
 
@@ -106,7 +116,7 @@ def carry_added_projections(
         states, gates = block.norm1_context(words, temb), None
     else:
         states, *gates = block.norm1_context(words, emb=temb)
-    output = attend_beside(*added_projections(attn, states, look), look, hidden)
+    output = attend_beside(*projections(attn, states, added=True), look, hidden)
     if gates is None:
         return output, None
     gate_attention, shift, scale, gate_mlp = (own[:, None] for own in gates)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from diffusers.models.transformers.transformer_qwenimage import apply_rotary_emb_qwen
 from torch import Tensor
 
 from diffusers_attnmask.attention.look import Look
@@ -15,10 +14,10 @@ from diffusers_attnmask.families.base import Call
 from diffusers_attnmask.families.joint import (
     JointFamily,
     Part,
-    added_projections,
     attend_beside,
     by_prompt,
     joint_sites,
+    projections,
     prompts_of,
 )
 from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
@@ -76,7 +75,7 @@ class QwenImage(JointFamily):
         embeds, _ = encode_prompt(prompt=list(texts), device=arguments.get("device"))
         return list(embeds)
 
-    def words_as_tokens(self, pipe: Any, contexts: Tensor) -> Tensor:
+    def words_as_tokens(self, pipe: Any, contexts: Tensor, hidden: Tensor | None) -> Tensor:
         return pipe.transformer.txt_in(pipe.transformer.txt_norm(contexts))
 
     def conditions(self, pipe: Any, prompts: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
@@ -111,12 +110,8 @@ class QwenImage(JointFamily):
         temb = inputs["temb"].chunk(2)[0] if block.zero_cond_t else inputs["temb"]
         modulation = block.txt_mod(temb[look.rows]).chunk(2, dim=-1)
         _, turns = inputs["image_rotary_emb"]
-
-        def turn(part: Tensor) -> Tensor:
-            return apply_rotary_emb_qwen(part, turns[:1], use_real=False)
-
         states, gate = block._modulate(block.txt_norm1(words), modulation[0])
-        output = attend_beside(*added_projections(block.attn, states, look, turn), look, hidden)
+        output = attend_beside(*projections(block.attn, states, added=True, turns=turns[0]), look, hidden)
         words = words + gate * block.attn.to_add_out(output.transpose(1, 2).flatten(2))
         states, gate = block._modulate(block.txt_norm2(words), modulation[1])
         return output, words + gate * block.txt_mlp(states)

@@ -6,6 +6,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial, wraps
 from typing import Any
 
@@ -58,6 +59,7 @@ class AttentionTrace:
         for reading in self.readings:
             reading.check(self.sites)
         self._call: Call | None = None
+        self._waiting: Callable[[int], None] | None = None  # a call, for how many images there are per prompt
         self._encodings = 0  # since the last pass
         self._context: str | None = None  # what the pipeline calls the pass that runs
         self._open = ExitStack()
@@ -138,9 +140,20 @@ class AttentionTrace:
             return self.family.encode(self.pipe, encode_prompt, arguments, texts)
 
         queries = token_queries(specs, splits, self.methods, encode, split)
+        self._call = Call(arguments, encoded)
+        self._waiting = partial(self._begin_images, specs, queries)
         each = self.family.images_per_prompt(self.pipe, arguments)
-        images = [prompt for prompt in range(prompts) for _ in range(each)]
-        self._call = Call(arguments, encoded, len(images))
+        if each is not None:
+            self._waiting(each)
+
+    def _begin_images(
+        self, specs: Sequence[Sequence[ClassSpec]], queries: Sequence[TokenQuery], each: int
+    ) -> None:
+        """Start the records of a call's images, `each` of them per prompt."""
+        assert self._call is not None
+        self._waiting = None
+        images = [prompt for prompt in range(len(queries)) for _ in range(each)]
+        self._call = replace(self._call, images=len(images))
         if self.recorder is not None:
             self.recorder.settle()
         own = [queries[prompt] for prompt in images]
@@ -174,11 +187,15 @@ class AttentionTrace:
 
         @wraps(original)
         def encode_prompt(*args: Any, **kwargs: Any) -> Any:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            arguments = {  # Z-Image writes its template into the caller's list
+                name: list(value) if isinstance(value, list) else value
+                for name, value in bound.arguments.items()
+            }
             encoded = original(*args, **kwargs)
             if self._encodings % self.family.encodings == 0:  # a further one is of the negative prompt
-                bound = signature.bind(*args, **kwargs)
-                bound.apply_defaults()
-                self.begin_call(dict(bound.arguments), encoded)
+                self.begin_call(arguments, encoded)
             self._encodings += 1
             return encoded
 
@@ -255,9 +272,16 @@ class AttentionTrace:
     def _on_pass(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
         self._encodings = 0
         self._tap()
-        if self.recorder is not None and self._call is not None:
-            inputs = inputs_of(module, args, kwargs)
-            self.recorder.begin_pass(self.family.read_pass(self.pipe, self._call, inputs, self._context))
+        inputs = inputs_of(module, args, kwargs)
+        if self._waiting is not None:
+            assert self._call is not None
+            self._waiting(self.family.images_per_prompt_in(self._call, inputs))
+        if self.recorder is None or self._call is None:
+            raise ValueError(
+                f"{type(self.pipe).__name__} encoded no prompt before it sampled: give prompt= beside "
+                "prompt_embeds=, the text that they stand for, so that words can be found in it"
+            )
+        self.recorder.begin_pass(self.family.read_pass(self.pipe, self._call, inputs, self._context))
 
     def _check_embeddings(self, classes: Sequence[Sequence[ClassSpec]]) -> None:
         width = self.family.context_width(self.pipe)

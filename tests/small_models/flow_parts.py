@@ -88,7 +88,7 @@ class Small:
 
     places(pipe, prompt, words): places of the words' tokens in the text that the denoiser is given, worked
     out by hand. in_order: whether the denoiser's last comparisons are those of its sites, one each, in their
-    order. text_inputs: of the denoiser, each (…, tokens, D).
+    order. text_inputs: of the denoiser, each (…, tokens, D), where they can be cut.
     """
 
     build: Callable[..., Any]

@@ -22,6 +22,7 @@ from tests.small_models.flux2 import FLUX2
 from tests.small_models.qwen_image import QWEN_IMAGE
 from tests.small_models.seeds import seeded
 from tests.small_models.text import TEXT_WIDTH, text_encoder, tokenizer
+from tests.small_models.z_image import Z_IMAGE
 
 
 @functools.cache
@@ -125,4 +126,5 @@ TRANSFORMERS = {
     **CROSS,
     **FLUX2,
     "qwen-image": QWEN_IMAGE,
+    "z-image": Z_IMAGE,
 }

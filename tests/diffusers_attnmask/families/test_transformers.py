@@ -22,7 +22,8 @@ def run(pipe, prompt=DOG_AND_CAT, seed=0, **options):
     call = {"num_inference_steps": 2, "height": 64, "width": 96, "output_type": "pt"}
     if isinstance(prompt, list) and "negative_prompt" in options:
         options["negative_prompt"] = [options["negative_prompt"]] * len(prompt)  # FLUX takes no single one
-    return pipe(prompt=prompt, generator=torch.Generator().manual_seed(seed), **(call | options))
+    own = list(prompt) if isinstance(prompt, list) else prompt  # Z-Image writes its template into the list
+    return pipe(prompt=own, generator=torch.Generator().manual_seed(seed), **(call | options))
 
 
 def fitting(pipe):
@@ -129,6 +130,8 @@ def test_words_beside_the_text_go_the_way_that_the_text_goes(small, monkeypatch)
     family = check_supported(pipe)
     if "concept-attention" not in fitting(pipe):
         pytest.skip("the family has no text that concepts could go beside")
+    if not small.text_inputs:
+        pytest.skip("its text cannot be cut to one token here: the family has a test of its own")
     pairs, add = [], Recorder.add
 
     def one_token(module, args, inputs):
@@ -143,9 +146,8 @@ def test_words_beside_the_text_go_the_way_that_the_text_goes(small, monkeypatch)
 
     monkeypatch.setattr(Recorder, "add", compare)
     hook = family.denoiser(pipe).register_forward_pre_hook(one_token, with_kwargs=True)
-    with trace(pipe, classes=["dog"], methods=ConceptAttention(decoys=())) as traced:
+    with hook, trace(pipe, classes=["dog"], methods=ConceptAttention(decoys=())) as traced:
         run(pipe, "dog", num_inference_steps=1, **small.unguided)
-    hook.remove()
     assert len(pairs) > 1
     for beside, text in pairs:
         assert torch.allclose(beside, text, atol=1e-5)
