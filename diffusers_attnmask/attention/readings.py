@@ -150,9 +150,11 @@ class TextColumns(Reading):
 
     def check(self, sites: Sequence[Site]) -> None:
         if not any(site.kind == "cross" for site in sites) and self.source != PROMPT:
+            carried = any(site.block is not None for site in sites)
+            other = "'concept-attention', which reads any" if carried else "'daam', which reads the prompt's"
             raise ValueError(
                 "words beside the prompt are read where image and text are compared apart, and this model "
-                "compares them in one row: use mask_method='concept-attention', which reads any words"
+                f"compares them in one row: use mask_method={other} words"
             )
         super().check(sites)
 
@@ -204,10 +206,11 @@ class ConceptSimilarity(Reading):
 
     def check(self, sites: Sequence[Site]) -> None:
         if not any(map(self.wants, sites)):
+            apart = any(site.kind == "cross" for site in sites)
+            other = "'ovam', which reads any" if apart else "'daam', which reads the prompt's"
             raise ValueError(
-                "concepts go beside the text of a transformer that compares image and text in "
-                "one row, and this "
-                "model compares them apart: use mask_method='ovam', which reads any words"
+                "concepts go beside the text of a transformer that compares image and text in one row with "
+                f"weights for each, and this model does not: use mask_method={other} words"
             )
         super().check(sites)
 

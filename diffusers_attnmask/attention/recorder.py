@@ -29,13 +29,15 @@ class Pass:
 
     rows: where in the batch the images under their prompts stand, in order. latent_size: of the images that
     are made. new_step: whether the pass begins a step of the sampling; guidance may take several.
-    text_tokens: how many places of text the model was given.
+    text_tokens: how many places of text the model was given; text_lengths: how many of them have text, by
+    images, where the model goes by that.
     """
 
     rows: slice
     latent_size: tuple[int, int]
     new_step: bool = True
     text_tokens: int = 0
+    text_lengths: tuple[int, ...] = ()
 
 
 @dataclass(eq=False)

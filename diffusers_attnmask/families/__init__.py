@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from diffusers_attnmask.families.aura_flow import AuraFlow
 from diffusers_attnmask.families.base import Call, Family
+from diffusers_attnmask.families.chroma import Chroma
+from diffusers_attnmask.families.cogview4 import CogView4
 from diffusers_attnmask.families.flux import Flux
 from diffusers_attnmask.families.flux2 import Flux2, Flux2Klein
 from diffusers_attnmask.families.instruct_pix2pix import InstructPix2Pix, InstructPix2PixXL
+from diffusers_attnmask.families.lumina2 import Lumina2
 from diffusers_attnmask.families.pixart import PixArt
 from diffusers_attnmask.families.qwen_image import QwenImage
 from diffusers_attnmask.families.sana import Sana
@@ -27,6 +31,10 @@ FAMILIES: tuple[Family, ...] = (
     Flux2Klein(),
     PixArt(),
     Sana(),
+    Chroma(),
+    AuraFlow(),
+    Lumina2(),
+    CogView4(),
     QwenImage(),
     ZImage(),
 )

@@ -32,6 +32,7 @@ class Call:
     encoded: Any
     images: int = 0
     sizes: dict[tuple[int, ...], tuple[int, int]] = field(default_factory=dict)  # of latents, once found
+    lengths: dict[int, tuple[int, ...]] = field(default_factory=dict)  # of the texts, by images
 
 
 class Family(ABC):

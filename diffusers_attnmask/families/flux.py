@@ -43,6 +43,7 @@ class Flux(JointFamily):
             "FluxPipeline",
         }
     )
+    t5: ClassVar[str] = "tokenizer_2"
     encodings: ClassVar[int] = 2  # with `true_cfg_scale` a second one, of the negative prompt
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "dataset-diffusion": {"words": "prompt", "self_pool": 2},
@@ -71,11 +72,12 @@ class Flux(JointFamily):
         prompts = prompts_of(arguments, "prompt_2", "prompt")
         if prompts is None:
             return None
-        if pipe.tokenizer_2 is None:
-            raise ValueError("the pipeline has no tokenizer_2 to find words with: keep it, it is small")
+        tokenizer = getattr(pipe, self.t5)
+        if tokenizer is None:
+            raise ValueError(f"the pipeline has no {self.t5} to find words with: keep it, it is small")
         limit = arguments.get("max_sequence_length") or 512
-        expand = expansion(pipe, pipe.tokenizer_2)
-        return by_prompt([[split_prompt(pipe.tokenizer_2, text, expand, limit) for text in prompts]])
+        expand = expansion(pipe, tokenizer)
+        return by_prompt([[split_prompt(tokenizer, text, expand, limit) for text in prompts]])
 
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]

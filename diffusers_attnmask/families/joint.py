@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -41,7 +40,6 @@ class JointFamily(TransformerFamily):
         """
         return pipe.transformer.context_embedder(contexts)
 
-    @abstractmethod
     def carry(
         self, site: Site, words: Tensor, look: Look, inputs: Mapping[str, Any], hidden: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
@@ -49,8 +47,9 @@ class JointFamily(TransformerFamily):
 
         words: (n, W, D); they look at the image and at each other, and nothing looks at them. inputs: of the
         block; hidden: additive mask (n, 1, 1, W) of places that are padding. Returns (n, heads, W, d) and
-        (n, W, D), None behind the last block.
+        (n, W, D), None behind the last block. A family with sites that have a `block` has this.
         """
+        raise NotImplementedError(f"{self.name} has no text beside which words could go")
 
 
 Part = tuple[str, nn.Module, Kind, str, nn.Module | None]  # name, attention, kind, tag, block
@@ -97,10 +96,14 @@ def projections(
         norms = (attn.norm_added_q, attn.norm_added_k)
     else:
         maps, norms = (attn.to_q, attn.to_k, attn.to_v), (attn.norm_q, attn.norm_k)
-    *compared, value = (project(states).unflatten(-1, (attn.heads, -1)) for project in maps)
+    own = [project(states) for project in maps]
+    depth = own[0].shape[-1] // attn.heads
+    *compared, value = (part.unflatten(-1, (-1, depth)) for part in own)
     query, key = (part if norm is None else norm(part) for part, norm in zip(compared, norms, strict=True))
     if turns is not None:
         query, key = turned(query, turns), turned(key, turns)
+    shared = attn.heads // key.shape[2]  # queries' heads that look by the same keys
+    key, value = (part.repeat_interleave(shared, 2) if shared > 1 else part for part in (key, value))
     return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
 
 

@@ -19,6 +19,10 @@ class PixArt(CrossFamily):
         {"PixArtAlphaPipeline", "PixArtSigmaPAGPipeline", "PixArtSigmaPipeline"}
     )
 
+    @property
+    def text_to_image(self) -> str:
+        return "PixArtSigmaPipeline"
+
     def split(self, pipe: Any, text: str, arguments: Mapping[str, Any]) -> SplitPrompt:
         return split_prompt(pipe.tokenizer, text, limit=arguments.get("max_sequence_length") or 120)
 

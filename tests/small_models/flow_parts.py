@@ -88,7 +88,8 @@ class Small:
 
     places(pipe, prompt, words): places of the words' tokens in the text that the denoiser is given, worked
     out by hand. in_order: whether the denoiser's last comparisons are those of its sites, one each, in their
-    order. text_inputs: of the denoiser, each (…, tokens, D), where they can be cut.
+    order. text_inputs: of the denoiser, each (…, tokens, D), where they can be cut. text_masks: of its
+    inputs, those that say which of the tokens are text.
     """
 
     build: Callable[..., Any]
@@ -97,3 +98,4 @@ class Small:
     places: Callable[[Any, str, Sequence[str]], list[int]]
     in_order: bool = True
     text_inputs: tuple[str, ...] = ("encoder_hidden_states",)
+    text_masks: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from tests.small_models.flow_parts import (
     t5_tokenizer,
 )
 from tests.small_models.flux2 import FLUX2
+from tests.small_models.joint_transformers import JOINT
 from tests.small_models.qwen_image import QWEN_IMAGE
 from tests.small_models.seeds import seeded
 from tests.small_models.text import TEXT_WIDTH, text_encoder, tokenizer
@@ -125,6 +126,7 @@ TRANSFORMERS = {
     ),
     **CROSS,
     **FLUX2,
+    **JOINT,
     "qwen-image": QWEN_IMAGE,
     "z-image": Z_IMAGE,
 }

@@ -36,6 +36,13 @@ def test_masks_are_cut_as_the_image_is_from_the_size_that_was_sampled():
     assert out.masks.shape == (1, 64, 96)
 
 
+@pytest.mark.parametrize("build", [pixart, sana])
+def test_concepts_are_refused_with_what_reads_any_words(build):
+    pipe = DiffuMaskPipeline.from_pipe(build())
+    with pytest.raises(ValueError, match="this model does not: use mask_method='ovam'"):
+        run(pipe, classes=["dog"], mask_method="concept-attention", **PLAIN_SIZES)
+
+
 @pytest.mark.parametrize("guidance_scale", [1.0, 5.0])
 @pytest.mark.parametrize(("build", "kind"), [(pixart, PixArtSigmaPAGPipeline), (sana, SanaPAGPipeline)])
 def test_perturbed_attention_changes_neither_images_nor_what_is_read(build, kind, guidance_scale):

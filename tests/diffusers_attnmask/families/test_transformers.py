@@ -136,6 +136,7 @@ def test_words_beside_the_text_go_the_way_that_the_text_goes(small, monkeypatch)
 
     def one_token(module, args, inputs):
         inputs = {**inputs, **{name: inputs[name][..., :1, :] for name in small.text_inputs}}
+        inputs |= {name: inputs[name][:, :1] for name in small.text_masks}
         traced.recorder.stream.concepts = [Concepts((inputs[family.text_input][0],))]
         return args, inputs
 

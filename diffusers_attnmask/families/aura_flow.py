@@ -1,0 +1,99 @@
+"""AuraFlow: register tokens, text and image in one row; few blocks with two streams, many with one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from diffusers_attnmask.attention.look import Layout, Look
+from diffusers_attnmask.attention.recorder import Pass
+from diffusers_attnmask.attention.sites import Site, grid_at
+from diffusers_attnmask.families.joint import (
+    JointFamily,
+    Part,
+    attend_beside,
+    by_prompt,
+    joint_sites,
+    projections,
+    prompts_of,
+)
+from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
+
+REGISTERS = 8  # of a place each, before the text
+
+
+class AuraFlow(JointFamily):
+    """Words pass beside the text through the first blocks alone, those with two streams; 4 of 36 in v0.3."""
+
+    name: ClassVar[str] = "AuraFlow"
+    pipelines: ClassVar[frozenset[str]] = frozenset({"AuraFlowPipeline"})
+    default_method: ClassVar[str] = "daam"
+    parts: ClassVar[Mapping[int, int]] = {1: 0, 2: 1}
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "dataset-diffusion": {"words": "prompt", "self_pool": 2},
+    }
+
+    def sites(self, pipe: Any) -> tuple[Site, ...]:
+        def parts() -> Iterator[Part]:
+            for index, block in enumerate(pipe.transformer.joint_transformer_blocks):
+                yield f"joint_transformer_blocks.{index}.attn", block.attn, "joint", "dual", block
+            for index, block in enumerate(pipe.transformer.single_transformer_blocks):
+                yield f"single_transformer_blocks.{index}.attn", block.attn, "joint", "single", None
+
+        return joint_sites(parts(), self.patch(pipe))
+
+    def layout(self, site: Site, passing: Pass) -> Layout:
+        text = passing.text_tokens
+        return Layout(grid_at(passing.latent_size, site.stride), REGISTERS + text, REGISTERS, text)
+
+    def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
+        prompts = prompts_of(arguments, "prompt")
+        if prompts is None:
+            return None
+        if pipe.tokenizer is None:
+            raise ValueError("the pipeline has no tokenizer to find words with: keep it, it is small")
+        limit = arguments.get("max_sequence_length") or 256
+        return by_prompt([[split_prompt(pipe.tokenizer, text, limit=limit) for text in prompts]])
+
+    def encode(
+        self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]
+    ) -> list[Tensor]:
+        settings = {
+            name: arguments[name]
+            for name in ("device", "max_sequence_length", "lora_scale")
+            if arguments.get(name) is not None
+        }
+        embeds, *_ = encode_prompt(prompt=list(texts), do_classifier_free_guidance=False, **settings)
+        return list(embeds)
+
+    def conditions(self, pipe: Any, prompts: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
+        embeds, *_ = pipe.encode_prompt(
+            prompt=list(prompts), do_classifier_free_guidance=False, device=pipe._execution_device
+        )
+        return {"encoder_hidden_states": embeds}
+
+    def denoise(self, pipe: Any, noisy: Tensor, sigma: float, conditions: dict) -> None:
+        timestep = torch.full((len(noisy),), sigma, device=noisy.device, dtype=noisy.dtype)
+        pipe.transformer(hidden_states=noisy, timestep=timestep, return_dict=False, **conditions)
+
+    def carry(
+        self, site: Site, words: Tensor, look: Look, inputs: Mapping[str, Any], hidden: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Words also look at the register tokens, which are the model's and not the prompt's."""
+        block: Any = site.block
+        states, *gates = block.norm1_context(words, emb=inputs["temb"][look.rows])
+        gate_attention, shift, scale, gate_mlp = (own[:, None] for own in gates)
+        query, *own = projections(block.attn, states, added=True)
+        told = look.comparison
+        assert told.value is not None
+        registers = (part[look.rows][:, :, :REGISTERS] for part in (told.key, told.value))
+        key, value = (torch.cat(parts, 2) for parts in zip(registers, own, strict=True))
+        hidden = None if hidden is None else F.pad(hidden, (REGISTERS, 0))
+        output = attend_beside(query, key, value, look, hidden)
+        attended = block.attn.to_add_out(output.transpose(1, 2).flatten(2))
+        states = block.norm2_context(words + gate_attention * attended) * (1 + scale) + shift
+        return output, words + gate_mlp * block.ff_context(states)

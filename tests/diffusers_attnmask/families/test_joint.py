@@ -1,0 +1,71 @@
+"""What single families of joint transformers do with a batch, and what they refuse."""
+
+import pytest
+import torch
+
+from diffusers_attnmask import DiffuMaskPipeline, trace
+from diffusers_attnmask.families import check_supported
+from diffusers_attnmask.methods import DatasetDiffusion
+from tests.diffusers_attnmask.families.test_transformers import run
+from tests.small_models.joint_transformers import cogview4, lumina2
+from tests.small_models.transformers import TRANSFORMERS
+
+SHORT_AND_LONG = ["a dog", "a photo of the red cat next to a blue dog on the grass in a street with a boat"]
+
+
+@pytest.mark.parametrize("name", ["chroma", "aura flow", "lumina2"])
+def test_each_prompt_of_a_batch_is_read_as_if_it_were_alone(name):
+    """The image's place in the row may depend on the length of its prompt."""
+    small = TRANSFORMERS[name]
+    pipe = small.build()
+    noise = torch.randn(2, 4, 8, 12, generator=torch.Generator().manual_seed(3))
+    noise = noise if name != "chroma" else pipe._pack_latents(noise, 2, 4, 8, 12)
+    method = DatasetDiffusion(words="prompt")
+
+    def recorded(prompts, latents):
+        with trace(pipe, classes=["dog"], methods=method) as traced:
+            run(pipe, prompts, latents=latents, num_inference_steps=1, **small.unguided)
+        return traced.records
+
+    reading, text = method.self_reading(family_sites(pipe)), method.cross_reading(family_sites(pipe))
+    for index, together in enumerate(recorded(SHORT_AND_LONG, noise)):
+        (alone,) = recorded(SHORT_AND_LONG[index], noise[index : index + 1])
+        assert torch.allclose(together.over_sites(reading), alone.over_sites(reading), atol=1e-6)
+        for (_, own), (_, other) in zip(together.by_site(text), alone.by_site(text), strict=True):
+            assert torch.allclose(own, other, atol=1e-6)
+
+
+def family_sites(pipe):
+    return check_supported(pipe).sites(pipe)
+
+
+def test_words_of_cogview4_are_counted_from_the_end_that_all_prompts_share():
+    pipe = cogview4()
+    ids = pipe.tokenizer(SHORT_AND_LONG, padding="longest", return_tensors="pt").input_ids
+    ids = torch.nn.functional.pad(ids, (-ids.shape[1] % 16, 0), value=pipe.tokenizer.pad_token_id)
+    with trace(pipe, classes=["dog"], methods="daam") as traced:
+        run(pipe, SHORT_AND_LONG, num_inference_steps=1, guidance_scale=1.0)
+    assert traced.recorder.passing.text_tokens == ids.shape[1]
+    for row, query in zip(ids, traced.recorder.queries, strict=True):
+        assert pipe.tokenizer.convert_ids_to_tokens(row[list(query.prompt)]) == ["Ġdog"]
+
+
+def test_a_prompt_that_cogview4_cuts_off_is_read_as_far_as_it_goes():
+    pipe = cogview4()
+    with trace(pipe, classes=["cat"], methods="daam") as traced:
+        run(pipe, SHORT_AND_LONG[1], num_inference_steps=1, max_sequence_length=8)
+    assert traced.recorder.queries[0].prompt == (8 + 7,), "eight tokens fill half of sixteen places"
+    with pytest.raises(ValueError, match="truncation"), trace(pipe, classes=["blue dog"], methods="daam"):
+        run(pipe, SHORT_AND_LONG[1], num_inference_steps=1, max_sequence_length=8)
+
+
+def test_concepts_of_lumina_and_others_may_differ_in_number_between_images():
+    """Padding among the words of an image is hidden from the others, in refiners too."""
+    for build in (lumina2, cogview4):
+        pipe = DiffuMaskPipeline.from_pipe(build())
+        options = {"mask_method": "concept-attention", "num_inference_steps": 1, "guidance_scale": 1.0}
+        prompts = ["a dog on a boat", "a cat on a boat"]
+        noise = torch.randn(2, 4, 8, 12, generator=torch.Generator().manual_seed(0))
+        alone = run(pipe, prompts[0], classes=["dog"], latents=noise[:1], **options)
+        both = run(pipe, prompts, classes=[["dog"], ["cat", "dining table"]], latents=noise, **options)
+        assert torch.allclose(both.heatmaps[0], alone.heatmaps[0], atol=1e-4)
