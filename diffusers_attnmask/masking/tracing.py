@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial, wraps
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -23,6 +22,7 @@ from diffusers_attnmask.families import Call, check_supported
 from diffusers_attnmask.families.base import inputs_of
 from diffusers_attnmask.families.joint import JointFamily
 from diffusers_attnmask.masking.output import packed_masks
+from diffusers_attnmask.masking.overhearing import check_eager, crops_told, passes_named, prompts_told
 from diffusers_attnmask.masking.queries import token_queries
 from diffusers_attnmask.masking.settings import settings_for
 from diffusers_attnmask.methods import MaskMethod
@@ -70,9 +70,9 @@ class AttentionTrace:
         check_eager(denoiser)
         with ExitStack() as entered:
             self._tap = entered.enter_context(tapped(self._listeners()))
-            entered.enter_context(self._reading_prompts())
-            entered.enter_context(self._reading_contexts(denoiser))
-            entered.enter_context(self._reading_crops())
+            entered.enter_context(prompts_told(self.pipe, self.family.prompt_encoder, self._on_prompts))
+            entered.enter_context(passes_named(denoiser, self._on_name))
+            entered.enter_context(crops_told(self.pipe, self._on_crop))
             hook = denoiser.register_forward_pre_hook(self._on_pass, with_kwargs=True)
             entered.callback(hook.remove)
             for site, block in self._carriers():
@@ -178,29 +178,10 @@ class AttentionTrace:
         told = getattr(self.pipe, "num_timesteps", None)
         return told or len(self.pipe.scheduler.timesteps) or None  # T2I-Adapter pipelines do not tell
 
-    @contextmanager
-    def _reading_prompts(self) -> Iterator[None]:
-        """The pipeline's own `encode_prompt`, which every call runs first, also tells what is sampled."""
-        name = self.family.prompt_encoder
-        original = getattr(self.pipe, name)
-        signature = inspect.signature(original)
-
-        @wraps(original)
-        def encode_prompt(*args: Any, **kwargs: Any) -> Any:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            arguments = {  # Z-Image writes its template into the caller's list
-                name: list(value) if isinstance(value, list) else value
-                for name, value in bound.arguments.items()
-            }
-            encoded = original(*args, **kwargs)
-            if self._encodings % self.family.encodings == 0:  # a further one is of the negative prompt
-                self.begin_call(arguments, encoded)
-            self._encodings += 1
-            return encoded
-
-        with replaced(self.pipe, name, encode_prompt):
-            yield
+    def _on_prompts(self, arguments: Mapping[str, Any], encoded: Any) -> None:
+        if self._encodings % self.family.encodings == 0:  # a further one is of the negative prompt
+            self.begin_call(arguments, encoded)
+        self._encodings += 1
 
     def _listeners(self) -> dict[nn.Module, Listener]:
         def listener(site: Site) -> Listener:
@@ -232,42 +213,12 @@ class AttentionTrace:
 
         return hook
 
-    @contextmanager
-    def _reading_contexts(self, denoiser: nn.Module) -> Iterator[None]:
-        """What the pipeline calls its passes, where it tells its denoiser."""
-        original = getattr(denoiser, "cache_context", None)
-        if original is None:
-            yield
-            return
+    def _on_name(self, name: str | None) -> None:
+        self._context = name
 
-        @contextmanager
-        def cache_context(name: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
-            self._context = name
-            try:
-                with original(name, *args, **kwargs) as entered:
-                    yield entered
-            finally:
-                self._context = None
-
-        with replaced(denoiser, "cache_context", cache_context):
-            yield
-
-    @contextmanager
-    def _reading_crops(self) -> Iterator[None]:
-        """How a pipeline that samples at a size of its own brings its images to the size asked for."""
-        processor = getattr(self.pipe, "image_processor", None)
-        original = getattr(processor, "resize_and_crop_tensor", None)
-        if processor is None or original is None:
-            yield
-            return
-
-        def resize_and_crop_tensor(samples: Tensor, new_width: int, new_height: int) -> Tensor:
-            if self.recorder is not None:
-                self.recorder.crop = partial(original, new_width=new_width, new_height=new_height)
-            return original(samples, new_width, new_height)
-
-        with replaced(processor, "resize_and_crop_tensor", resize_and_crop_tensor):
-            yield
+    def _on_crop(self, crop: Callable[[Tensor], Tensor]) -> None:
+        if self.recorder is not None:
+            self.recorder.crop = crop
 
     def _on_pass(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
         self._encodings = 0
@@ -311,20 +262,6 @@ class AttentionTrace:
         return method
 
 
-@contextmanager
-def replaced(owner: Any, name: str, function: Callable) -> Iterator[None]:
-    """Let an object have a function of its own in place of a method."""
-    before = vars(owner).get(name)
-    vars(owner)[name] = function
-    try:
-        yield
-    finally:
-        if before is None:
-            del vars(owner)[name]
-        else:
-            vars(owner)[name] = before
-
-
 def trace(
     pipe: Any,
     classes: Any,
@@ -346,17 +283,3 @@ def trace(
         asked = [methods] if isinstance(methods, str | MaskMethod) else methods
         resolved = tuple(settings.resolve(method, family) for method in asked)
     return AttentionTrace(pipe, classes, resolved, prompt)
-
-
-def check_eager(denoiser: nn.Module) -> None:
-    """Refuse a compiled denoiser: its graph has no place for recording, nor would its images stay the
-    same.
-    """
-    for name, module in denoiser.named_modules():
-        compiled = getattr(module, "_compiled_call_impl", None) is not None
-        if compiled or type(module).__name__ == "OptimizedModule":
-            raise ValueError(
-                f"masks cannot be read from a compiled model ({name or type(denoiser).__name__}): "
-                "make them with "
-                "the model as it was before torch.compile, and compile it for images without masks"
-            )
