@@ -159,6 +159,11 @@ def test_other_classes_are_asked_of_the_same_weights(tmp_path):
     assert not small_segmenter(encoding="levels").open_vocabulary
 
 
+def test_other_classes_are_asked_where_the_model_is():
+    model = small_segmenter().to("meta")
+    assert model.for_classes(("background", "star")).mean.device.type == "meta"
+
+
 def test_classes_without_a_background(tmp_path):
     names = ("road", "red", "blue")
     model = small_segmenter(names)
