@@ -10,6 +10,7 @@ from diffusers_attnmask.families.chroma import Chroma
 from diffusers_attnmask.families.cogview4 import CogView4
 from diffusers_attnmask.families.flux import Flux
 from diffusers_attnmask.families.flux2 import Flux2, Flux2Klein
+from diffusers_attnmask.families.hunyuan_image import HunyuanImage
 from diffusers_attnmask.families.instruct_pix2pix import InstructPix2Pix, InstructPix2PixXL
 from diffusers_attnmask.families.lumina2 import Lumina2
 from diffusers_attnmask.families.pixart import PixArt
@@ -35,6 +36,7 @@ FAMILIES: tuple[Family, ...] = (
     AuraFlow(),
     Lumina2(),
     CogView4(),
+    HunyuanImage(),
     QwenImage(),
     ZImage(),
 )

@@ -15,6 +15,7 @@ from diffusers_attnmask.families.base import Call, Family, flowed, last_rows
 class TransformerFamily(Family):
     """A transformer over squares of latent cells, by default sampled by flow matching."""
 
+    conditional: ClassVar[str] = "cond"  # what pipelines call the pass under the prompts, where they do
     text_input: ClassVar[str] = "encoder_hidden_states"  # of the denoiser
     latents_input: ClassVar[str] = "hidden_states"
 
@@ -30,7 +31,9 @@ class TransformerFamily(Family):
 
     def read_pass(self, pipe: Any, call: Call, inputs: Mapping[str, Any], context: str | None) -> Pass | None:
         text = inputs[self.text_input]
-        if context not in (None, "cond") or (context is None and not self.holds_prompts(call, text)):
+        if context not in (None, self.conditional) or (
+            context is None and not self.holds_prompts(call, text)
+        ):
             return None
         batch = len(inputs[self.latents_input])
         rows = last_rows(batch, call.images, self.parts_of(pipe), type(pipe.transformer).__name__)

@@ -19,6 +19,7 @@ from tests.small_models.flow_parts import (
     t5_tokenizer,
 )
 from tests.small_models.flux2 import FLUX2
+from tests.small_models.hunyuan_image import HUNYUAN_IMAGE
 from tests.small_models.joint_transformers import JOINT
 from tests.small_models.qwen_image import QWEN_IMAGE
 from tests.small_models.seeds import seeded
@@ -127,6 +128,7 @@ TRANSFORMERS = {
     **CROSS,
     **FLUX2,
     **JOINT,
+    "hunyuan-image": HUNYUAN_IMAGE,
     "qwen-image": QWEN_IMAGE,
     "z-image": Z_IMAGE,
 }

@@ -5,8 +5,9 @@ import torch
 
 from diffusers_attnmask import DiffuMaskPipeline, trace
 from diffusers_attnmask.families import check_supported
-from diffusers_attnmask.methods import DatasetDiffusion
+from diffusers_attnmask.methods import Daam, DatasetDiffusion
 from tests.diffusers_attnmask.families.test_transformers import run
+from tests.small_models.hunyuan_image import hunyuan_image
 from tests.small_models.joint_transformers import cogview4, lumina2
 from tests.small_models.transformers import TRANSFORMERS
 
@@ -69,3 +70,46 @@ def test_concepts_of_lumina_and_others_may_differ_in_number_between_images():
         alone = run(pipe, prompts[0], classes=["dog"], latents=noise[:1], **options)
         both = run(pipe, prompts, classes=[["dog"], ["cat", "dining table"]], latents=noise, **options)
         assert torch.allclose(both.heatmaps[0], alone.heatmaps[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["concept-attention", "ovam"])
+def test_a_model_that_words_cannot_go_beside_says_what_reads_its_prompt(method):
+    pipe = DiffuMaskPipeline.from_pipe(hunyuan_image())
+    with pytest.raises(ValueError, match="use mask_method='daam', which reads the prompt's words"):
+        run(pipe, classes=["dog"], mask_method=method)
+    assert check_supported(pipe).default_method == "daam"
+
+
+def test_hunyuans_words_stand_behind_the_glyphs_that_a_prompt_quotes():
+    """Each image has a number of its own; the text's columns move along with them."""
+    prompts = ["a dog and a cat", "a dog with 'fish' on a boat"]
+    pipe = hunyuan_image(guidance_scale=1.0)
+    noise = torch.randn(2, 4, 8, 12, generator=torch.Generator().manual_seed(3))
+    method = Daam()
+
+    def recorded(texts, latents):
+        with trace(pipe, classes=["dog"], methods=method) as traced:
+            run(pipe, texts, latents=latents, num_inference_steps=1)
+        return traced
+
+    both, reading = recorded(prompts, noise), method.reading(family_sites(pipe))
+    glyphs = len(pipe.tokenizer_2('Text "fish". ').input_ids)
+    layout = both.family.layout(both.sites[0], both.recorder.passing)
+    assert layout.text == (96, 96 + glyphs)
+    for index, prompt in enumerate(prompts):
+        (alone,) = recorded(prompt, noise[index : index + 1]).records
+        for (_, own), (_, other) in zip(
+            both.records[index].by_site(reading), alone.by_site(reading), strict=True
+        ):
+            assert torch.allclose(own, other, atol=1e-6)
+
+
+def test_hunyuan_without_a_guider_is_read_as_with_one():
+    maps = []
+    for scale in (1.0, 3.0):
+        pipe = DiffuMaskPipeline.from_pipe(hunyuan_image(guidance_scale=scale))
+        maps.append(run(pipe, classes=["dog"], num_inference_steps=1).heatmaps[0])
+    pipe.register_modules(guider=None)
+    maps.append(run(pipe, classes=["dog"], num_inference_steps=1).heatmaps[0])
+    assert torch.equal(maps[0], maps[1])
+    assert torch.equal(maps[0], maps[2])
