@@ -6,7 +6,6 @@ import functools
 
 import torch
 from diffusers import (
-    AdaptiveProjectedMixGuidance,
     AutoencoderKLHunyuanImage,
     HunyuanImagePipeline,
     HunyuanImageTransformer2DModel,
@@ -61,8 +60,8 @@ def hunyuan_transformer():
         )
 
 
-def hunyuan_image(*, fresh=False, dtype=torch.float32, guidance_scale=1.0):
-    """Guidance is a component of the pipeline, not an argument of the call; at 1 there is none."""
+def hunyuan_image(*, fresh=False, dtype=torch.float32):
+    """Guidance is a component of the pipeline, not an argument of the call; here is none."""
     tokenizer = qwen_tokenizer(TEMPLATE)
     return assembled(
         HunyuanImagePipeline,
@@ -74,7 +73,6 @@ def hunyuan_image(*, fresh=False, dtype=torch.float32, guidance_scale=1.0):
         tokenizer=tokenizer,
         text_encoder_2=glyph_encoder(),
         tokenizer_2=ByT5Tokenizer(),
-        guider=AdaptiveProjectedMixGuidance(guidance_scale=guidance_scale),
     )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from diffusers import AdaptiveProjectedMixGuidance
 
 from diffusers_attnmask import DiffuMaskPipeline, trace
 from diffusers_attnmask.families import check_supported
@@ -83,7 +84,7 @@ def test_a_model_that_words_cannot_go_beside_says_what_reads_its_prompt(method):
 def test_hunyuans_words_stand_behind_the_glyphs_that_a_prompt_quotes():
     """Each image has a number of its own; the text's columns move along with them."""
     prompts = ["a dog and a cat", "a dog with 'fish' on a boat"]
-    pipe = hunyuan_image(guidance_scale=1.0)
+    pipe = hunyuan_image()
     noise = torch.randn(2, 4, 8, 12, generator=torch.Generator().manual_seed(3))
     method = Daam()
 
@@ -104,12 +105,15 @@ def test_hunyuans_words_stand_behind_the_glyphs_that_a_prompt_quotes():
             assert torch.allclose(own, other, atol=1e-6)
 
 
-def test_hunyuan_without_a_guider_is_read_as_with_one():
-    maps = []
-    for scale in (1.0, 3.0):
-        pipe = DiffuMaskPipeline.from_pipe(hunyuan_image(guidance_scale=scale))
-        maps.append(run(pipe, classes=["dog"], num_inference_steps=1).heatmaps[0])
-    pipe.register_modules(guider=None)
-    maps.append(run(pipe, classes=["dog"], num_inference_steps=1).heatmaps[0])
-    assert torch.equal(maps[0], maps[1])
-    assert torch.equal(maps[0], maps[2])
+def test_hunyuans_guider_changes_neither_what_is_read_nor_the_images():
+    maps, images = [], []
+    for guider in (None, AdaptiveProjectedMixGuidance(guidance_scale=3.0)):
+        pipe = hunyuan_image()
+        pipe.register_modules(guider=guider)
+        masked = DiffuMaskPipeline.from_pipe(pipe)
+        out = run(masked, classes=["dog"], num_inference_steps=1)
+        assert torch.equal(out.images, run(pipe, num_inference_steps=1).images)
+        maps.append(out.heatmaps[0])
+        images.append(out.images)
+    assert torch.equal(*maps)
+    assert not torch.equal(*images)
