@@ -43,6 +43,9 @@ class OptionsError(ValueError, TypeError):
         count = f"{len(self.faults)} faults: " if len(self.faults) > 1 else ""
         super().__init__(f"{where}: {count}{told}" if where else f"{count}{told}")
 
+    def __reduce__(self) -> tuple[type[OptionsError], tuple[Sequence[Fault], str]]:
+        return type(self), (self.faults, self.where)  # on its way from a worker process
+
 
 def told_by(mistake: Exception) -> Sequence[Fault]:
     """The faults that an error tells, which is one where it does not say so."""

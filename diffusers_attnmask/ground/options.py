@@ -119,7 +119,10 @@ SECTION = Shorthand(lambda value: {} if value is None else value)
 def read_options(kind: type[Options], values: Any, where: str) -> Options:
     """An instance from the plain values of YAML or JSON; `where` (a file, a section) begins the error."""
     faults: Faults = {}
-    spelled = _spelled({} if values is None else values, Annotated[kind, SECTION], "", faults)
+    try:
+        spelled = _spelled({} if values is None else values, Annotated[kind, SECTION], "", faults)
+    except RecursionError:  # YAML's anchors can do so
+        raise OptionsError([Fault("", "holds itself")], where) from None
     if not isinstance(spelled, Mapping):
         raise OptionsError([Fault("", f"must be a mapping of options, not {shown(values)}")], where)
     told = [fault for unread in faults.values() for fault in unread]

@@ -17,6 +17,7 @@ import jsonschema
 import numpy as np
 import pydantic
 import pytest
+import yaml
 
 from diffusers_attnmask.ground.options import (
     SECTION,
@@ -215,6 +216,11 @@ def test_what_is_missing_is_named():
         read_options(Kitchen, [1], "own.yaml")
 
 
+def test_what_holds_itself_is_refused():
+    with pytest.raises(OptionsError, match=r"^own.yaml: holds itself$"):
+        read_options(Kitchen, yaml.safe_load("model: &again {inner: *again}"), "own.yaml")
+
+
 def test_python_and_files_give_the_same_options():
     read = read_options(
         Kitchen,
@@ -282,6 +288,13 @@ def test_options_are_frozen_compared_copied_and_sent_to_other_processes():
     assert asdict(own) == {"path": "x", "weight": 2.0} and repr(own) == "Source(path='x', weight=2.0)"
     with pytest.raises(OptionsError, match="weight must be above 0, not 0"):
         replace(own, weight=0)
+
+
+def test_faults_of_another_process_arrive_as_they_are():
+    with pytest.raises(OptionsError) as caught:
+        read_options(Kitchen, {"name": 3, "steps": 0}, "own.yaml")
+    arrived = pickle.loads(pickle.dumps(caught.value))
+    assert str(arrived) == str(caught.value) and arrived.faults == caught.value.faults
 
 
 def test_options_by_name_alone():
