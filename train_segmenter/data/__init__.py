@@ -8,7 +8,6 @@ from train_segmenter.data.mixture import Mixture
 from train_segmenter.data.registry import open_source
 
 __all__ = [
-    "IGNORE",
     "ClassMap",
     "FilePairs",
     "HubPairs",
