@@ -28,8 +28,9 @@ from benchmarks.report import report
 from benchmarks.scenes import Scene, pixels, unseen_scenes, world_ids
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model, trace
 from diffusers_attnmask.families import check_supported
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.methods import METHODS, MaskMethod
-from diffusers_attnmask.methods.thresholds import IGNORE, label_above
+from diffusers_attnmask.methods.thresholds import label_above
 from tiny_world import CLASSES
 from tiny_world.judge import judge
 
@@ -48,7 +49,7 @@ class Overlap:
 
     def add(self, mask: np.ndarray, truth: np.ndarray) -> None:
         """Ids of the world (H, W) and the oracle's."""
-        certain = mask != IGNORE
+        certain = mask != IGNORE_ID
         self.uncertain += int((~certain).sum())
         self.pixels += mask.size
         for own in range(len(self.both)):

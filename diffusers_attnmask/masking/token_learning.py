@@ -16,11 +16,11 @@ from diffusers_attnmask.attention.probabilities import column_probabilities, pro
 from diffusers_attnmask.attention.readings import Reading
 from diffusers_attnmask.attention.sites import Site, grid_at
 from diffusers_attnmask.attention.token_query import QueryBatch
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.masking.segmenting import denoise_once, encoded_images
 from diffusers_attnmask.masking.tracing import AttentionTrace
 from diffusers_attnmask.methods import Ovam
 from diffusers_attnmask.methods.daam import daam_map
-from diffusers_attnmask.methods.thresholds import IGNORE
 from diffusers_attnmask.words.token_embedding import TokenEmbedding
 
 KEPT_STEPS = 8  # evenly spread: their queries are in memory while the embedding is learned
@@ -123,7 +123,7 @@ def annotation(mask: Any) -> tuple[Tensor, Tensor]:
     values = np.asarray(mask)
     if values.ndim != 2 or not (values > 0).any():
         raise ValueError(f"the mask must be (H, W) and mark the class somewhere; it is {values.shape}")
-    unknown = (values == IGNORE) & (np.isin(values, (0, IGNORE), invert=True).any())
+    unknown = (values == IGNORE_ID) & (np.isin(values, (0, IGNORE_ID), invert=True).any())
     return torch.from_numpy((values > 0) & ~unknown).float(), torch.from_numpy(~unknown).float()
 
 

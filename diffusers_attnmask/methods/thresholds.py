@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-IGNORE = 255
+from diffusers_attnmask.ground.ids import IGNORE_ID
 
 
 def otsu_threshold(heatmap: Tensor, bins: int = 256) -> float:
@@ -64,5 +64,5 @@ def label_above(heatmaps: Tensor, thresholds: Sequence[float]) -> Tensor:
 def label_between(heatmaps: Tensor, certain: float, possible: float) -> Tensor:
     """Ids (H, W): the arg-max class where it reaches `certain`, 255 where it reaches `possible`, else 0."""
     strength, winner = heatmaps.max(0)
-    ids = torch.where(strength >= possible, IGNORE, 0)
+    ids = torch.where(strength >= possible, IGNORE_ID, 0)
     return torch.where(strength >= certain, winner + 1, ids).to(torch.uint8)
