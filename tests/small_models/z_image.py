@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 import torch
-from diffusers import ZImagePipeline, ZImageTransformer2DModel
+from diffusers import ZImageControlNetModel, ZImagePipeline, ZImageTransformer2DModel
 from transformers import Qwen3Config, Qwen3Model
 
 from tests.small_models.byte_pairs import qwen_tokenizer
@@ -34,6 +34,21 @@ def z_image_transformer():
                 cap_feat_dim=WIDTH,
                 axes_dims=[4, 6, 6],
                 axes_lens=[512, 64, 64],
+            )
+        )
+
+
+def z_image_controlnet():
+    """It takes parts of the pipeline's transformer, so each pipeline needs its own."""
+    with seeded("z image controlnet"):
+        return spread_out(
+            ZImageControlNetModel(
+                control_layers_places=[0, 2],
+                control_in_dim=4,
+                dim=HEADS * DEPTH,
+                n_refiner_layers=1,
+                n_heads=HEADS,
+                n_kv_heads=HEADS,
             )
         )
 

@@ -10,6 +10,7 @@ from diffusers_attnmask.masking.pipeline import masking_class
 from tests.small_models.pictures import picture
 from tests.small_models.qwen_image import qwen_controlnet
 from tests.small_models.transformers import TRANSFORMERS
+from tests.small_models.z_image import z_image_controlnet
 
 PICTURE = picture().resize((96, 64))
 IMG2IMG = {"image": PICTURE, "strength": 0.8}
@@ -28,6 +29,7 @@ VARIANTS = {  # the family, what the call takes beside the prompt, further compo
     "QwenImageImg2ImgPipeline": ("qwen-image", IMG2IMG, {}),
     "QwenImageInpaintPipeline": ("qwen-image", INPAINT, {}),
     "StableDiffusion3Img2ImgPipeline": ("sd3", IMG2IMG, {}),
+    "ZImageControlNetPipeline": ("z-image", CONTROL, {"controlnet": z_image_controlnet}),
     "ZImageImg2ImgPipeline": ("z-image", IMG2IMG, {}),
     "ZImageInpaintPipeline": ("z-image", INPAINT, {}),
 }
