@@ -23,13 +23,15 @@ class Layout:
     """Where in a site's sequences the image and the text stand.
 
     grid: of the image's places, row by row. image, text: the first place of each, the same in every row of
-    the batch or one per image that is read. tokens: how many places the text has, padding included.
+    the batch or one per image that is read. tokens: how many places the text has, padding included. lengths:
+    how many of its tokens each image was given, where the others are not in the row at all.
     """
 
     grid: tuple[int, int]
     image: int | tuple[int, ...] = 0
     text: int | tuple[int, ...] = 0
     tokens: int = 0
+    lengths: tuple[int, ...] = ()
 
     @property
     def places(self) -> int:
@@ -86,7 +88,11 @@ class Look:
         """Probabilities of the text's tokens at some positions (n, T) or (T,): (n, heads, T, Q)."""
         places = positions + self._starts(self.layout.text, positions)
         keys = _picked(self._own(self.comparison.key), places)
-        return column_probabilities(self.query, keys, self.logsumexp, self.scale, self._column_mask(places))
+        found = column_probabilities(self.query, keys, self.logsumexp, self.scale, self._column_mask(places))
+        if not self.layout.lengths:
+            return found
+        lengths = torch.tensor(self.layout.lengths, device=positions.device)[:, None]
+        return found.masked_fill_((positions >= lengths)[:, None, :, None], 0.0)
 
     def transitions(self, pool: int = 1) -> Tensor:
         """From every place of the image to every other, mean over heads: (n, N, N); rows sum to 1.

@@ -45,6 +45,8 @@ NO_OFFSETS = "its ChatGLM tokenizer does not tell where in a prompt its tokens c
 EDITS = "its prompts stand behind pictures' tokens, whose number only the call knows"
 REFUSED = {  # why a family cannot be read
     "Flux2KleinKVPipeline": "its queries and its cached keys of reference images stand at different places",
+    "HiDreamImagePipeline": "its text, three times in the row and changing by block, is not read yet",
+    "Kandinsky5T2IPipeline": "its text, which passes through blocks with the time first, is not read yet",
     "KolorsImg2ImgPipeline": NO_OFFSETS,
     "KolorsPAGPipeline": NO_OFFSETS,
     "KolorsPipeline": NO_OFFSETS,

@@ -57,7 +57,8 @@ class Lumina2(JointFamily):
 
     def layout(self, site: Site, passing: Pass) -> Layout:
         grid = grid_at(passing.latent_size, site.stride)
-        return Layout(grid) if site.kind == "self" else Layout(grid, passing.text_lengths)
+        lengths = passing.text_lengths
+        return Layout(grid) if site.kind == "self" else Layout(grid, lengths, lengths=lengths)
 
     def context_width(self, pipe: Any) -> int:
         return pipe.transformer.config.cap_feat_dim

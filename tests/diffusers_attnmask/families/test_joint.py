@@ -41,6 +41,22 @@ def family_sites(pipe):
     return check_supported(pipe).sites(pipe)
 
 
+def test_a_word_that_an_image_was_not_given_has_an_empty_map():
+    """With several images of several prompts, diffusers gives some images the length of another prompt."""
+    pipe = lumina2()
+    options = TRANSFORMERS["lumina2"].unguided | {"num_images_per_prompt": 2, "num_inference_steps": 1}
+    method = Daam()
+    with trace(pipe, classes=[["dog"], ["boat"]], methods=method) as traced:
+        run(pipe, SHORT_AND_LONG, **options)
+    lengths = traced.recorder.passing.text_lengths
+    reading = method.reading(traced.sites)
+    given = [all((maps > 0).all() for _, maps in record.by_site(reading)) for record in traced.records]
+    assert given == [
+        query.prompt[-1] < length for query, length in zip(traced.recorder.queries, lengths, strict=True)
+    ]
+    assert not all(given)
+
+
 def test_words_of_cogview4_are_counted_from_the_end_that_all_prompts_share():
     pipe = cogview4()
     ids = pipe.tokenizer(SHORT_AND_LONG, padding="longest", return_tensors="pt").input_ids
