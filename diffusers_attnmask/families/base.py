@@ -144,6 +144,16 @@ class Family(ABC):
         """One pass over latents with noise of a strength in (0, 1], for a trace to hear."""
 
 
+def check_text_encoder(pipe: Any) -> None:
+    """Refuse to encode words where the encoders were dropped after the prompts."""
+    encoders = [part for name, part in pipe.components.items() if name.startswith("text_encoder")]
+    if all(part is None for part in encoders):
+        raise ValueError(
+            "the class words cannot be encoded without a text encoder: keep it, or use a method that reads "
+            "the prompt's own words, such as 'diffumask' or 'daam'"
+        )
+
+
 def inputs_of(module: nn.Module, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """A forward pass's arguments by name."""
     return {**dict(zip(_parameters(type(module).forward), args, strict=False)), **kwargs}

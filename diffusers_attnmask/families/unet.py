@@ -108,12 +108,6 @@ class UNetFamily(Family):
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]
     ) -> list[Tensor]:
-        if pipe.text_encoder is None and getattr(pipe, "text_encoder_2", None) is None:
-            raise ValueError(
-                "the class words cannot be encoded without a text encoder: keep it, or use a "
-                "method that reads the "
-                "prompt's own words, such as 'diffumask' or 'daam'"
-            )
         known = ("device", "lora_scale", "clip_skip")
         settings = {name: arguments[name] for name in known if name in arguments}
         embeds, *_ = encode_prompt(

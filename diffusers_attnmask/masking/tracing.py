@@ -19,7 +19,7 @@ from diffusers_attnmask.attention.sites import Site
 from diffusers_attnmask.attention.tap import Comparison, Listener, tapped
 from diffusers_attnmask.attention.token_query import TokenQuery
 from diffusers_attnmask.families import Call, check_supported
-from diffusers_attnmask.families.base import inputs_of
+from diffusers_attnmask.families.base import check_text_encoder, inputs_of
 from diffusers_attnmask.families.joint import JointFamily
 from diffusers_attnmask.masking.output import packed_masks
 from diffusers_attnmask.masking.overhearing import check_eager, crops_told, passes_named, prompts_told
@@ -137,6 +137,7 @@ class AttentionTrace:
         split = partial(self.family.split_text, self.pipe)
 
         def encode(texts: Sequence[str]) -> Sequence[Tensor]:
+            check_text_encoder(self.pipe)
             return self.family.encode(self.pipe, encode_prompt, arguments, texts)
 
         queries = token_queries(specs, splits, self.methods, encode, split)
@@ -147,7 +148,7 @@ class AttentionTrace:
             self._waiting(each)
 
     def _begin_images(
-        self, specs: Sequence[Sequence[ClassSpec]], queries: Sequence[TokenQuery], each: int
+        self, specs: Sequence[tuple[ClassSpec, ...]], queries: Sequence[TokenQuery], each: int
     ) -> None:
         """Start the records of a call's images, `each` of them per prompt."""
         assert self._call is not None
