@@ -37,7 +37,7 @@ class DiffuMask(DiffusionPipeline):
         taken = {name: parts.get(name) for name in components}
         return masking_class(own)(**taken, **{name: parts[name] for name in options if name in parts})
 
-    def __init__(
+    def __init__(  # type: ignore[no-untyped-def]  # its annotations would say which classes are allowed
         self,
         vae,
         text_encoder,

@@ -16,7 +16,7 @@ from dataset_builder.export.cityscapes import read_cityscapes, write_cityscapes
 from dataset_builder.export.coco import read_coco, write_coco
 from dataset_builder.export.dataset import read_dataset, write_dataset
 from dataset_builder.export.folder import read_folder, read_mmseg, write_folder, write_mmseg
-from dataset_builder.export.pair_set import PairSet, part_validation
+from dataset_builder.export.pair_set import NamedPair, PairSet, part_validation
 from dataset_builder.export.palettes import palette_of
 from dataset_builder.export.safety import safe_names
 from dataset_builder.export.voc import read_voc, write_voc
@@ -86,7 +86,7 @@ def convert(spec: str, out: str | Path, options: ExportOptions) -> tuple[PairSet
 
 
 def counted(read: Callable, bar: tqdm) -> Callable:
-    def counting(number: int):
+    def counting(number: int) -> NamedPair:
         pair = read(number)
         bar.update()
         return pair

@@ -16,7 +16,9 @@ words of three encoders to one text:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -173,7 +175,9 @@ class CountedKeys(TorchFunctionMode):
         super().__init__()
         self.bias = F.pad(counts.log(), (patches, 0))[:, None, None]  # (B, 1, 1, patches + T)
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention:
             kwargs = {**kwargs, "attn_mask": self.bias.to(args[0].dtype)}
