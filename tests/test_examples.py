@@ -22,13 +22,12 @@ MODULES = [
     if ">>> " in file.read_text(encoding="utf-8")
 ]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+COSTLY = ("bundled_model()", "optimize_tokens(")  # 50 steps of a trained network, 200 steps of learning
 SNIPPETS = [
     pytest.param(
         code,
         id=f"{page.name}-{place}",
-        marks=[pytest.mark.slow]
-        if "bundled_model()" in code
-        else [],  # 50 steps of a network that was trained
+        marks=[pytest.mark.slow] if any(name in code for name in COSTLY) else [],
     )
     for page in PAGES
     for place, code in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S))
