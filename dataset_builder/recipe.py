@@ -9,7 +9,7 @@ from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationInfo
 from pydantic import Field as Checked
 
 from dataset_builder.prompts.options import PromptOptions
@@ -87,6 +87,28 @@ def checked_vocabulary(value: str | Mapping[str, Any]) -> str | Mapping[str, Any
     return value
 
 
+def checked_method(value: str | None) -> str | None:
+    """A method that there is."""
+    if value is not None:
+        from diffusers_attnmask.methods import make_method
+
+        make_method(value)
+    return value
+
+
+def checked_method_options(value: Mapping[str, Any], recipe: ValidationInfo) -> Mapping[str, Any]:
+    """Options that the recipe's method takes; those of a model's own method are checked when it is known."""
+    method = recipe.data.get("method")
+    if method is not None:
+        from diffusers_attnmask.methods import make_method
+
+        try:
+            make_method(method, value)
+        except ValueError as mistake:
+            raise ValueError(f"{method}: {mistake}") from mistake
+    return value
+
+
 @options
 class Recipe:
     """What determines a dataset.
@@ -102,8 +124,10 @@ class Recipe:
     seed: Seed = 0
     model: str = "bundled"
     revision: str | None = None
-    method: str | None = None
-    method_options: Annotated[Mapping[str, Any], SECTION] = field(default_factory=dict)
+    method: Annotated[str | None, AfterValidator(checked_method)] = None
+    method_options: Annotated[Mapping[str, Any], SECTION, AfterValidator(checked_method_options)] = field(
+        default_factory=dict
+    )
     prompts: Annotated[PromptOptions, SECTION] = field(default_factory=PromptOptions)
     sampling: Annotated[SamplingOptions, SECTION] = field(default_factory=SamplingOptions)
     refinement: Annotated[Refinement, SECTION] = field(default_factory=Refinement)

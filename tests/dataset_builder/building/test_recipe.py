@@ -197,3 +197,20 @@ def test_the_recipe_of_the_documentation_is_one():
     recipe = read_options(Recipe, yaml.safe_load(block), "datasets.md")
     plan = prompt_plan(recipe.prompts, recipe.open_vocabulary(), recipe.seed)
     assert {plan[index].class_names for index in range(20)} == {("star",), ("fish",)}
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("method: dam", r"mask method 'dam' is unknown: use one of concept-attention, daam"),
+        (
+            "method: daam\nmethod_options: {levls: [0]}",
+            r"daam: there is no option levls: did you mean levels",
+        ),
+    ],
+)
+def test_a_method_and_its_options_are_checked_with_all_else(tmp_path, content, fault):
+    file = tmp_path / "own.yaml"
+    file.write_text(f"vocabulary: voc\npairs: 0\n{content}\n")
+    with pytest.raises(ValueError, match=rf"(?s)own\.yaml: 2 faults.*pairs must be at least 1.*{fault}"):
+        Recipe.read(file)

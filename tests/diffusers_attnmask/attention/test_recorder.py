@@ -41,6 +41,15 @@ def test_rows_may_be_averaged_in_any_portions(monkeypatch, chunk):
     assert torch.allclose(mean_transitions(query, key, 0.5, None, (2, 3)), expected, atol=1e-6)
 
 
+def test_a_mask_of_places_and_keys_alone_goes_with_the_rows(monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 1)
+    query, key = torch.randn(2, 5, 6, 4), torch.randn(2, 5, 6, 4)
+    mask = torch.rand(6, 6) < 0.7
+    mask[:, 0] = True
+    expected = probabilities(Comparison(query, key, 0.5, mask)).mean(1)
+    assert torch.allclose(mean_transitions(query, key, 0.5, mask, (2, 3)), expected, atol=1e-6)
+
+
 def test_pooled_transitions_are_means_of_rows_and_sums_of_columns():
     """On a grid of 3 × 5, squares of 2 × 2 places count as one, those at the border as they are."""
     query, key = torch.randn(1, 2, 15, 4), torch.randn(1, 2, 15, 4)
