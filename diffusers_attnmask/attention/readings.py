@@ -91,6 +91,8 @@ def count_spoilt(means: Sequence[RunningMean]) -> None:
 class Reading(ABC):
     """choice: the sites that count. steps: the part of the sampling that counts, as fractions."""
 
+    kind: ClassVar[str] = "cross"  # of attention, in errors
+
     choice: SiteChoice = field(default_factory=SiteChoice)
     steps: tuple[float, float] = (0.0, 1.0)
 
@@ -123,8 +125,6 @@ class Reading(ABC):
             raise ValueError(
                 f"no {self.kind}-attention layer fits {self.choice}; the model has: {listed(known) or 'none'}"
             )
-
-    kind: ClassVar[str] = "cross"  # of attention, in errors
 
     def covers_step(self, step: int, total: int) -> bool:
         """Whether a step counts; where the window falls between two steps, the nearest one does."""

@@ -115,11 +115,15 @@ class Recorder:
     def settle(self) -> None:
         """Move what is kept off the device and forget what only recording needs."""
         self.wait()
+        self.forget()
+        for mean in self.means.values():
+            if isinstance(mean, RunningMean):
+                mean.to("cpu")
+
+    def forget(self) -> None:
+        """Let go of what only recording needs: the last comparison, inputs of blocks, keys of words."""
         self.batch.word_keys.clear()
         self.batch.last = (None, {})
         self.block_inputs.clear()
         if self.stream is not None:
             self.stream.begin_pass()
-        for mean in self.means.values():
-            if isinstance(mean, RunningMean):
-                mean.to("cpu")

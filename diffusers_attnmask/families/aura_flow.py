@@ -12,6 +12,7 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Layout, Look
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Site, grid_at
+from diffusers_attnmask.families.base import check_tokenizer, given
 from diffusers_attnmask.families.joint import (
     JointFamily,
     Part,
@@ -54,19 +55,14 @@ class AuraFlow(JointFamily):
         prompts = prompts_of(arguments, "prompt")
         if prompts is None:
             return None
-        if pipe.tokenizer is None:
-            raise ValueError("the pipeline has no tokenizer to find words with: keep it, it is small")
+        check_tokenizer(pipe, "tokenizer")
         limit = arguments.get("max_sequence_length") or 256
         return by_prompt([[split_prompt(pipe.tokenizer, text, limit=limit) for text in prompts]])
 
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]
     ) -> list[Tensor]:
-        settings = {
-            name: arguments[name]
-            for name in ("device", "max_sequence_length", "lora_scale")
-            if arguments.get(name) is not None
-        }
+        settings = given(arguments, "device", "max_sequence_length", "lora_scale")
         embeds, *_ = encode_prompt(prompt=list(texts), do_classifier_free_guidance=False, **settings)
         return list(embeds)
 

@@ -106,7 +106,7 @@ class Family(ABC):
 
     def images_per_prompt_in(self, call: Call, inputs: Mapping[str, Any]) -> int:
         """By the inputs of a call's first pass, where `encode_prompt` is not told."""
-        raise NotImplementedError(f"{self.name} knows its images per prompt before the first pass")
+        raise TypeError(f"{self.name} knows its images per prompt before the first pass")
 
     def check_call(  # noqa: B027  most have nothing to refuse
         self, pipe: Any, arguments: Mapping[str, Any], splits: Sequence[Sequence[SplitPrompt]] | None
@@ -152,6 +152,17 @@ def check_text_encoder(pipe: Any) -> None:
             "the class words cannot be encoded without a text encoder: keep it, or use a method that reads "
             "the prompt's own words, such as 'diffumask' or 'daam'"
         )
+
+
+def given(arguments: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Those of some arguments that a call was given."""
+    return {name: arguments[name] for name in names if arguments.get(name) is not None}
+
+
+def check_tokenizer(pipe: Any, name: str) -> None:
+    """Refuse a pipeline whose tokenizer was dropped."""
+    if getattr(pipe, name) is None:
+        raise ValueError(f"the pipeline has no {name} to find words with: keep it, it is small")
 
 
 def inputs_of(module: nn.Module, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:

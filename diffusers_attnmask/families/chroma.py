@@ -10,6 +10,7 @@ from torch import Tensor
 
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
+from diffusers_attnmask.families.base import given
 from diffusers_attnmask.families.flux import Flux
 from diffusers_attnmask.families.joint import carry_added_projections
 
@@ -27,11 +28,7 @@ class Chroma(Flux):
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]
     ) -> list[Tensor]:
-        settings = {
-            name: arguments[name]
-            for name in ("device", "max_sequence_length", "lora_scale")
-            if arguments.get(name) is not None
-        }
+        settings = given(arguments, "device", "max_sequence_length", "lora_scale")
         embeds, *_ = encode_prompt(prompt=list(texts), do_classifier_free_guidance=False, **settings)
         return list(embeds)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
+from diffusers_attnmask.families.base import check_tokenizer
 from diffusers_attnmask.families.joint import (
     JointFamily,
     Part,
@@ -50,8 +51,7 @@ class CogView4(JointFamily):
         prompts = prompts_of(arguments, "prompt")
         if prompts is None:
             return None
-        if pipe.tokenizer is None:
-            raise ValueError("the pipeline has no tokenizer to find words with: keep it, it is small")
+        check_tokenizer(pipe, "tokenizer")
         limit = arguments.get("max_sequence_length") or 1024
         splits = [split_prompt(pipe.tokenizer, text, limit=limit) for text in prompts]
         splits = [replace(own, end_tokens=0) for own in splits]  # GLM's special tokens are before the words

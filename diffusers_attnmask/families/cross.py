@@ -13,6 +13,7 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Layout
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Kind, Site, grid_at, spread_depths
+from diffusers_attnmask.families.base import check_tokenizer, given
 from diffusers_attnmask.families.joint import by_prompt, prompts_of
 from diffusers_attnmask.families.transformer import TransformerFamily
 from diffusers_attnmask.words.alignment import SplitPrompt
@@ -42,8 +43,7 @@ class CrossFamily(TransformerFamily):
         prompts = prompts_of(arguments, "prompt")
         if prompts is None:
             return None
-        if pipe.tokenizer is None:
-            raise ValueError("the pipeline has no tokenizer to find words with: keep it, it is small")
+        check_tokenizer(pipe, "tokenizer")
         cleaned = pipe._text_preprocessing(prompts, clean_caption=bool(arguments.get("clean_caption")))
         return by_prompt([[self.split(pipe, text, arguments) for text in cleaned]])
 
@@ -55,11 +55,7 @@ class CrossFamily(TransformerFamily):
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]
     ) -> list[Tensor]:
         """Without the padding, which the model's mask hides, and as the blocks take it."""
-        settings = {
-            name: arguments[name]
-            for name in ("device", "clean_caption", "max_sequence_length", "lora_scale")
-            if arguments.get(name) is not None
-        }
+        settings = given(arguments, "device", "clean_caption", "max_sequence_length", "lora_scale")
         embeds, mask, *_ = encode_prompt(prompt=list(texts), **unguided(encode_prompt), **settings)
         words = self.words_as_keys(pipe, embeds.to(pipe.transformer.dtype))
         return [own[shown.bool()] for own, shown in zip(words, mask, strict=True)]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
-from diffusers_attnmask.families.base import Call
+from diffusers_attnmask.families.base import Call, check_tokenizer, given
 from diffusers_attnmask.families.joint import (
     JointFamily,
     Part,
@@ -72,9 +72,8 @@ class Flux(JointFamily):
         prompts = prompts_of(arguments, "prompt_2", "prompt")
         if prompts is None:
             return None
+        check_tokenizer(pipe, self.t5)
         tokenizer = getattr(pipe, self.t5)
-        if tokenizer is None:
-            raise ValueError(f"the pipeline has no {self.t5} to find words with: keep it, it is small")
         limit = arguments.get("max_sequence_length") or 512
         expand = expansion(pipe, tokenizer)
         return by_prompt([[split_prompt(tokenizer, text, expand, limit) for text in prompts]])
@@ -82,11 +81,7 @@ class Flux(JointFamily):
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]
     ) -> list[Tensor]:
-        settings = {
-            name: arguments[name]
-            for name in ("device", "max_sequence_length", "lora_scale")
-            if arguments.get(name) is not None
-        }
+        settings = given(arguments, "device", "max_sequence_length", "lora_scale")
         embeds, *_ = encode_prompt(prompt=list(texts), prompt_2=None, **settings)
         return list(embeds)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
-from diffusers_attnmask.families.base import Call
+from diffusers_attnmask.families.base import Call, check_tokenizer
 from diffusers_attnmask.families.joint import (
     JointFamily,
     Part,
@@ -62,8 +62,7 @@ class Flux2(JointFamily):
         prompts = prompts_of(arguments, "prompt")
         if prompts is None:
             return None
-        if pipe.tokenizer is None:
-            raise ValueError("the pipeline has no tokenizer to find words with: keep it, it is small")
+        check_tokenizer(pipe, "tokenizer")
         tokenizer = getattr(pipe.tokenizer, "tokenizer", pipe.tokenizer)  # a processor has one
         embeds = arguments.get("prompt_embeds")
         limit = (arguments.get("max_sequence_length") or 512) if embeds is None else embeds.shape[1]

@@ -12,7 +12,7 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Layout
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Site, grid_at
-from diffusers_attnmask.families.base import Call
+from diffusers_attnmask.families.base import Call, check_tokenizer
 from diffusers_attnmask.families.joint import JointFamily, Part, by_prompt, joint_sites, prompts_of
 from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
 
@@ -67,8 +67,7 @@ class HunyuanImage(JointFamily):
         prompts = prompts_of(arguments, "prompt")
         if prompts is None:
             return None
-        if pipe.tokenizer is None:
-            raise ValueError("the pipeline has no tokenizer to find words with: keep it, it is small")
+        check_tokenizer(pipe, "tokenizer")
         dropped, template = pipe.prompt_template_encode_start_idx, pipe.prompt_template_encode
         limit = dropped + pipe.tokenizer_max_length
         return by_prompt(

@@ -49,7 +49,7 @@ class JointFamily(TransformerFamily):
         block; hidden: additive mask (n, 1, 1, W) of places that are padding. Returns (n, heads, W, d) and
         (n, W, D), None behind the last block. A family with sites that have a `block` has this.
         """
-        raise NotImplementedError(f"{self.name} has no text beside which words could go")
+        raise TypeError(f"{self.name} has no text beside which words could go")
 
 
 Part = tuple[str, nn.Module, Kind, str, nn.Module | None]  # name, attention, kind, tag, block

@@ -12,7 +12,7 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Layout, Look
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Site, grid_at
-from diffusers_attnmask.families.base import Call
+from diffusers_attnmask.families.base import Call, check_tokenizer
 from diffusers_attnmask.families.joint import (
     JointFamily,
     Part,
@@ -67,8 +67,7 @@ class Lumina2(JointFamily):
         prompts = prompts_of(arguments, "prompt")
         if prompts is None:
             return None
-        if pipe.tokenizer is None:
-            raise ValueError("the pipeline has no tokenizer to find words with: keep it, it is small")
+        check_tokenizer(pipe, "tokenizer")
         system = arguments.get("system_prompt") or pipe.system_prompt
         template = f"{pipe.tokenizer.bos_token}{system} <Prompt Start> {{}}"
         limit = arguments.get("max_sequence_length") or 256

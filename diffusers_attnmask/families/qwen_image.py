@@ -10,7 +10,7 @@ from torch import Tensor
 
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
-from diffusers_attnmask.families.base import Call
+from diffusers_attnmask.families.base import Call, check_tokenizer
 from diffusers_attnmask.families.joint import (
     JointFamily,
     Part,
@@ -55,8 +55,7 @@ class QwenImage(JointFamily):
         prompts = prompts_of(arguments, "prompt")
         if prompts is None:
             return None
-        if pipe.tokenizer is None:
-            raise ValueError("the pipeline has no tokenizer to find words with: keep it, it is small")
+        check_tokenizer(pipe, "tokenizer")
         dropped = pipe.prompt_template_encode_start_idx
         limit = dropped + (arguments.get("max_sequence_length") or 512)
         template = pipe.prompt_template_encode

@@ -11,7 +11,7 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Site
-from diffusers_attnmask.families.base import Call
+from diffusers_attnmask.families.base import Call, given
 from diffusers_attnmask.families.joint import (
     JointFamily,
     Part,
@@ -90,11 +90,7 @@ class StableDiffusion3(JointFamily):
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]
     ) -> list[Tensor]:
-        settings = {
-            name: arguments[name]
-            for name in ("device", "clip_skip", "max_sequence_length", "lora_scale")
-            if arguments.get(name) is not None
-        }
+        settings = given(arguments, "device", "clip_skip", "max_sequence_length", "lora_scale")
         embeds, *_ = encode_prompt(
             prompt=list(texts), prompt_2=None, prompt_3=None, do_classifier_free_guidance=False, **settings
         )

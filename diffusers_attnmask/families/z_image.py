@@ -12,7 +12,7 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Layout, Look
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Site, grid_at
-from diffusers_attnmask.families.base import Call
+from diffusers_attnmask.families.base import Call, check_tokenizer
 from diffusers_attnmask.families.joint import (
     JointFamily,
     Part,
@@ -93,8 +93,7 @@ class ZImage(JointFamily):
         prompts = prompts_of(arguments, "prompt")
         if prompts is None:
             return None
-        if pipe.tokenizer is None:
-            raise ValueError("the pipeline has no tokenizer to find words with: keep it, it is small")
+        check_tokenizer(pipe, "tokenizer")
         limit = arguments.get("max_sequence_length") or 512
         template = pipe.tokenizer.apply_chat_template(
             [{"role": "user", "content": "{}"}],

@@ -83,6 +83,8 @@ class AttentionTrace:
 
     def __exit__(self, *error: Any) -> None:
         self._open.close()
+        if self.recorder is not None:
+            self.recorder.forget()
 
     @property
     def recorder(self) -> Recorder | None:

@@ -96,3 +96,15 @@ def test_records_of_past_calls_do_not_pile_up():
     first, second = traced.recorders
     assert not first.batch.word_keys, "what only recording needs is gone"
     assert traced.nbytes == first.nbytes + second.nbytes < 2 * after_one
+
+
+def test_a_trace_that_ended_holds_its_maps_alone():
+    pipe = sd15()
+    with trace(pipe, classes=["dog"], methods="ovam") as traced:
+        run(pipe)
+        assert traced.recorder.batch.word_keys
+        during = traced.nbytes
+    assert not traced.recorder.batch.word_keys
+    assert traced.recorder.batch.last == (None, {})
+    assert 0 < traced.nbytes < during
+    assert traced.heatmaps[0].std() > 1e-3
