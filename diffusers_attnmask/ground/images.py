@@ -6,18 +6,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-PAPER = "white"  # what shows through transparent pixels
-DEEP = ("I;16", "I;16B", "I;16L", "I")  # PIL's modes of 16-bit grey
+from diffusers_attnmask.ground.pictures import rgb_pixels
 
 
 def rgb_images(image: Any) -> list[Tensor]:
     """Images float (3, H, W) in [0, 1] of one image or a list of them.
 
-    An image is a PIL picture of any mode (turned as its EXIF says), an array (H, W), (H, W, 1), (H, W, 3) or
+    An image is a PIL picture (read as files are, see `rgb_pixels`), an array (H, W), (H, W, 1), (H, W, 3) or
     (H, W, 4), uint8 or float in [0, 1], or a tensor (1, H, W) or (3, H, W) in [0, 1]. Arrays and tensors may
     have a first axis of images.
     """
@@ -60,14 +59,9 @@ def _rgb(image: Any) -> Tensor:
 
 
 def _from_pil(image: Image.Image) -> Tensor:
-    image = ImageOps.exif_transpose(image)
-    if image.mode in DEEP:
-        return _from_array(np.asarray(image).astype(np.float32) / 65535)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, PAPER)
-        image = Image.alpha_composite(paper, image)
-    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float() / 255
+    if 0 in image.size:
+        raise ValueError(f"the picture has no pixels: its size is {image.size[0]}×{image.size[1]}")
+    return torch.from_numpy(rgb_pixels(image).copy()).permute(2, 0, 1).float() / 255
 
 
 def _from_array(array: np.ndarray) -> Tensor:

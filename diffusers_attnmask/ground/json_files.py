@@ -1,0 +1,41 @@
+"""JSON from files: one object or list, no name given twice, no number that JSON does not have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from diffusers_attnmask.ground.damage import DamagedFile
+
+WHAT = {dict: "an object of names and values", list: "a list"}
+
+
+def read_json(file: Path, kind: type = dict) -> Any:
+    """The content of a UTF-8 file that holds an object (`kind` dict) or a list."""
+    try:
+        content = json.loads(
+            file.read_text(encoding="utf-8-sig"), object_pairs_hook=_once, parse_constant=_refused
+        )
+    except json.JSONDecodeError as mistake:
+        what = f"line {mistake.lineno}: {mistake.msg}" if file.stat().st_size else "it is empty"
+        raise DamagedFile(f"{file} is not valid JSON: {what}") from mistake
+    except RecursionError:
+        raise DamagedFile(f"{file} is not valid JSON: it is nested too deeply") from None
+    except ValueError as mistake:  # no UTF-8, a name twice, NaN, a number of thousands of digits
+        raise DamagedFile(f"{file} is not valid JSON: {mistake}") from mistake
+    if not isinstance(content, kind):
+        raise DamagedFile(f"{file} should hold {WHAT[kind]}, not {type(content).__name__}")
+    return content
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is given twice")
+    return content
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
