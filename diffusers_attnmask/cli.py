@@ -11,8 +11,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from diffusers_attnmask.cli_errors import FAULT, MISTAKE, STOPPED, UsageError, close_bars, told
+
 COMMAND_GROUP = "attnmask.commands"
-USER_MISTAKES = (ValueError, TypeError, OSError)  # raised early, with one line that says what to do
 
 
 def installed_commands() -> dict[str, EntryPoint]:
@@ -48,10 +49,18 @@ class EntryPointGroup(TyperGroup):
         entry = installed_commands().get(cmd_name)
         return command_from(entry) if entry else None
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            close_bars()
+            print("attnmask: stopped", file=sys.stderr)
+            raise typer.Exit(STOPPED) from None
+
 
 app = typer.Typer(
     cls=EntryPointGroup,
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -66,21 +75,30 @@ def print_version(asked: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     show_version: Annotated[
         bool,
         typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Segmentation masks from diffusion models, datasets made of them, and segmenters trained on those."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(MISTAKE)
 
 
 def main() -> None:
-    """A user's mistake becomes one line and exit code 2; ATTNMASK_DEBUG=1 shows the traceback."""
+    """What keeps a command from its work becomes one line and an exit code; see `cli_errors`."""
     try:
-        app()
-    except USER_MISTAKES as mistake:
-        if os.environ.get("ATTNMASK_DEBUG"):
+        code = app(standalone_mode=False)
+        sys.stdout.flush()  # here, since afterwards nobody could answer for a reader that has gone away
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FAULT
+    except Exception as error:
+        if os.environ.get("ATTNMASK_DEBUG") and not isinstance(error, UsageError):
             raise
-        line = " ".join(str(mistake).split()) or type(mistake).__name__
+        close_bars()
+        line, code = told(error)
         print(f"attnmask: {line}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(code)

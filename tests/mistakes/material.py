@@ -1,0 +1,73 @@
+"""What the rows of the table start from: small data, models and recipes, each made when a row first names it.
+
+A function of `MATERIAL` makes one at the path it is given; rows name it in braces, as `{dataset}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import datasets
+import numpy as np
+from PIL import Image
+
+from diffusers_attnmask.ground.columns import MAPS, pair_features
+from tests.dataset_builder.export.small_dataset import make_dataset
+from tests.train_segmenter.shapes import NAMES, draw, small_model, write_folder
+
+RECIPE = "vocabulary: tiny-world\npairs: 2\nshard_size: 1\nsampling: {steps: 1, batch_size: 1}\n"
+
+
+def dataset(path: Path) -> None:
+    make_dataset(path, NAMES, count=4)
+
+
+def mapped_dataset(path: Path) -> None:
+    """A dataset with class maps, as `attnmask refine` needs."""
+    rows = []
+    for seed in range(2):
+        image, mask = draw(seed)
+        ids = [int(own) for own in np.unique(mask) if own]
+        rows.append(
+            {
+                "image": Image.fromarray(image),
+                "mask": Image.fromarray(mask),
+                "id": f"{seed:08d}",
+                "prompt": "red and blue",
+                "classes": ids,
+                "seed": seed,
+                "method": "daam",
+                "model": "none",
+                "quality": 0.5,
+                MAPS: [Image.fromarray(255 * (mask == own).astype(np.uint8)) for own in ids],
+            }
+        )
+    (path / "data").mkdir(parents=True)
+    features = pair_features(NAMES, maps=True)
+    made = datasets.Dataset.from_list(rows, features=features)
+    made.to_parquet(path / "data/train-00000-of-00001.parquet")
+    (path / "README.md").write_text("---\nlicense: mit\n---\n")
+
+
+def folder(path: Path) -> None:
+    """`images/`, `masks/` and `classes.txt`, for `--data folder:`."""
+    write_folder(path)
+
+
+def model(path: Path) -> None:
+    small_model().save_pretrained(path)
+
+
+def picture(path: Path) -> None:
+    Image.fromarray(draw(0)[0]).save(path, "PNG")
+
+
+def recipe(path: Path) -> None:
+    path.write_text(RECIPE)
+
+
+MATERIAL: dict[str, Callable[[Path], None]] = {
+    made.__name__: made for made in (dataset, mapped_dataset, folder, model, picture, recipe)
+}
+SUFFIXES = {"picture": ".png", "recipe": ".yaml"}
