@@ -6,9 +6,10 @@ Captions are those of unseen scenes, half of them with one object and half with 
 generations. Numbers are intersection over union with the oracle, summed over pictures and averaged over the
 eight classes; uncertain pixels (255) count as neither. `automatic` are the method's own masks, `best fixed`
 those with the one threshold that suits all pictures best. Columns with `seen` leave out the pictures in which
-the oracle misses an object of the prompt. A method takes options as JSON, so that variants compare:
+the oracle misses an object of the prompt. A method takes options as JSON, so that variants compare; what is
+chosen by comparing is chosen on captions of another split than those that judge it:
 
-    python -m benchmarks.mask_quality --method diffumask --method 'diffumask={"steps": [0.3, 1.0]}'
+    python -m benchmarks.mask_quality --split validation --method daam --method 'daam={"steps": [0.3, 1.0]}'
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -148,6 +149,10 @@ def main(
     method: Annotated[
         list[str] | None, typer.Option(help="A method, or NAME=JSON with options. Repeatable; default: all.")
     ] = None,
+    split: Annotated[
+        Literal["validation", "test"],
+        typer.Option(help="Whose captions: validation to choose settings by, test to judge."),
+    ] = "test",
     model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
     json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
 ) -> None:
@@ -161,7 +166,7 @@ def main(
     for objects in (1, 2):
         scores = [Scores() for _ in methods]
         seen = 0
-        chosen = unseen_scenes(objects, prompts // 2)
+        chosen = unseen_scenes(objects, prompts // 2, split)
         for start in tqdm(range(0, len(chosen), batch), desc=f"{objects} object(s)"):
             part = chosen[start : start + batch]
             images, readings = sampled(pipe, part, methods, steps, guidance)
@@ -176,7 +181,13 @@ def main(
             {"objects": objects, "method": text, **score.row(), "share seen": seen / len(chosen)}
             for text, score in zip(texts, scores, strict=True)
         ]
-    settings = {"prompts": prompts, "steps": steps, "guidance": guidance, "model": str(model or "bundled")}
+    settings = {
+        "prompts": prompts,
+        "steps": steps,
+        "guidance": guidance,
+        "split": split,
+        "model": str(model or "bundled"),
+    }
     report("Masks against the oracle, before refinement", rows, settings, json)
 
 

@@ -34,9 +34,12 @@ def scenes(seeds: Iterable[int], suits: Callable[[Scene], bool] = lambda scene: 
             yield scene
 
 
-def unseen_scenes(objects: int, count: int) -> list[Scene]:
-    """Scenes with that many objects, of the split that nothing was trained on."""
-    return list(islice(scenes(SPLIT_SEEDS["test"], lambda scene: len(scene.classes) == objects), count))
+def unseen_scenes(objects: int, count: int, split: str = "test") -> list[Scene]:
+    """Scenes with that many objects, of a split that nothing was trained on.
+
+    Settings are chosen on the scenes of "validation", so that those of "test" judge what they never chose.
+    """
+    return list(islice(scenes(SPLIT_SEEDS[split], lambda scene: len(scene.classes) == objects), count))
 
 
 def as_source(chosen: Sequence[Scene]) -> Renders:
