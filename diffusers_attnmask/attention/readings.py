@@ -146,15 +146,17 @@ class TextColumns(Reading):
     per_head: bool = False
 
     def wants(self, site: Site) -> bool:
-        return site.kind == "cross" or (site.kind == "joint" and self.source == PROMPT)
+        return site.reads_text if self.source == PROMPT else site.reads_words
 
     def check(self, sites: Sequence[Site]) -> None:
-        if not any(site.kind == "cross" for site in sites) and self.source != PROMPT:
+        if self.source != PROMPT and not any(map(self.wants, sites)):
             carried = any(site.block is not None for site in sites)
             other = "'concept-attention', which reads any" if carried else "'daam', which reads the prompt's"
+            timed = any(site.timed for site in sites)
+            instead = "changes the text with the time first" if timed else "compares them in one row"
             raise ValueError(
                 "words beside the prompt are read where image and text are compared apart, and this model "
-                f"compares them in one row: use mask_method={other} words"
+                f"{instead}: use mask_method={other} words"
             )
         super().check(sites)
 
@@ -206,7 +208,7 @@ class ConceptSimilarity(Reading):
 
     def check(self, sites: Sequence[Site]) -> None:
         if not any(map(self.wants, sites)):
-            apart = any(site.kind == "cross" for site in sites)
+            apart = any(site.reads_words for site in sites)
             other = "'ovam', which reads any" if apart else "'daam', which reads the prompt's"
             raise ValueError(
                 "concepts go beside the text of a transformer that compares image and text in one row with "

@@ -30,7 +30,8 @@ class Pass:
     rows: where in the batch the images under their prompts stand, in order. latent_size: of the images that
     are made. new_step: whether the pass begins a step of the sampling; guidance may take several.
     text_tokens: how many places of text the model was given; text_lengths: how many of them have text, by
-    images, where the model goes by that.
+    images, where the model goes by that. image_places: how many places the image fills, its padding included,
+    where the model has any.
     """
 
     rows: slice
@@ -38,6 +39,7 @@ class Pass:
     new_step: bool = True
     text_tokens: int = 0
     text_lengths: tuple[int, ...] = ()
+    image_places: int | None = None
 
 
 @dataclass(eq=False)

@@ -18,7 +18,8 @@ class Site:
     kind: "cross" compares the image with text, "self" with itself, "joint" with both in one row. depth: 0 for
     the first site of a model, 1 for the last. stride: cells of the latent grid per query and side; 2ˡ at
     level l of a UNet, the patch size of a transformer. tags: the part of the model it stands in, such as
-    "down", "dual". block: the module around a joint site whose forward pass also carries the text on.
+    "down", "dual". block: the module around a joint site whose forward pass also carries the text on. timed:
+    whether the text of a cross site is not the encoder's own, but one that blocks with the time made of it.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Site:
     stride: int
     tags: frozenset[str] = frozenset()
     block: nn.Module | None = None
+    timed: bool = False
 
     @property
     def level(self) -> int:
@@ -37,6 +39,11 @@ class Site:
     @property
     def reads_text(self) -> bool:
         return self.kind != "self"
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether words beside the prompt can be compared here, by keys that are made of them alone."""
+        return self.kind == "cross" and not self.timed
 
     @property
     def reads_image(self) -> bool:

@@ -197,7 +197,8 @@ def tapped_processor(processor: Any, listener: Listener) -> Any:
 
     @functools.wraps(original.__call__)
     def call(self: Any, attn: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
-        with doors_wrapped(FirstComparison(len(hidden_states), attn.heads, listener), doors):
+        heads = attn.num_heads if hasattr(attn, "num_heads") else attn.heads  # Kandinsky's have the former
+        with doors_wrapped(FirstComparison(len(hidden_states), heads, listener), doors):
             return original.__call__(processor, attn, hidden_states, *args, **kwargs)
 
     heard_by = (listener, *heard_already(processor))

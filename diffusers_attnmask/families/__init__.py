@@ -10,8 +10,10 @@ from diffusers_attnmask.families.chroma import Chroma
 from diffusers_attnmask.families.cogview4 import CogView4
 from diffusers_attnmask.families.flux import Flux
 from diffusers_attnmask.families.flux2 import Flux2, Flux2Klein
+from diffusers_attnmask.families.hidream import HiDream
 from diffusers_attnmask.families.hunyuan_image import HunyuanImage
 from diffusers_attnmask.families.instruct_pix2pix import InstructPix2Pix, InstructPix2PixXL
+from diffusers_attnmask.families.kandinsky5 import Kandinsky5
 from diffusers_attnmask.families.lumina2 import Lumina2
 from diffusers_attnmask.families.pixart import PixArt
 from diffusers_attnmask.families.qwen_image import QwenImage
@@ -37,6 +39,8 @@ FAMILIES: tuple[Family, ...] = (
     Lumina2(),
     CogView4(),
     HunyuanImage(),
+    HiDream(),
+    Kandinsky5(),
     QwenImage(),
     ZImage(),
 )
@@ -45,8 +49,6 @@ NO_OFFSETS = "its ChatGLM tokenizer does not tell where in a prompt its tokens c
 EDITS = "its prompts stand behind pictures' tokens, whose number only the call knows"
 REFUSED = {  # why a family cannot be read
     "Flux2KleinKVPipeline": "its queries and its cached keys of reference images stand at different places",
-    "HiDreamImagePipeline": "its text, three times in the row and changing by block, is not read yet",
-    "Kandinsky5T2IPipeline": "its text, which passes through blocks with the time first, is not read yet",
     "KolorsImg2ImgPipeline": NO_OFFSETS,
     "KolorsPAGPipeline": NO_OFFSETS,
     "KolorsPipeline": NO_OFFSETS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -12,15 +12,11 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Layout, Look
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Site, grid_at
-from diffusers_attnmask.families.base import check_tokenizer, given
+from diffusers_attnmask.families.base import given
 from diffusers_attnmask.families.joint import (
     JointFamily,
-    Part,
     attend_beside,
-    by_prompt,
-    joint_sites,
     projections,
-    prompts_of,
 )
 from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
 
@@ -33,31 +29,18 @@ class AuraFlow(JointFamily):
     name: ClassVar[str] = "AuraFlow"
     pipelines: ClassVar[frozenset[str]] = frozenset({"AuraFlowPipeline"})
     default_method: ClassVar[str] = "daam"
-    parts: ClassVar[Mapping[int, int]] = {1: 0, 2: 1}
-    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "dataset-diffusion": {"words": "prompt", "self_pool": 2},
+    stacks: ClassVar[Mapping[str, str]] = {
+        "joint_transformer_blocks": "dual",
+        "single_transformer_blocks": "single",
     }
-
-    def sites(self, pipe: Any) -> tuple[Site, ...]:
-        def parts() -> Iterator[Part]:
-            for index, block in enumerate(pipe.transformer.joint_transformer_blocks):
-                yield f"joint_transformer_blocks.{index}.attn", block.attn, "joint", "dual", block
-            for index, block in enumerate(pipe.transformer.single_transformer_blocks):
-                yield f"single_transformer_blocks.{index}.attn", block.attn, "joint", "single", None
-
-        return joint_sites(parts(), self.patch(pipe))
+    parts: ClassVar[Mapping[int, int]] = {1: 0, 2: 1}
 
     def layout(self, site: Site, passing: Pass) -> Layout:
         text = passing.text_tokens
         return Layout(grid_at(passing.latent_size, site.stride), REGISTERS + text, REGISTERS, text)
 
-    def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
-        prompts = prompts_of(arguments, "prompt")
-        if prompts is None:
-            return None
-        check_tokenizer(pipe, "tokenizer")
-        limit = arguments.get("max_sequence_length") or 256
-        return by_prompt([[split_prompt(pipe.tokenizer, text, limit=limit) for text in prompts]])
+    def split(self, pipe: Any, text: str, arguments: Mapping[str, Any]) -> SplitPrompt:
+        return split_prompt(pipe.tokenizer, text, limit=arguments.get("max_sequence_length") or 256)
 
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]

@@ -86,11 +86,14 @@ class Family(ABC):
         assert splits is not None
         return splits[0]
 
-    @abstractmethod
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]
     ) -> list[Tensor]:
-        """Any texts as the model takes them, (S, D) each, under the same settings as `arguments`."""
+        """Any texts as the model takes them, (S, D) each, under the same settings as `arguments`.
+
+        A family that compares words beside its prompt with the image has this.
+        """
+        raise TypeError(f"{self.name} has no text beside which words could go")
 
     def spoken(self, arguments: Mapping[str, Any], prompt: str | list[str]) -> dict[str, Any]:
         """The arguments of `encode_prompt` with the text that the caller's embeddings stand for."""
@@ -121,14 +124,18 @@ class Family(ABC):
     def conditions(self, pipe: Any, prompts: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
         """What the denoiser needs beside latents and timestep to look at images of a size under prompts."""
 
+    def pixels_per_cell(self, pipe: Any) -> int:
+        """Pixels of the image to a side of one cell of the latent grid."""
+        return pipe.vae_scale_factor
+
     def native_side(self, pipe: Any) -> int:
         """Pixels to a side of the images that the model was made for."""
         cells = getattr(pipe, "default_sample_size", None) or self.denoiser(pipe).config.sample_size
-        return cells * pipe.vae_scale_factor
+        return cells * self.pixels_per_cell(pipe)
 
     def side_multiple(self, pipe: Any) -> int:
         """What the sides of an image must be multiples of, in pixels."""
-        return pipe.vae_scale_factor
+        return self.pixels_per_cell(pipe)
 
     def check_plain_input(self, pipe: Any) -> None:  # noqa: B027
         """Refuse a denoiser that takes more than noisy latents, as those for inpainting do."""

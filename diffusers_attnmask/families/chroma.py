@@ -23,7 +23,7 @@ class Chroma(Flux):
         {"ChromaImg2ImgPipeline", "ChromaInpaintPipeline", "ChromaPipeline"}
     )
     encodings: ClassVar[int] = 1
-    t5: ClassVar[str] = "tokenizer"
+    tokenizer: ClassVar[str] = "tokenizer"
 
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]

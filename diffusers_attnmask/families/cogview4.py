@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -11,15 +11,10 @@ from torch import Tensor
 
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
-from diffusers_attnmask.families.base import check_tokenizer
 from diffusers_attnmask.families.joint import (
     JointFamily,
-    Part,
     attend_beside,
-    by_prompt,
-    joint_sites,
     projections,
-    prompts_of,
 )
 from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
 
@@ -29,16 +24,7 @@ PADDED_TO = 16  # tokens; a text is filled up to a multiple of it, on its left
 class CogView4(JointFamily):
     name: ClassVar[str] = "CogView4"
     pipelines: ClassVar[frozenset[str]] = frozenset({"CogView4Pipeline"})
-    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "dataset-diffusion": {"words": "prompt", "self_pool": 2},
-    }
-
-    def sites(self, pipe: Any) -> tuple[Site, ...]:
-        def parts() -> Iterator[Part]:
-            for index, block in enumerate(pipe.transformer.transformer_blocks):
-                yield f"transformer_blocks.{index}.attn1", block.attn1, "joint", "dual", block
-
-        return joint_sites(parts(), self.patch(pipe))
+    attention: ClassVar[str] = "attn1"
 
     def context_width(self, pipe: Any) -> int:
         return pipe.transformer.config.text_embed_dim
@@ -46,17 +32,13 @@ class CogView4(JointFamily):
     def words_as_tokens(self, pipe: Any, contexts: Tensor, hidden: Tensor | None) -> Tensor:
         return pipe.transformer.patch_embed.text_proj(contexts)
 
-    def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
+    def split_all(self, pipe: Any, texts: Sequence[str], arguments: Mapping[str, Any]) -> list[SplitPrompt]:
         """Where a word stands depends on the longest prompt of the call: all end at the same place."""
-        prompts = prompts_of(arguments, "prompt")
-        if prompts is None:
-            return None
-        check_tokenizer(pipe, "tokenizer")
         limit = arguments.get("max_sequence_length") or 1024
-        splits = [split_prompt(pipe.tokenizer, text, limit=limit) for text in prompts]
+        splits = [split_prompt(pipe.tokenizer, text, limit=limit) for text in texts]
         splits = [replace(own, end_tokens=0) for own in splits]  # GLM's special tokens are before the words
         end = padded(max(min(len(own.tokens), limit) for own in splits))
-        return by_prompt([[replace(own, offset=end - min(len(own.tokens), limit)) for own in splits]])
+        return [replace(own, offset=end - min(len(own.tokens), limit)) for own in splits]
 
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]

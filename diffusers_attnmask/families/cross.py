@@ -13,8 +13,7 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Layout
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Kind, Site, grid_at, spread_depths
-from diffusers_attnmask.families.base import check_tokenizer, given
-from diffusers_attnmask.families.joint import by_prompt, prompts_of
+from diffusers_attnmask.families.base import given
 from diffusers_attnmask.families.transformer import TransformerFamily
 from diffusers_attnmask.words.alignment import SplitPrompt
 
@@ -27,29 +26,14 @@ class CrossFamily(TransformerFamily):
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"dataset-diffusion": {"self_pool": 2}}
 
     def sites(self, pipe: Any) -> tuple[Site, ...]:
-        found = [
-            (f"transformer_blocks.{index}.{name}", getattr(block, name), kind)
-            for index, block in enumerate(pipe.transformer.transformer_blocks)
-            for name, kind in self.attention.items()
-        ]
-        depths = spread_depths(len(found))
-        stride = self.patch(pipe)
-        return tuple(Site(*own, depth, stride) for own, depth in zip(found, depths, strict=True))
+        return cross_sites(pipe.transformer, "transformer_blocks", self.attention, self.patch(pipe))
 
     def layout(self, site: Site, passing: Pass) -> Layout:
         return Layout(grid_at(passing.latent_size, site.stride))
 
-    def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
-        prompts = prompts_of(arguments, "prompt")
-        if prompts is None:
-            return None
-        check_tokenizer(pipe, "tokenizer")
-        cleaned = pipe._text_preprocessing(prompts, clean_caption=bool(arguments.get("clean_caption")))
-        return by_prompt([[self.split(pipe, text, arguments) for text in cleaned]])
-
-    @abstractmethod
-    def split(self, pipe: Any, text: str, arguments: Mapping[str, Any]) -> SplitPrompt:
-        """One prompt as the tokenizer splits it."""
+    def split_all(self, pipe: Any, texts: Sequence[str], arguments: Mapping[str, Any]) -> list[SplitPrompt]:
+        cleaned = pipe._text_preprocessing(list(texts), clean_caption=bool(arguments.get("clean_caption")))
+        return super().split_all(pipe, cleaned, arguments)
 
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]
@@ -76,6 +60,21 @@ class CrossFamily(TransformerFamily):
     def denoise(self, pipe: Any, noisy: Tensor, sigma: float, conditions: dict) -> None:
         timestep = torch.full((len(noisy),), sigma, device=noisy.device)
         pipe.transformer(noisy, timestep=timestep, return_dict=False, **conditions)
+
+
+def cross_sites(
+    transformer: Any, stack: str, attention: Mapping[str, Kind], stride: int, timed: bool = False
+) -> tuple[Site, ...]:
+    """The attention layers of a stack of blocks. timed: of those that look at text, see `Site`."""
+    found = [
+        (f"{stack}.{index}.{name}", getattr(block, name), kind)
+        for index, block in enumerate(getattr(transformer, stack))
+        for name, kind in attention.items()
+    ]
+    return tuple(
+        Site(*own, depth, stride, timed=timed and own[-1] == "cross")
+        for own, depth in zip(found, spread_depths(len(found)), strict=True)
+    )
 
 
 def unguided(encode_prompt: Callable) -> dict[str, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -10,14 +10,10 @@ from torch import Tensor
 
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
-from diffusers_attnmask.families.base import Call, check_tokenizer, given
+from diffusers_attnmask.families.base import Call, given
 from diffusers_attnmask.families.joint import (
     JointFamily,
-    Part,
-    by_prompt,
     carry_added_projections,
-    joint_sites,
-    prompts_of,
     size_by_ids,
 )
 from diffusers_attnmask.words.alignment import SplitPrompt, expansion, split_prompt
@@ -43,21 +39,17 @@ class Flux(JointFamily):
             "FluxPipeline",
         }
     )
-    t5: ClassVar[str] = "tokenizer_2"
+    stacks: ClassVar[Mapping[str, str]] = {
+        "transformer_blocks": "dual",
+        "single_transformer_blocks": "single",
+    }
+    tokenizer: ClassVar[str] = "tokenizer_2"
+    prompts: ClassVar[tuple[str, ...]] = ("prompt_2", "prompt")
     encodings: ClassVar[int] = 2  # with `true_cfg_scale` a second one, of the negative prompt
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "dataset-diffusion": {"words": "prompt", "self_pool": 2},
+        **JointFamily.defaults,
         "concept-attention": {"depth": (0.8, 1.0)},  # as published: 15 to 18 of 19
     }
-
-    def sites(self, pipe: Any) -> tuple[Site, ...]:
-        def parts() -> Iterator[Part]:
-            for index, block in enumerate(pipe.transformer.transformer_blocks):
-                yield f"transformer_blocks.{index}.attn", block.attn, "joint", "dual", block
-            for index, block in enumerate(pipe.transformer.single_transformer_blocks):
-                yield f"single_transformer_blocks.{index}.attn", block.attn, "joint", "single", None
-
-        return joint_sites(parts(), self.patch(pipe))
 
     def patch(self, pipe: Any) -> int:
         return 2  # the pipelines pack squares of 2 × 2 cells into one place
@@ -68,15 +60,10 @@ class Flux(JointFamily):
     def latent_size(self, pipe: Any, call: Call, inputs: Mapping[str, Any]) -> tuple[int, int]:
         return size_by_ids(call, inputs["img_ids"])
 
-    def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
-        prompts = prompts_of(arguments, "prompt_2", "prompt")
-        if prompts is None:
-            return None
-        check_tokenizer(pipe, self.t5)
-        tokenizer = getattr(pipe, self.t5)
+    def split(self, pipe: Any, text: str, arguments: Mapping[str, Any]) -> SplitPrompt:
+        tokenizer = getattr(pipe, self.tokenizer)
         limit = arguments.get("max_sequence_length") or 512
-        expand = expansion(pipe, tokenizer)
-        return by_prompt([[split_prompt(tokenizer, text, expand, limit) for text in prompts]])
+        return split_prompt(tokenizer, text, expansion(pipe, tokenizer), limit)
 
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -13,15 +13,11 @@ from torch import Tensor
 
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
-from diffusers_attnmask.families.base import Call, check_tokenizer
+from diffusers_attnmask.families.base import Call
 from diffusers_attnmask.families.joint import (
     JointFamily,
-    Part,
     attend_beside,
-    by_prompt,
-    joint_sites,
     projections,
-    prompts_of,
     size_by_ids,
 )
 from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
@@ -32,20 +28,15 @@ GUIDANCE = 4.0  # of a look at an existing image, as the pipelines' default
 class Flux2(JointFamily):
     name: ClassVar[str] = "FLUX.2"
     pipelines: ClassVar[frozenset[str]] = frozenset({"Flux2Pipeline"})
+    stacks: ClassVar[Mapping[str, str]] = {
+        "transformer_blocks": "dual",
+        "single_transformer_blocks": "single",
+    }
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "dataset-diffusion": {"words": "prompt", "self_pool": 2},
+        **JointFamily.defaults,
         # as published: 5 to 7 of the 8 blocks with two streams
         "concept-attention": {"depth": (0.7, 1.0), "steps": (0.7, 1.0), "each": False},
     }
-
-    def sites(self, pipe: Any) -> tuple[Site, ...]:
-        def parts() -> Iterator[Part]:
-            for index, block in enumerate(pipe.transformer.transformer_blocks):
-                yield f"transformer_blocks.{index}.attn", block.attn, "joint", "dual", block
-            for index, block in enumerate(pipe.transformer.single_transformer_blocks):
-                yield f"single_transformer_blocks.{index}.attn", block.attn, "joint", "single", None
-
-        return joint_sites(parts(), self.patch(pipe))
 
     def patch(self, pipe: Any) -> int:
         return 2  # the pipelines pack squares of 2 × 2 cells into one place
@@ -58,21 +49,13 @@ class Flux2(JointFamily):
         messages = format_input(["{}"], system_message=pipe.system_message)
         return pipe.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False)[0]
 
-    def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
-        prompts = prompts_of(arguments, "prompt")
-        if prompts is None:
-            return None
-        check_tokenizer(pipe, "tokenizer")
+    def split(self, pipe: Any, text: str, arguments: Mapping[str, Any]) -> SplitPrompt:
         tokenizer = getattr(pipe.tokenizer, "tokenizer", pipe.tokenizer)  # a processor has one
         embeds = arguments.get("prompt_embeds")
         limit = (arguments.get("max_sequence_length") or 512) if embeds is None else embeds.shape[1]
-        template = self.template(pipe)
-        found = []
-        for text in prompts:
-            split = split_prompt(tokenizer, text.replace("[IMG]", ""), limit=limit, template=template)
-            before = max(limit - len(split.tokens), 0) if tokenizer.padding_side == "left" else 0
-            found.append(replace(split, offset=before))
-        return by_prompt([found])
+        split = split_prompt(tokenizer, text.replace("[IMG]", ""), limit=limit, template=self.template(pipe))
+        before = max(limit - len(split.tokens), 0) if tokenizer.padding_side == "left" else 0
+        return replace(split, offset=before)
 
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]

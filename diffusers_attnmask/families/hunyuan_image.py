@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -12,9 +12,10 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Layout
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Site, grid_at
-from diffusers_attnmask.families.base import Call, check_tokenizer
-from diffusers_attnmask.families.joint import JointFamily, Part, by_prompt, joint_sites, prompts_of
-from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
+from diffusers_attnmask.families.base import Call
+from diffusers_attnmask.families.joint import JointFamily
+from diffusers_attnmask.families.transformer import split_after_template
+from diffusers_attnmask.words.alignment import SplitPrompt
 
 GUIDANCE = 3.25  # of a look at an existing image by a distilled model, as the pipeline's default
 
@@ -25,21 +26,14 @@ class HunyuanImage(JointFamily):
     name: ClassVar[str] = "HunyuanImage"
     pipelines: ClassVar[frozenset[str]] = frozenset({"HunyuanImagePipeline"})
     text_first: ClassVar[bool] = False
+    stacks: ClassVar[Mapping[str, str]] = {
+        "transformer_blocks": "dual",
+        "single_transformer_blocks": "single",
+    }
+    carrying: ClassVar[frozenset[str]] = frozenset()
     conditional: ClassVar[str] = "pred_cond"
     encodings: ClassVar[int] = 2  # with guidance a second one, of the negative prompt
     default_method: ClassVar[str] = "daam"
-    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "dataset-diffusion": {"words": "prompt", "self_pool": 2},
-    }
-
-    def sites(self, pipe: Any) -> tuple[Site, ...]:
-        def parts() -> Iterator[Part]:
-            for index, block in enumerate(pipe.transformer.transformer_blocks):
-                yield f"transformer_blocks.{index}.attn", block.attn, "joint", "dual", None
-            for index, block in enumerate(pipe.transformer.single_transformer_blocks):
-                yield f"single_transformer_blocks.{index}.attn", block.attn, "joint", "single", None
-
-        return joint_sites(parts(), self.patch(pipe))
 
     def patch(self, pipe: Any) -> int:
         return pipe.transformer.config.patch_size[0]
@@ -63,27 +57,9 @@ class HunyuanImage(JointFamily):
     def context_width(self, pipe: Any) -> int:
         return pipe.transformer.config.text_embed_dim
 
-    def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
-        prompts = prompts_of(arguments, "prompt")
-        if prompts is None:
-            return None
-        check_tokenizer(pipe, "tokenizer")
-        dropped, template = pipe.prompt_template_encode_start_idx, pipe.prompt_template_encode
-        limit = dropped + pipe.tokenizer_max_length
-        return by_prompt(
-            [
-                [
-                    split_prompt(pipe.tokenizer, text, limit=limit, offset=-dropped, template=template)
-                    for text in prompts
-                ]
-            ]
-        )
-
-    def encode(
-        self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]
-    ) -> list[Tensor]:
-        embeds, *_ = encode_prompt(list(texts), device=arguments.get("device"), batch_size=len(texts))
-        return list(embeds)
+    def split(self, pipe: Any, text: str, arguments: Mapping[str, Any]) -> SplitPrompt:
+        most = pipe.tokenizer_max_length
+        return split_after_template(pipe, pipe.tokenizer, text, pipe.prompt_template_encode, most)
 
     def conditions(self, pipe: Any, prompts: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
         embeds, mask, glyphs, glyph_mask = pipe.encode_prompt(

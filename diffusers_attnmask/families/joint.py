@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -14,7 +14,6 @@ from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Kind, Site, grid_at, spread_depths
 from diffusers_attnmask.families.base import Call
 from diffusers_attnmask.families.transformer import TransformerFamily
-from diffusers_attnmask.words.alignment import SplitPrompt
 
 
 class JointFamily(TransformerFamily):
@@ -22,6 +21,22 @@ class JointFamily(TransformerFamily):
 
     default_method: ClassVar[str] = "concept-attention"
     text_first: ClassVar[bool] = True
+    stacks: ClassVar[Mapping[str, str]] = {"transformer_blocks": "dual"}  # of blocks, in order, and tags
+    attention: ClassVar[str] = "attn"  # of a block
+    carrying: ClassVar[frozenset[str]] = frozenset({"dual"})  # the tags of blocks that words go through
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "dataset-diffusion": {"words": "prompt", "self_pool": 2},
+    }
+
+    def sites(self, pipe: Any) -> tuple[Site, ...]:
+        def parts() -> Iterator[Part]:
+            for stack, tag in self.stacks.items():
+                for index, block in enumerate(getattr(pipe.transformer, stack)):
+                    attention = block.get_submodule(self.attention)
+                    carrying = block if tag in self.carrying else None
+                    yield f"{stack}.{index}.{self.attention}", attention, "joint", tag, carrying
+
+        return joint_sites(parts(), self.patch(pipe))
 
     def layout(self, site: Site, passing: Pass) -> Layout:
         grid = grid_at(passing.latent_size, site.stride)
@@ -139,17 +154,3 @@ def size_by_ids(call: Call, ids: Tensor) -> tuple[int, int]:
         height, width = (int(made[:, axis].max()) + 1 for axis in (1, 2))
         call.sizes[key] = (2 * height, 2 * width)
     return call.sizes[key]
-
-
-def prompts_of(arguments: Mapping[str, Any], *names: str) -> list[str] | None:
-    """The prompts that a text encoder reads: the first of the arguments that is given."""
-    for name in names:
-        prompt = arguments.get(name)
-        if prompt is not None:
-            return [prompt] if isinstance(prompt, str) else list(prompt)
-    return None
-
-
-def by_prompt(per_encoder: Sequence[Sequence[SplitPrompt]]) -> list[list[SplitPrompt]]:
-    """From each encoder's prompts to each prompt's encoders."""
-    return [list(splits) for splits in zip(*per_encoder, strict=True)]

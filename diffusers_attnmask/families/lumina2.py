@@ -12,15 +12,13 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Layout, Look
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Site, grid_at
-from diffusers_attnmask.families.base import Call, check_tokenizer
+from diffusers_attnmask.families.base import Call
 from diffusers_attnmask.families.joint import (
     JointFamily,
     Part,
     attend_beside,
-    by_prompt,
     joint_sites,
     projections,
-    prompts_of,
 )
 from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
 
@@ -30,9 +28,6 @@ class Lumina2(JointFamily):
 
     name: ClassVar[str] = "Lumina 2"
     pipelines: ClassVar[frozenset[str]] = frozenset({"Lumina2Pipeline", "Lumina2Text2ImgPipeline"})
-    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "dataset-diffusion": {"words": "prompt", "self_pool": 2},
-    }
 
     def sites(self, pipe: Any) -> tuple[Site, ...]:
         def parts() -> Iterator[Part]:
@@ -63,17 +58,11 @@ class Lumina2(JointFamily):
     def context_width(self, pipe: Any) -> int:
         return pipe.transformer.config.cap_feat_dim
 
-    def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
-        prompts = prompts_of(arguments, "prompt")
-        if prompts is None:
-            return None
-        check_tokenizer(pipe, "tokenizer")
+    def split(self, pipe: Any, text: str, arguments: Mapping[str, Any]) -> SplitPrompt:
         system = arguments.get("system_prompt") or pipe.system_prompt
         template = f"{pipe.tokenizer.bos_token}{system} <Prompt Start> {{}}"
         limit = arguments.get("max_sequence_length") or 256
-        return by_prompt(
-            [[split_prompt(pipe.tokenizer, text, limit=limit, template=template) for text in prompts]]
-        )
+        return split_prompt(pipe.tokenizer, text, limit=limit, template=template)
 
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]

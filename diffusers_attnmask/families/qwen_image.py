@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -10,17 +10,14 @@ from torch import Tensor
 
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
-from diffusers_attnmask.families.base import Call, check_tokenizer
+from diffusers_attnmask.families.base import Call
 from diffusers_attnmask.families.joint import (
     JointFamily,
-    Part,
     attend_beside,
-    by_prompt,
-    joint_sites,
     projections,
-    prompts_of,
 )
-from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
+from diffusers_attnmask.families.transformer import split_after_template
+from diffusers_attnmask.words.alignment import SplitPrompt
 
 
 class QwenImage(JointFamily):
@@ -35,38 +32,15 @@ class QwenImage(JointFamily):
         }
     )
     encodings: ClassVar[int] = 2  # with `true_cfg_scale` a second one, of the negative prompt
-    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "dataset-diffusion": {"words": "prompt", "self_pool": 2},
-    }
-
-    def sites(self, pipe: Any) -> tuple[Site, ...]:
-        def parts() -> Iterator[Part]:
-            for index, block in enumerate(pipe.transformer.transformer_blocks):
-                yield f"transformer_blocks.{index}.attn", block.attn, "joint", "dual", block
-
-        return joint_sites(parts(), self.patch(pipe))
 
     def latent_size(self, pipe: Any, call: Call, inputs: Mapping[str, Any]) -> tuple[int, int]:
         shape = inputs["img_shapes"][0]  # all images are of one size; ControlNet's are not in lists
         _, height, width = shape[0] if isinstance(shape, list) else shape
         return height * self.patch(pipe), width * self.patch(pipe)
 
-    def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
-        prompts = prompts_of(arguments, "prompt")
-        if prompts is None:
-            return None
-        check_tokenizer(pipe, "tokenizer")
-        dropped = pipe.prompt_template_encode_start_idx
-        limit = dropped + (arguments.get("max_sequence_length") or 512)
-        template = pipe.prompt_template_encode
-        return by_prompt(
-            [
-                [
-                    split_prompt(pipe.tokenizer, text, limit=limit, offset=-dropped, template=template)
-                    for text in prompts
-                ]
-            ]
-        )
+    def split(self, pipe: Any, text: str, arguments: Mapping[str, Any]) -> SplitPrompt:
+        most = arguments.get("max_sequence_length") or 512
+        return split_after_template(pipe, pipe.tokenizer, text, pipe.prompt_template_encode, most)
 
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]

@@ -15,11 +15,10 @@ from diffusers_attnmask.families.base import Call, given
 from diffusers_attnmask.families.joint import (
     JointFamily,
     Part,
-    by_prompt,
     carry_added_projections,
     joint_sites,
-    prompts_of,
 )
+from diffusers_attnmask.families.transformer import by_prompt, prompts_of
 from diffusers_attnmask.words.alignment import SplitPrompt, expansion, split_prompt
 
 
@@ -39,7 +38,7 @@ class StableDiffusion3(JointFamily):
     text_first: ClassVar[bool] = False
     parts: ClassVar[Mapping[int, int]] = {1: 0, 2: 1}
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "dataset-diffusion": {"words": "prompt", "self_pool": 2},
+        **JointFamily.defaults,
         "concept-attention": {"normalised": True},
     }
 

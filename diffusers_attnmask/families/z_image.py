@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -12,15 +12,11 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Layout, Look
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Site, grid_at
-from diffusers_attnmask.families.base import Call, check_tokenizer
+from diffusers_attnmask.families.base import Call
 from diffusers_attnmask.families.joint import (
     JointFamily,
-    Part,
     attend_beside,
-    by_prompt,
-    joint_sites,
     projections,
-    prompts_of,
 )
 from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
 
@@ -41,18 +37,9 @@ class ZImage(JointFamily):
             "ZImagePipeline",
         }
     )
-    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "dataset-diffusion": {"words": "prompt", "self_pool": 2},
-    }
-
-    def sites(self, pipe: Any) -> tuple[Site, ...]:
-        """Without the refiners before them, where image and text are still apart."""
-
-        def parts() -> Iterator[Part]:
-            for index, block in enumerate(pipe.transformer.layers):
-                yield f"layers.{index}.attention", block.attention, "joint", "single", block
-
-        return joint_sites(parts(), self.patch(pipe))
+    stacks: ClassVar[Mapping[str, str]] = {"layers": "single"}  # in the refiners before, text is apart
+    attention: ClassVar[str] = "attention"
+    carrying: ClassVar[frozenset[str]] = frozenset({"single"})
 
     def patch(self, pipe: Any) -> int:
         return pipe.transformer.config.all_patch_size[0]
@@ -88,22 +75,16 @@ class ZImage(JointFamily):
     def context_width(self, pipe: Any) -> int:
         return pipe.transformer.config.cap_feat_dim
 
-    def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
+    def split(self, pipe: Any, text: str, arguments: Mapping[str, Any]) -> SplitPrompt:
         """Padding is cut off on either side before the model sees the text."""
-        prompts = prompts_of(arguments, "prompt")
-        if prompts is None:
-            return None
-        check_tokenizer(pipe, "tokenizer")
-        limit = arguments.get("max_sequence_length") or 512
         template = pipe.tokenizer.apply_chat_template(
             [{"role": "user", "content": "{}"}],
             tokenize=False,
             add_generation_prompt=True,
             enable_thinking=True,
         )
-        return by_prompt(
-            [[split_prompt(pipe.tokenizer, text, limit=limit, template=template) for text in prompts]]
-        )
+        limit = arguments.get("max_sequence_length") or 512
+        return split_prompt(pipe.tokenizer, text, limit=limit, template=template)
 
     def encode(
         self, pipe: Any, encode_prompt: Callable, arguments: Mapping[str, Any], texts: Sequence[str]

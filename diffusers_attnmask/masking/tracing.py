@@ -165,7 +165,7 @@ class AttentionTrace:
         )
         self.recorders.append(recorder)
         self.records += [
-            ImageRecord(index, specs[prompt], recorder, self.pipe.vae_scale_factor)
+            ImageRecord(index, specs[prompt], recorder, self.family.pixels_per_cell(self.pipe))
             for index, prompt in enumerate(images)
         ]
 

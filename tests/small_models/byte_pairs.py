@@ -2,7 +2,7 @@
 
 import functools
 
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, processors
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Tokenizer
 from tests.small_models.text import WORDS, merges_of
 
 QWEN_MARKS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+QWEN_SIGHT_MARKS = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 QWEN_CHAT = (
     "{% for message in messages %}"
     "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
@@ -59,12 +60,12 @@ def qwen_pieces(text):
 
 
 @functools.cache
-def qwen_tokenizer(*templates):
+def qwen_tokenizer(*templates, marks=QWEN_MARKS):
     """Qwen's; the words of the templates are one token each."""
     vocabulary, merges = byte_pairs(qwen_pieces, *templates)
-    vocabulary |= {mark: len(vocabulary) + index for index, mark in enumerate(QWEN_MARKS)}
+    vocabulary |= {mark: len(vocabulary) + index for index, mark in enumerate(marks)}
     tokenizer = Qwen2Tokenizer(
-        vocab=vocabulary, merges=merges, extra_special_tokens=list(QWEN_MARKS[1:]), model_max_length=2048
+        vocab=vocabulary, merges=merges, extra_special_tokens=list(marks[1:]), model_max_length=2048
     )
     tokenizer.chat_template = QWEN_CHAT
     return tokenizer
@@ -89,3 +90,36 @@ def mistral_tokenizer(*templates):
         padding_side="left",
         model_max_length=2048,
     )
+
+
+@functools.cache
+def marked_tokenizer(marks, before, padding_side):
+    """Byte-level pairs of plain words behind special tokens, as GLM and Llama have them; it pads by the first
+    of its marks. before: those that begin a text.
+    """
+    split = ByteLevel(add_prefix_space=False)
+    vocabulary, merges = byte_pairs(lambda text: [piece for piece, _ in split.pre_tokenize_str(text)])
+    vocabulary |= {mark: len(vocabulary) + index for index, mark in enumerate(marks)}
+    own = Tokenizer(BPE(vocabulary, merges))
+    own.pre_tokenizer = split
+    own.add_special_tokens(list(marks))
+    own.post_processor = processors.TemplateProcessing(
+        single=" ".join([*before, "$A"]), special_tokens=[(mark, vocabulary[mark]) for mark in before]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=own,
+        pad_token=marks[0],
+        eos_token=marks[0],
+        padding_side=padding_side,
+        model_max_length=2048,
+    )
+
+
+def glm_tokenizer():
+    marks = ("<|endoftext|>", "[gMASK]", "<sop>")
+    return marked_tokenizer(marks, marks[1:], "left")
+
+
+def llama_tokenizer():
+    marks = ("<|eot_id|>", "<|begin_of_text|>")
+    return marked_tokenizer(marks, marks[1:], "right")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -89,7 +89,7 @@ class Small:
     places(pipe, prompt, words): places of the words' tokens in the text that the denoiser is given, worked
     out by hand. in_order: whether the denoiser's last comparisons are those of its sites, one each, in their
     order. text_inputs: of the denoiser, each (…, tokens, D), where they can be cut. text_masks: of its
-    inputs, those that say which of the tokens are text.
+    inputs, those that say which of the tokens are text. attributes: of the pipeline, which no folder keeps.
     """
 
     build: Callable[..., Any]
@@ -99,3 +99,4 @@ class Small:
     in_order: bool = True
     text_inputs: tuple[str, ...] = ("encoder_hidden_states",)
     text_masks: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)

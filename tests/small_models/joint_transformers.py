@@ -15,10 +15,9 @@ from diffusers import (
     Lumina2Pipeline,
     Lumina2Transformer2DModel,
 )
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import GlmConfig, GlmModel, PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+from transformers import GlmConfig, GlmModel, UMT5Config, UMT5EncoderModel
 
-from tests.small_models.byte_pairs import byte_pairs
+from tests.small_models.byte_pairs import glm_tokenizer
 from tests.small_models.cross_transformers import gemma_encoder, gemma_tokenizer
 from tests.small_models.flow_parts import (
     DEPTH,
@@ -33,8 +32,6 @@ from tests.small_models.flow_parts import (
 from tests.small_models.seeds import seeded
 from tests.small_models.text import TEXT_WIDTH
 
-GLM_MARKS = ("<|endoftext|>", "[gMASK]", "<sop>")
-
 
 @functools.cache
 def umt5_encoder():
@@ -45,31 +42,6 @@ def umt5_encoder():
         encoder = UMT5EncoderModel(config).eval()
         encoder.shared.weight.data.normal_(0, 0.5)
     return encoder
-
-
-@functools.cache
-def glm_tokenizer():
-    """GLM's kind: byte-level pairs behind two special tokens, padded on the left."""
-    split = pre_tokenizers.ByteLevel(add_prefix_space=False)
-
-    def pieces(text):
-        return [piece for piece, _ in split.pre_tokenize_str(text)]
-
-    vocabulary, merges = byte_pairs(pieces)
-    vocabulary |= {mark: len(vocabulary) + index for index, mark in enumerate(GLM_MARKS)}
-    own = Tokenizer(models.BPE(vocabulary, merges))
-    own.pre_tokenizer = split
-    own.add_special_tokens(list(GLM_MARKS))
-    own.post_processor = processors.TemplateProcessing(
-        single="[gMASK] <sop> $A", special_tokens=[(mark, vocabulary[mark]) for mark in GLM_MARKS[1:]]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=own,
-        pad_token=GLM_MARKS[0],
-        eos_token=GLM_MARKS[0],
-        padding_side="left",
-        model_max_length=2048,
-    )
 
 
 @functools.cache

@@ -54,7 +54,7 @@ def tokenizer(pad_token="<|endoftext|>"):
 
 
 @functools.cache
-def text_encoder(projected=False):
+def text_encoder(projected=False, positions=77):
     names = tokenizer()
     config = CLIPTextConfig(
         vocab_size=len(names),
@@ -63,6 +63,7 @@ def text_encoder(projected=False):
         projection_dim=TEXT_WIDTH,
         num_hidden_layers=3,
         num_attention_heads=4,
+        max_position_embeddings=positions,
         bos_token_id=names.bos_token_id,
         eos_token_id=names.eos_token_id,
         pad_token_id=names.pad_token_id,

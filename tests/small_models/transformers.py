@@ -19,8 +19,10 @@ from tests.small_models.flow_parts import (
     t5_tokenizer,
 )
 from tests.small_models.flux2 import FLUX2
+from tests.small_models.hidream import HIDREAM
 from tests.small_models.hunyuan_image import HUNYUAN_IMAGE
 from tests.small_models.joint_transformers import JOINT
+from tests.small_models.kandinsky5 import KANDINSKY5
 from tests.small_models.qwen_image import QWEN_IMAGE
 from tests.small_models.seeds import seeded
 from tests.small_models.text import TEXT_WIDTH, text_encoder, tokenizer
@@ -128,7 +130,9 @@ TRANSFORMERS = {
     **CROSS,
     **FLUX2,
     **JOINT,
+    "hidream": HIDREAM,
     "hunyuan-image": HUNYUAN_IMAGE,
+    "kandinsky5": KANDINSKY5,
     "qwen-image": QWEN_IMAGE,
     "z-image": Z_IMAGE,
 }
