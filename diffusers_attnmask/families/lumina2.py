@@ -27,7 +27,7 @@ class Lumina2(JointFamily):
     """The image begins where each prompt ends. All blocks have one stream, and words go through them, too."""
 
     name: ClassVar[str] = "Lumina 2"
-    pipelines: ClassVar[frozenset[str]] = frozenset({"Lumina2Pipeline", "Lumina2Text2ImgPipeline"})
+    pipelines: ClassVar[frozenset[str]] = frozenset({"Lumina2Pipeline"})
 
     def sites(self, pipe: Any) -> tuple[Site, ...]:
         def parts() -> Iterator[Part]:

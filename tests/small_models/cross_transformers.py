@@ -92,25 +92,24 @@ def pixart_transformer(**changes):
         return spread_out(PixArtTransformer2DModel(**config | changes))
 
 
+SANA_SHAPE = {
+    "in_channels": 4,
+    "out_channels": 4,
+    "num_layers": 3,
+    "num_attention_heads": HEADS,
+    "attention_head_dim": DEPTH,
+    "num_cross_attention_heads": HEADS,
+    "cross_attention_head_dim": DEPTH,
+    "cross_attention_dim": HEADS * DEPTH,
+    "caption_channels": TEXT_WIDTH,
+    "sample_size": 16,
+}
+
+
 @functools.cache
 def sana_transformer(qk_norm="rms_norm_across_heads", **changes):
     with seeded("sana transformer"):
-        return spread_out(
-            SanaTransformer2DModel(
-                in_channels=4,
-                out_channels=4,
-                num_layers=3,
-                num_attention_heads=HEADS,
-                attention_head_dim=DEPTH,
-                num_cross_attention_heads=HEADS,
-                cross_attention_head_dim=DEPTH,
-                cross_attention_dim=HEADS * DEPTH,
-                caption_channels=TEXT_WIDTH,
-                sample_size=16,
-                qk_norm=qk_norm,
-                **changes,
-            )
-        )
+        return spread_out(SanaTransformer2DModel(**SANA_SHAPE, qk_norm=qk_norm, **changes))
 
 
 def pixart(*, fresh=False, dtype=torch.float32, kind=PixArtSigmaPipeline, **changes):

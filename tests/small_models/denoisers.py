@@ -92,11 +92,9 @@ def sdxl_unet(**changes):
 
 
 @functools.cache
-def sd15_controlnet():
+def unet_controlnet(unet=sd15_unet):
     with seeded("controlnet"):
-        control = ControlNetModel.from_unet(
-            sd15_unet(), conditioning_embedding_out_channels=(4, 4, 8, 8)
-        ).eval()
+        control = ControlNetModel.from_unet(unet(), conditioning_embedding_out_channels=(4, 4, 8, 8)).eval()
         for weights in control.parameters():  # its output layers start at zero, which would control nothing
             weights.data.add_(torch.randn_like(weights), alpha=0.3)
     return control

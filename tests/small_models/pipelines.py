@@ -14,7 +14,7 @@ from diffusers import (
     StableDiffusionXLPipeline,
 )
 
-from tests.small_models.denoisers import autoencoder, sd15_controlnet, sd15_unet, sd21_unet, sdxl_unet
+from tests.small_models.denoisers import autoencoder, sd15_unet, sd21_unet, sdxl_unet, unet_controlnet
 from tests.small_models.pictures import feature_extractor
 from tests.small_models.text import text_encoder, tokenizer
 
@@ -112,7 +112,7 @@ FAMILIES = {"sd15": sd15, "sd21": sd21, "sdxl": sdxl}
 def controlnet(**options):
     """A ControlNet pipeline over `sd15(**options)`; call it with `image=picture()`."""
     pipe = sd15(**options)
-    control = of_dtype(sd15_controlnet(), pipe.dtype, fresh=False)
+    control = of_dtype(unet_controlnet(), pipe.dtype, fresh=False)
     return derived(StableDiffusionControlNetPipeline, pipe, controlnet=control)
 
 

@@ -84,9 +84,9 @@ def qwen_transformer():
 
 
 @functools.cache
-def qwen_controlnet():
+def qwen_controlnet(**changes):
     with seeded("qwen controlnet"):
-        return spread_out(QwenImageControlNetModel(num_layers=1, **SHAPE))
+        return spread_out(QwenImageControlNetModel(num_layers=1, **SHAPE, **changes))
 
 
 def qwen_image(*, fresh=False, dtype=torch.float32):

@@ -28,46 +28,45 @@ from tests.small_models.seeds import seeded
 from tests.small_models.text import TEXT_WIDTH, text_encoder, tokenizer
 from tests.small_models.z_image import Z_IMAGE
 
+SD3_SHAPE = {
+    "sample_size": 16,
+    "patch_size": 2,
+    "in_channels": 4,
+    "out_channels": 4,
+    "num_layers": 4,
+    "attention_head_dim": DEPTH,
+    "num_attention_heads": HEADS,
+    "joint_attention_dim": 2 * TEXT_WIDTH,
+    "caption_projection_dim": HEADS * DEPTH,
+    "pooled_projection_dim": 2 * TEXT_WIDTH,
+    "pos_embed_max_size": 32,
+    "dual_attention_layers": (0, 1),
+    "qk_norm": "rms_norm",
+}
+FLUX_SHAPE = {
+    "patch_size": 1,
+    "in_channels": 16,
+    "num_layers": 2,
+    "num_single_layers": 2,
+    "attention_head_dim": DEPTH,
+    "num_attention_heads": HEADS,
+    "joint_attention_dim": TEXT_WIDTH,
+    "pooled_projection_dim": TEXT_WIDTH,
+    "guidance_embeds": True,
+    "axes_dims_rope": (4, 6, 6),
+}
+
 
 @functools.cache
-def sd3_transformer(qk_norm="rms_norm"):
+def sd3_transformer(**changes):
     with seeded("sd3 transformer"):
-        return spread_out(
-            SD3Transformer2DModel(
-                sample_size=16,
-                patch_size=2,
-                in_channels=4,
-                out_channels=4,
-                num_layers=4,
-                attention_head_dim=DEPTH,
-                num_attention_heads=HEADS,
-                joint_attention_dim=2 * TEXT_WIDTH,
-                caption_projection_dim=HEADS * DEPTH,
-                pooled_projection_dim=2 * TEXT_WIDTH,
-                pos_embed_max_size=32,
-                dual_attention_layers=(0, 1),
-                qk_norm=qk_norm,
-            )
-        )
+        return spread_out(SD3Transformer2DModel(**SD3_SHAPE | changes))
 
 
 @functools.cache
-def flux_transformer():
+def flux_transformer(**changes):
     with seeded("flux transformer"):
-        return spread_out(
-            FluxTransformer2DModel(
-                patch_size=1,
-                in_channels=16,
-                num_layers=2,
-                num_single_layers=2,
-                attention_head_dim=DEPTH,
-                num_attention_heads=HEADS,
-                joint_attention_dim=TEXT_WIDTH,
-                pooled_projection_dim=TEXT_WIDTH,
-                guidance_embeds=True,
-                axes_dims_rope=(4, 6, 6),
-            )
-        )
+        return spread_out(FluxTransformer2DModel(**FLUX_SHAPE | changes))
 
 
 def sd3(*, fresh=False, dtype=torch.float32, t5=True, **changes):

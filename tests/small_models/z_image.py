@@ -38,13 +38,13 @@ def z_image_transformer():
         )
 
 
-def z_image_controlnet():
+def z_image_controlnet(channels=4):
     """It takes parts of the pipeline's transformer, so each pipeline needs its own."""
     with seeded("z image controlnet"):
         return spread_out(
             ZImageControlNetModel(
                 control_layers_places=[0, 2],
-                control_in_dim=4,
+                control_in_dim=channels,
                 dim=HEADS * DEPTH,
                 n_refiner_layers=1,
                 n_heads=HEADS,
