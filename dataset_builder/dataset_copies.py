@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
-from filelock import FileLock, Timeout
 
 from dataset_builder.dataset_folder import write_labels
 from diffusers_attnmask.ground.hub_errors import within_reach
@@ -57,40 +55,6 @@ def id_table(features: datasets.Features, classes: Sequence[int]) -> np.ndarray:
         table[BACKGROUND_ID] = BACKGROUND_ID
     table[1 : len(classes) + 1] = classes
     return table
-
-
-@contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that becomes `out` when the block ends without an error.
-
-    An interrupted block leaves it for the next one, which may go on with what it finds. One run at a time
-    holds it.
-    """
-    _check_absent(out)
-    work = out.with_name(f"{out.name}.unfinished")
-    work.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out.with_name(f"{work.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise OSError(f"another run is at work on {out}: wait for it, or choose another folder") from None
-    try:
-        _check_absent(out)  # a run that ended a moment ago may have made it
-        work.mkdir(exist_ok=True)
-        yield work
-        work.replace(out)
-    finally:
-        with suppress(OSError):
-            work.rmdir()  # only where it is empty
-        if not work.exists():
-            with suppress(OSError):
-                Path(lock.lock_file).unlink()
-        lock.release()
-
-
-def _check_absent(out: Path) -> None:
-    if out.exists():
-        raise FileExistsError(f"{out} exists: choose another folder, or remove it first")
 
 
 def write_rows(

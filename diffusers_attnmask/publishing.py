@@ -8,11 +8,32 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi
 
+from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.hub_errors import clear_errors
+from diffusers_attnmask.ground.own_folder import bears_line
 
+CARD = "README.md"
+CARD_LINE = (
+    "<!-- attnmask writes this card anew. Without this line the card is yours, and stays as it is. -->"
+)
 PIPELINE_INDEX = "model_index.json"
-PIPELINE_FILES = ("*.json", "README.md")
+PIPELINE_FILES = ("*.json", CARD)
 COMPONENT_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")  # configurations, weights, tokenizers
+
+
+def is_own_card(folder: Path, license: str | None = None) -> bool:
+    """Whether the card of a folder is written by us, or still to be written: one that a person wrote, or took
+    over, is left as it is, and a licence cannot be put into it."""
+    own = bears_line(folder / CARD, CARD_LINE)
+    if license and not own:
+        raise ValueError(f"--license {license} has no card to stand in: write it into {folder / CARD}")
+    return own
+
+
+def write_card_file(folder: Path, content: str) -> Path:
+    """The card of a folder, with the line that tells that it is ours."""
+    write_text(folder / CARD, f"{content.rstrip()}\n\n{CARD_LINE}\n")
+    return folder / CARD
 
 
 def push_model_files(folder: Path, names: Sequence[str], repo: str, private: bool = False) -> str:

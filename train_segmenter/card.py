@@ -10,7 +10,14 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from diffusers_attnmask.ground.atomic_files import write_text
-from diffusers_attnmask.publishing import PIPELINE_INDEX, push_model_files, push_pipeline
+from diffusers_attnmask.publishing import (
+    CARD,
+    PIPELINE_INDEX,
+    is_own_card,
+    push_model_files,
+    push_pipeline,
+    write_card_file,
+)
 from train_segmenter.evaluation.scores import Report
 from train_segmenter.models.base import SPEC_FILE, SegmenterSpec
 from train_segmenter.models.registry import kind_of
@@ -18,7 +25,7 @@ from train_segmenter.training.loop import SUMMARY_FILE
 
 EVALUATION_FILE = "evaluation.json"
 NOT_SETTINGS = ("model", "classes", "pairs", "best_mean_iou", "data")
-UPLOADED = ("*.json", "*.safetensors", "README.md")  # of the folder itself, not of its checkpoints
+UPLOADED = ("*.json", "*.safetensors", CARD)  # of the folder itself, not of its checkpoints
 LICENSE = "apache-2.0"
 
 
@@ -39,7 +46,8 @@ class Evaluation:
 def write_card(folder: Path, data: str = "", repo: str | None = None, license: str | None = None) -> Path:
     """Writes `README.md` of a model folder from its spec, its training summary and its evaluation, if any.
 
-    data: what the model was trained on, in words; it is kept for the next card, which need not be told.
+    A card that is a person's own stays as it is. data: what the model was trained on, in words; it is kept
+    for the next card, which need not be told.
     """
     spec = SegmenterSpec.read(folder)
     if spec is None:
@@ -60,6 +68,8 @@ def write_card(folder: Path, data: str = "", repo: str | None = None, license: s
         model_name=name,
         eval_results=_eval_results(evaluation) if evaluation else None,
     )
+    if not is_own_card(folder, license):
+        return folder / CARD
     card = ModelCard.from_template(
         metadata,
         template_str=_template(kind.card),
@@ -77,8 +87,7 @@ def write_card(folder: Path, data: str = "", repo: str | None = None, license: s
         encoding=summary.get("encoding"),
         settings=[(key, value) for key, value in summary.items() if key not in NOT_SETTINGS],
     )
-    write_text(folder / "README.md", card.content)
-    return folder / "README.md"
+    return write_card_file(folder, card.content)
 
 
 def push_model(folder: Path, repo: str, private: bool = False, license: str | None = None) -> str:

@@ -9,9 +9,11 @@ from tqdm import tqdm
 
 from dataset_builder.augmentation.rows import AugmentedRows
 from dataset_builder.building.layout import SPLIT
-from dataset_builder.dataset_copies import new_folder, write_rows
-from dataset_builder.hub.card import CARD, write_derived_card
+from dataset_builder.dataset_copies import write_rows
+from dataset_builder.hub.card import write_derived_card
 from diffusers_attnmask.ground.options import Count, Seed, options
+from diffusers_attnmask.ground.own_folder import new_folder
+from diffusers_attnmask.publishing import CARD
 from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.data.hub import hub
 
@@ -43,7 +45,7 @@ def augment_dataset(
     run, out = run or AugmentRun(), Path(out)
     source = hub(str(data), run.split)
     rows = AugmentedRows(source, run.augment, run.copies, run.seed, run.originals)
-    with new_folder(out) as work:
+    with new_folder(out, "augment", resumes=False) as work:
         shown = tqdm(rows, "augmenting", total=len(rows), unit="pair", disable=not progress)
         write_rows({run.split: (shown, len(rows))}, rows.features, source.class_names, work)
         if run.split == SPLIT and (Path(data) / CARD).is_file():

@@ -71,7 +71,7 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
         recipe, vocabulary = self.config.recipe, self.config.recipe.open_vocabulary()
         plan = prompt_plan(recipe.prompts, vocabulary, recipe.seed)
         job = Job(recipe, vocabulary, "", self.config.make_sampler or diffumask_sampler)
-        for _, results in local_results(job, shards, plan, workers=0, watcher=Watcher()):
+        for _, results in local_results(job, job.sampler(), shards, plan, workers=0, watcher=Watcher()):
             for result in sorted(results, key=lambda result: result.index):
                 if isinstance(result, BuiltRow):
                     yield result.row["id"], result.row

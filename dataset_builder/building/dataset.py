@@ -11,6 +11,7 @@ from dataset_builder.building.tally import Tally
 from dataset_builder.hub.card import write_card
 from dataset_builder.hub.push import Push
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask.ground.own_folder import own_folder
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,15 @@ def build_dataset(
 
     push_to: a dataset repository, which gets every file as soon as it is built, and shows them at the end.
     """
-    folder = Path(out)
     push = Push(push_to, private) if push_to else None
 
     def finished(shard: Path) -> None:
         if push is not None:
             push.stage(shard, folder)
 
-    manifest = build(recipe, folder, engine, show_progress=progress, on_shard=finished)
-    write_card(folder, push_to)
-    if push is not None:
-        push.commit(folder)
+    with own_folder(Path(out), "build") as folder:
+        manifest = build(recipe, folder, engine, show_progress=progress, on_shard=finished)
+        write_card(folder, push_to)
+        if push is not None:
+            push.commit(folder)
     return BuiltDataset(manifest.tally or Tally(), manifest.incidents, push.address if push else None)

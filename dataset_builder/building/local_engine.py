@@ -10,6 +10,7 @@ from dataset_builder.building.job import Job, Watcher
 from dataset_builder.building.layout import shard_indices, shard_prompts
 from dataset_builder.building.pool import WorkerPool
 from dataset_builder.building.row import BuiltRow
+from dataset_builder.building.sampler import Sampler
 from dataset_builder.building.shard import Shard, tally_of
 from dataset_builder.prompts import PromptPlan
 
@@ -19,20 +20,19 @@ BATCHES_AHEAD = 2  # that may wait for the pool, so that it does not starve whil
 def local_shards(
     job: Job, numbers: Sequence[int], plan: PromptPlan, workers: int, watcher: Watcher
 ) -> Iterator[Shard]:
-    """The shards of these numbers, encoded, one after the other."""
-    for number, results in local_results(job, numbers, plan, workers, watcher):
-        yield job.encode(number, results)
+    """The shards of these numbers, encoded, one after the other. The sampler is loaded at once."""
+    found = local_results(job, job.sampler(), numbers, plan, workers, watcher)
+    return (job.encode(number, results) for number, results in found)
 
 
 def local_results(
-    job: Job, numbers: Sequence[int], plan: PromptPlan, workers: int, watcher: Watcher
+    job: Job, sampler: Sampler, numbers: Sequence[int], plan: PromptPlan, workers: int, watcher: Watcher
 ) -> Iterator[tuple[int, list[BuiltRow | Skipped]]]:
     """What became of the prompts of each shard.
 
     The images of the next shard are drawn while the last ones of a shard are still refined: the pool gives
     one result for each prompt, in their order, and knows nothing of shards.
     """
-    sampler = job.sampler()
     drawn = (
         candidate
         for number in numbers

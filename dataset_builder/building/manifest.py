@@ -84,7 +84,6 @@ def begin(folder: Path, recipe: Recipe, inputs: Mapping[str, Any]) -> Manifest:
         data = folder / "data"
         if data.is_dir() and any(data.iterdir()):
             raise FileExistsError(f"{folder} holds data of something else: choose another --out")
-        manifest.write(folder)
         return manifest
     if before.version != VERSION:
         raise ValueError(

@@ -10,20 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock, Timeout
-
 from dataset_builder.building.job import Job, Watcher, diffumask_sampler
 from dataset_builder.building.layout import shard_count, shard_file
 from dataset_builder.building.local_engine import local_shards
-from dataset_builder.building.manifest import Manifest, begin, inputs_of
+from dataset_builder.building.manifest import FILE_NAME, Manifest, begin, inputs_of
 from dataset_builder.building.progress import LOG_NAME, BuildProgress
 from dataset_builder.building.sampler import MakeSampler
 from dataset_builder.building.shard import Shard, read_tally, write_shard
 from dataset_builder.building.tally import Tally
 from dataset_builder.prompts import prompt_plan
 from dataset_builder.recipe import Recipe
-from diffusers_attnmask.ground.atomic_files import remove_partial
 from diffusers_attnmask.ground.options import Fault, OptionsError, Whole, options
+from diffusers_attnmask.ground.own_folder import own_folder
 
 WRITE_PAUSES = (1.0, 4.0)  # seconds before a shard that found the disk full is written again
 
@@ -58,15 +56,8 @@ def build(
 
     on_shard is called with every finished shard's file, those of an earlier run included.
     """
-    folder = Path(out)
-    (folder / "data").mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".build.lock", timeout=0):
-            return _Build(recipe, folder, engine or EngineOptions(), make_sampler, show_progress).run(
-                on_shard
-            )
-    except Timeout:
-        raise OSError(f"another build is at work in {folder}: wait for it, or choose another --out") from None
+    with own_folder(Path(out), "build") as folder:
+        return _Build(recipe, folder, engine or EngineOptions(), make_sampler, show_progress).run(on_shard)
 
 
 class _Build:
@@ -89,7 +80,6 @@ class _Build:
         self.job = Job(recipe, self.vocabulary, self.manifest.identity, make_sampler or diffumask_sampler)
 
     def run(self, on_shard: Callable[[Path], None]) -> Manifest:
-        remove_partial(self.folder)
         missing, done = [], Tally()
         for number in range(shard_count(self.recipe)):
             path = shard_file(self.recipe, number, self.folder)
@@ -99,12 +89,13 @@ class _Build:
             else:
                 done.add(tally)
                 on_shard(path)
-        with BuildProgress(self.recipe.pairs, done, self.folder / LOG_NAME, self.show) as progress:
+        progress = BuildProgress(self.recipe.pairs, done, self.folder / LOG_NAME, self.show)
+        shards = self.shards(missing, Watcher(settled=progress.add, incident=self.incident))
+        with progress:
             progress.note(
                 "began", build=self.job.identity, shards=shard_count(self.recipe), missing=len(missing)
             )
-            watcher = Watcher(settled=progress.add, incident=self.incident)
-            for shard in self.shards(missing, watcher):
+            for shard in shards:
                 path = shard_file(self.recipe, shard.number, self.folder)
                 self.written(shard, path)
                 progress.shard_done(shard.number, shard.tally)
@@ -122,11 +113,17 @@ class _Build:
         return local_shards(self.job, missing, self.plan, self.engine.workers, watcher)
 
     def written(self, shard: Shard, path: Path) -> None:
-        """Write a shard; a full disk may have room again in a moment."""
+        """Write a shard; a full disk may have room again in a moment.
+
+        The manifest comes with the first one, so that a recipe whose model or words turn out to be no good
+        leaves nothing that a better one would be refused for.
+        """
         if not shard.tally.pairs:
             raise ValueError(nothing_kept(shard))
         for pause in (*WRITE_PAUSES, None):
             try:
+                if not (self.folder / FILE_NAME).exists():
+                    self.manifest.write(self.folder)
                 return write_shard(shard, path)
             except OSError as mistake:
                 if mistake.errno not in (errno.ENOSPC, errno.EDQUOT):

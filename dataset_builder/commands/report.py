@@ -11,7 +11,13 @@ import typer
 
 def report(
     dataset: Annotated[str, typer.Argument(help="Dataset folder, or user/name on the Hub.")],
-    out: Annotated[Path | None, typer.Option(help="The page; by default report.html in the folder.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The page, which replaces an earlier report and no other file; by default report.html in the "
+            "folder."
+        ),
+    ] = None,
     gallery: Annotated[int, typer.Option(min=1, help="Pairs in the gallery, spread over the dataset.")] = 48,
     extremes: Annotated[int, typer.Option(min=0, help="Pairs among the best, and among the worst.")] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="Print the page's path as JSON.")] = False,

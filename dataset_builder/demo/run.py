@@ -17,6 +17,7 @@ from dataset_builder.demo import stages
 from dataset_builder.demo.options import DemoOptions
 from dataset_builder.report.page import write_report
 from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.own_folder import own_folder
 from tiny_world.oracle import Renders
 from train_segmenter.data.hub import from_dataset
 
@@ -49,7 +50,11 @@ def run_demo(
     out: str | Path, options: DemoOptions | None = None, *, announce: Callable[[str], None] = say
 ) -> dict[str, Any]:
     """All stages; those whose result is in the folder already cost nothing. Returns the scores."""
-    options, out = options or DemoOptions(), Path(out)
+    with own_folder(Path(out), "demo") as folder:
+        return _all_stages(folder, options or DemoOptions(), announce)
+
+
+def _all_stages(out: Path, options: DemoOptions, announce: Callable[[str], None]) -> dict[str, Any]:
     clock = Stopwatch(announce)
     disable_progress_bar()  # of caching, which is over in a blink
     clock.run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 from tqdm import tqdm
 
-from dataset_builder.dataset_copies import new_folder
 from dataset_builder.export.cityscapes import read_cityscapes, write_cityscapes
 from dataset_builder.export.coco import read_coco, write_coco
 from dataset_builder.export.dataset import read_dataset, write_dataset
@@ -21,6 +19,7 @@ from dataset_builder.export.palettes import palette_of
 from dataset_builder.export.safety import safe_names
 from dataset_builder.export.voc import read_voc, write_voc
 from diffusers_attnmask.ground.options import options
+from diffusers_attnmask.ground.own_folder import new_folder
 from diffusers_attnmask.ground.palette import Colour
 
 Reader = Callable[[Path, str | None], PairSet]
@@ -70,9 +69,10 @@ def convert(spec: str, out: str | Path, options: ExportOptions) -> tuple[PairSet
         pairs = part_validation(pairs, options.val_share)
     for own in pairs.splits.values():
         safe_names(own.names)
-    with new_folder(out) as work, tqdm(total=len(pairs), desc="exporting", unit="pair") as bar:
-        for left in work.iterdir():  # of an export that was stopped
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    with (
+        new_folder(out, "export", resumes=False) as work,
+        tqdm(total=len(pairs), desc="exporting", unit="pair") as bar,
+    ):
         shown = replace(
             pairs, splits={k: replace(v, read=counted(v.read, bar)) for k, v in pairs.splits.items()}
         )

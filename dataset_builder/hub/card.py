@@ -17,11 +17,10 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from dataset_builder.building.layout import SPLIT
 from dataset_builder.dataset_folder import read_pairs, shard_paths, write_labels
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
-from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.drawing import contact_sheet, overlay
 from diffusers_attnmask.ground.pictures import write_picture
+from diffusers_attnmask.publishing import CARD, is_own_card, write_card_file
 
-CARD = "README.md"
 PICTURE = "assets/samples.png"
 SAMPLES = 12
 SIZES = (
@@ -31,7 +30,10 @@ SIZES = (
 
 
 def write_card(folder: Path, repo: str | None = None, license: str | None = None) -> Path:
-    """Write the card of a dataset folder, with what it refers to. Returns the card's path."""
+    """Write the card of a dataset folder, with what it refers to, unless the card there is a person's own.
+    Returns the card's path."""
+    if not is_own_card(folder, license):
+        return folder / CARD
     facts = summary_of(folder)
     write_labels(facts.class_names, folder)
     write_samples(folder, facts)
@@ -50,8 +52,7 @@ def write_card(folder: Path, repo: str | None = None, license: str | None = None
         picture=PICTURE,
         recipe=yaml.safe_dump(dict(facts.recipe or {}), sort_keys=False, allow_unicode=True).strip(),
     )
-    write_text(folder / CARD, card.content)
-    return folder / CARD
+    return write_card_file(folder, card.content)
 
 
 def write_derived_card(folder: Path, name: str, origin: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dataset_builder.hub.card import write_card
 from dataset_builder.hub.push import push_folder
+from diffusers_attnmask.ground.own_folder import held_folder
 from diffusers_attnmask.publishing import PIPELINE_INDEX, push_pipeline
 from train_segmenter.models.base import SPEC_FILE
 
@@ -15,6 +16,11 @@ def publish_folder(folder: str | Path, repo: str, private: bool = False, license
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder} to push")
+    with held_folder(folder):
+        return _published(folder, repo, private, license)
+
+
+def _published(folder: Path, repo: str, private: bool, license: str | None) -> str:
     if (folder / SPEC_FILE).is_file():
         from train_segmenter.card import push_model  # needs the extra that has trained it
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from dataset_builder.building.layout import SPLIT
-from dataset_builder.dataset_copies import mask_names, new_folder, open_dataset, undecoded, write_rows
+from dataset_builder.dataset_copies import mask_names, open_dataset, undecoded, write_rows
 from dataset_builder.dataset_folder import FILTER_TABLE
 from dataset_builder.hub.card import write_derived_card
 from dataset_builder.noise.clip_score import ClipScore
@@ -22,6 +22,7 @@ from dataset_builder.noise.prune import PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.options import Count, Fault, OptionsError, Positive, Seed, options
+from diffusers_attnmask.ground.own_folder import new_folder
 from train_segmenter.data.hub import from_dataset
 from train_segmenter.models.pretrained import Pretrained
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
@@ -77,7 +78,7 @@ def filter_dataset(
     """
     run, data, out = run or FilterRun(), Path(data), Path(out)
     judges = _judges(run)
-    with new_folder(out) as work:
+    with new_folder(out, "filter") as work:
         dataset = open_dataset(data)
         source = from_dataset(dataset, tuple(mask_names(dataset.features)), str(data))
         similarity = _clip_scores(run.clip, source.dataset, progress) if run.clip else None

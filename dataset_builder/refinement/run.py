@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from dataset_builder.building.layout import SPLIT
-from dataset_builder.dataset_copies import mask_names, new_folder, open_dataset, write_rows
+from dataset_builder.dataset_copies import mask_names, open_dataset, write_rows
 from dataset_builder.hub.card import write_derived_card
 from dataset_builder.recipe import Refinement
 from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
@@ -17,6 +17,7 @@ from dataset_builder.refinement.affinity.training import AffinityTraining, train
 from dataset_builder.refinement.dataset import ConfidentExamples, MappedPairs, refined_rows
 from dataset_builder.refinement.refine_mask import refine_options
 from diffusers_attnmask.ground.options import options
+from diffusers_attnmask.ground.own_folder import new_folder
 
 NETWORK = "affinity"  # folder of the AffinityNet beside the dataset's own
 
@@ -71,7 +72,7 @@ def refine_dataset(
     """
     run, data, out = run or RefineRun(), Path(data), Path(out)
     torch.manual_seed(run.training.seed)
-    with new_folder(out) as work:
+    with new_folder(out, "refine") as work:
         pairs = MappedPairs(open_dataset(data))
         refinement = run.refinement(work / NETWORK)
         net = _trained_network(pairs, run, refinement, work / NETWORK, progress)

@@ -7,12 +7,22 @@ from pathlib import Path
 from dataset_builder.hub.fetch import local_folder
 from dataset_builder.report.collect import ReportOptions
 from dataset_builder.report.page import write_report
+from diffusers_attnmask.ground.own_folder import bears_line
 
 PAGE = "report.html"
+SUFFIXES = (".html", ".htm")
+OWN_LINE = '<meta name="generator" content="attnmask report">'  # in the head of every page
 
 
 def report_dataset(dataset: str, out: str | Path | None = None, options: ReportOptions | None = None) -> Path:
-    """Write the page, by default into the dataset's folder, or here where it comes from the Hub."""
+    """Write the page, by default into the dataset's folder, or here where it comes from the Hub.
+
+    A page of an earlier report is replaced; another file is not.
+    """
+    page = Path(out) if out else (Path(dataset) if Path(dataset).is_dir() else Path()) / PAGE
+    if page.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{page} is no name of a page: let it end in {SUFFIXES[0]}")
+    if not bears_line(page, OWN_LINE):
+        raise FileExistsError(f"{page} is there, and is no report of ours: choose another name")
     folder = local_folder(dataset)
-    page = Path(out) if out else (folder if Path(dataset).is_dir() else Path()) / PAGE
     return write_report(folder, page, options, title=Path(dataset).resolve().name)

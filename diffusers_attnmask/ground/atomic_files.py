@@ -23,17 +23,60 @@ def replacing(path: Path) -> Iterator[Path]:
     hidden folder, where nobody who lists the files beside `path` takes it for one of them. Missing folders
     are made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    hidden = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
-    try:
+    with _hidden_folder(path.parent) as hidden:
         partial = hidden / path.name
         yield partial
-        with partial.open("rb") as stream:
-            os.fsync(stream.fileno())
+        _sync(partial)
         share(partial)
         partial.replace(path)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder, which becomes `path` when the block ends without an error."""
+    with _hidden_folder(path.parent) as hidden:
+        partial = hidden / path.name
+        partial.mkdir()
+        yield partial
+        for file in files_below(partial):
+            _sync(file)
+        shutil.rmtree(path, ignore_errors=True)
+        partial.replace(path)
+
+
+@contextmanager
+def replacing_files(folder: Path) -> Iterator[Path]:
+    """A temporary folder, whose files take the places of those in `folder` when the block ends without an
+    error. What else is in `folder` stays."""
+    with _hidden_folder(folder) as hidden:
+        yield hidden
+        files = files_below(hidden)
+        for file in files:
+            _sync(file)
+            share(file)
+        for file in files:
+            place = folder / file.relative_to(hidden)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+
+
+@contextmanager
+def _hidden_folder(parent: Path) -> Iterator[Path]:
+    parent.mkdir(parents=True, exist_ok=True)
+    hidden = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=parent))
+    try:
+        yield hidden
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def files_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from diffusers_attnmask.ground.drawing import contact_sheet
 from diffusers_attnmask.ground.options import Count, Seed, options
+from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.pictures import write_picture
 from diffusers_attnmask.sampling.loading import loaded_pipeline
 from diffusers_attnmask.words.classes import ClassLike
@@ -52,9 +53,12 @@ def sample_pictures(
     prompt: str, classes: Sequence[ClassLike], out: str | Path, run: SampleRun | None = None
 ) -> list[SampledFiles]:
     """Write `SEED-image.png`, `SEED-mask.png` and `SEED-overlay.png` of each seed, and the sheet."""
-    run, out = run or SampleRun(), Path(out)
+    with own_folder(Path(out), "sample") as folder:
+        return _sampled(prompt, classes, folder, run or SampleRun())
+
+
+def _sampled(prompt: str, classes: Sequence[ClassLike], out: Path, run: SampleRun) -> list[SampledFiles]:
     pipe: Any = loaded_pipeline(run.model, run.half)  # of its family's own class, too, which nothing declares
-    out.mkdir(parents=True, exist_ok=True)
     written: list[SampledFiles] = []
     shown: list[Image.Image] = []
     captions: list[str] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from diffusers_attnmask.ground.atomic_files import replacing
+from diffusers_attnmask.ground.atomic_files import files_below, replacing, replacing_folder
 from diffusers_attnmask.ground.drawing import contact_sheet, overlay
 from diffusers_attnmask.ground.pictures import write_picture
 from train_segmenter.data.base import Sample, Source
@@ -41,14 +41,13 @@ def worst_pictures(
     report: Report, model: Segmenter, source: Source, inference: Inference, folder: Path
 ) -> list[Path]:
     """For each of the report's worst images: the image, its reference and the prediction, side by side."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for rank, entry in enumerate(report.worst):
-        row = _side_by_side(model, source[entry.index], inference)
-        sheet = contact_sheet(row, columns=3, captions=["image", "reference", f"IoU {entry.mean_iou:.3f}"])
-        paths.append(folder / f"{rank:02d}-{Path(entry.name).stem}.png")
-        write_picture(sheet, paths[-1])
-    return paths
+    with replacing_folder(folder) as partial:
+        for rank, entry in enumerate(report.worst):
+            row = _side_by_side(model, source[entry.index], inference)
+            captions = ["image", "reference", f"IoU {entry.mean_iou:.3f}"]
+            sheet = contact_sheet(row, columns=3, captions=captions)
+            write_picture(sheet, partial / f"{rank:02d}-{Path(entry.name).stem}.png")
+    return files_below(folder)
 
 
 def validation_sheet(model: Segmenter, source: Source, count: int, path: Path) -> Path:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import field
 from pathlib import Path
 
 from diffusers_attnmask.ground.device import best_device
 from diffusers_attnmask.ground.options import Count, Share, options
+from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.typed import given
 from train_segmenter.card import Evaluation
 from train_segmenter.data import ClassMap, mapped
@@ -58,7 +60,11 @@ def evaluate_model(
 
     A model that takes any words is asked for the data's own classes, unless these are to be mapped.
     """
-    run = run or EvaluateRun()
+    with own_folder(Path(out), "eval") if out is not None else nullcontext() as folder:
+        return _judged(model, data, run or EvaluateRun(), folder, progress)
+
+
+def _judged(model: str | Path, data: str, run: EvaluateRun, out: Path | None, progress: bool) -> Report:
     segmenter = _loaded(str(model), run)
     source = open_judged(data)
     if segmenter.open_vocabulary and not run.groups and run.others == "error":
@@ -75,9 +81,9 @@ def evaluate_model(
         progress=progress,
     )
     if out is not None:
-        Evaluation(report, data).write(Path(out))
-        class_chart(report, Path(out) / CHART)
-        worst_pictures(report, segmenter, source, run.inference, Path(out) / WORST)
+        Evaluation(report, data).write(out)
+        class_chart(report, out / CHART)
+        worst_pictures(report, segmenter, source, run.inference, out / WORST)
     return report
 
 

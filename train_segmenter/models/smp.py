@@ -13,6 +13,7 @@ import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
 from diffusers_attnmask.ground.atomic_files import share
+from diffusers_attnmask.publishing import CARD
 from train_segmenter.models.base import Segmenter, SegmenterSpec
 from train_segmenter.models.pretrained import build
 
@@ -64,7 +65,10 @@ class SmpSegmenter(Segmenter):
         return self.network.encoder.parameters()
 
     def save_pretrained(self, folder: Path) -> None:
+        carded = (folder / CARD).exists()
         self.network.save_pretrained(folder)
+        if not carded:
+            (folder / CARD).unlink()  # the library's; ours follows
         share(folder / "model.safetensors")
         self.spec.write(folder)
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from diffusers_attnmask.ground.device import best_device
 from diffusers_attnmask.ground.options import Count, Share, options
+from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.pictures import opened, write_picture
 from diffusers_attnmask.ground.typed import given
 from train_segmenter.evaluation.inference import Inference
@@ -55,11 +56,12 @@ def segment_pictures(
     """
     run = run or SegmentRun()
     found = find_images(pictures)
-    segmenter = load(model).to(best_device(run.cpu))
-    segmenter = segmenter.for_pictures(**given(**{name: getattr(run, name) for name in WORDS_AND_SAMPLING}))
-    written = segment(segmenter, found, Path(out), run.inference)
-    shown = tqdm(written, total=len(found), desc="segmenting", disable=not progress)
-    return [{"image": image, **paths} for image, paths in zip(found, shown, strict=True)]
+    with own_folder(Path(out), "segment") as folder:
+        segmenter = load(model).to(best_device(run.cpu))
+        sampling = given(**{name: getattr(run, name) for name in WORDS_AND_SAMPLING})
+        written = segment(segmenter.for_pictures(**sampling), found, folder, run.inference)
+        shown = tqdm(written, total=len(found), desc="segmenting", disable=not progress)
+        return [{"image": image, **paths} for image, paths in zip(found, shown, strict=True)]
 
 
 def segment(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from diffusers_attnmask.ground.atomic_files import replacing_folder
 from train_segmenter.training.ema import WeightAverage
 from train_segmenter.training.fingerprint import check_same
 
@@ -40,21 +40,14 @@ def save(
 ) -> None:
     """Writes `out/checkpoints/step-N`, then removes the older ones."""
     final = out / FOLDER / f"step-{progress.step:08d}"
-    temporary = final.with_name(f".{final.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    save_file(_contiguous(model), temporary / "model.safetensors")
-    if average is not None:
-        save_file(_contiguous(average.model), temporary / "average.safetensors")
-    states = {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict() if scaler else None}
-    torch.save(states, temporary / "states.pt")
-    content = {**vars(progress), "average_updates": average.updates if average else 0}
-    (temporary / "progress.json").write_text(json.dumps(content, indent=2))
-    for path in temporary.iterdir():
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
-    shutil.rmtree(final, ignore_errors=True)
-    os.replace(temporary, final)
+    with replacing_folder(final) as temporary:
+        save_file(_contiguous(model), temporary / "model.safetensors")
+        if average is not None:
+            save_file(_contiguous(average.model), temporary / "average.safetensors")
+        states = {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict() if scaler else None}
+        torch.save(states, temporary / "states.pt")
+        content = {**vars(progress), "average_updates": average.updates if average else 0}
+        (temporary / "progress.json").write_text(json.dumps(content, indent=2))
     for older in _steps(out)[:-1]:
         shutil.rmtree(older)
 

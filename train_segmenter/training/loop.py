@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.atomic_files import replacing_files, write_text
+from diffusers_attnmask.ground.own_folder import own_folder
 from train_segmenter.data.base import Source
 from train_segmenter.evaluation.judge import Share, evaluate, merge
 from train_segmenter.evaluation.pictures import validation_sheet
@@ -64,7 +65,14 @@ def train(
 
     With `validation` the kept weights are those of the best mean IoU, else the last ones.
     """
-    return _Run(model, source, options, Path(out), validation, resume, cpu, progress).complete()
+    with training_folder(Path(out), cpu) as folder:
+        return _Run(model, source, options, folder, validation, resume, cpu, progress).complete()
+
+
+def training_folder(out: Path, cpu: bool) -> AbstractContextManager[Path]:
+    """The folder of a training; of several processes the main one holds it."""
+    main = PartialState(cpu=cpu).is_main_process  # made as the accelerator will make it, who keeps the first
+    return own_folder(out, "train") if main else nullcontext(out)
 
 
 def trained_model(
@@ -223,8 +231,13 @@ class _Run:
         if self.state.best is None or report.mean_iou > self.state.best:
             self.state.best, self.report = report.mean_iou, report
             if self.main:
-                self.kept.save_pretrained(self.out)
+                self._write_model()
         return report.mean_iou
+
+    def _write_model(self) -> None:
+        """The model to use, over the one before, which stands until this one is complete."""
+        with replacing_files(self.out) as folder:
+            self.kept.save_pretrained(folder)
 
     def _save(self) -> None:
         self.state.loss_sum = float(self.accelerator.reduce(self.loss_sum, "mean"))
@@ -238,7 +251,7 @@ class _Run:
             tracker.close()
         if self.main:
             if self.validation is None:
-                self.kept.save_pretrained(self.out)
+                self._write_model()
             summary = {**self.state.fingerprint, "best_mean_iou": self.state.best}
             write_text(self.out / SUMMARY_FILE, json.dumps(summary, indent=2) + "\n")
         self.accelerator.wait_for_everyone()

@@ -23,7 +23,7 @@ from train_segmenter.export import export
 from train_segmenter.models import Segmenter, create, load
 from train_segmenter.models.pretrained import Pretrained
 from train_segmenter.models.registry import kind_of
-from train_segmenter.training.loop import train
+from train_segmenter.training.loop import train, training_folder
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
 from train_segmenter.training.self_training import self_train
 
@@ -83,7 +83,12 @@ def train_model(
 
     Of several processes only the main one has a result; the others get None.
     """
-    run, out = run or TrainRun(), Path(out)
+    run = run or TrainRun()
+    with training_folder(Path(out), run.cpu) as folder:
+        return _trained(data, folder, run, progress)
+
+
+def _trained(data: Sequence[str], out: Path, run: TrainRun, progress: bool) -> TrainedRun | None:
     recipe = _recipe(run)
     source = _source(data, run)
     options = _options(recipe, source, run)

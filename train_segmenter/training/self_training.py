@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +10,14 @@ from typing import Any
 from accelerate import PartialState
 from tqdm import tqdm
 
+from diffusers_attnmask.ground.atomic_files import replacing_folder
 from diffusers_attnmask.ground.pictures import encoded, read_mask
 from train_segmenter.data.base import Sample, Source
 from train_segmenter.data.reading import read_ahead
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models.base import Segmenter
 from train_segmenter.training import checkpoint
-from train_segmenter.training.loop import Trained, train, trained_model
+from train_segmenter.training.loop import Trained, train, trained_model, training_folder
 from train_segmenter.training.options import TrainOptions
 
 FIRST_STAGE = "first-stage"
@@ -68,16 +67,13 @@ def pseudo_label(
     if tuple(model.class_names) != tuple(source.class_names):
         raise ValueError("The model and the images to label name different classes.")
     if not folder.exists():
-        partial = folder.with_name(f".{folder.name}")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
         inference = inference or Inference()
         samples = read_ahead(source, range(len(source)))
         bar = tqdm(samples, total=len(source), desc="labelling", disable=not progress, leave=False)
-        for index, sample in enumerate(bar):
-            ids = inference.mask(model, sample.image, confidence)
-            mask_file(partial, index).write_bytes(encoded(ids))
-        os.replace(partial, folder)
+        with replacing_folder(folder) as partial:
+            for index, sample in enumerate(bar):
+                ids = inference.mask(model, sample.image, confidence)
+                mask_file(partial, index).write_bytes(encoded(ids))
     return Relabelled(source, folder)
 
 
@@ -99,12 +95,13 @@ def self_train(
     `out` holds the second model, `out/first-stage` the first and `out/pseudo-labels` its masks. With `resume`
     the stages that are complete stand.
     """
-    out = Path(out)
     common: dict[str, Any] = {"validation": validation, "cpu": cpu, "progress": progress}
-    if resume:
-        first = trained_model(new_model, source, options, out / FIRST_STAGE, **common)
-    else:
-        first = train(new_model(), source, options, out / FIRST_STAGE, **common).model
-    with PartialState().main_process_first():  # the other processes find the folder complete
-        relabelled = pseudo_label(first, source, out / LABELS, inference, confidence, progress)
-    return train(new_model(), relabelled, options, out, resume=resume and checkpoint.exists(out), **common)
+    with training_folder(Path(out), cpu) as folder:
+        if resume:
+            first = trained_model(new_model, source, options, folder / FIRST_STAGE, **common)
+        else:
+            first = train(new_model(), source, options, folder / FIRST_STAGE, **common).model
+        with PartialState().main_process_first():  # the other processes find the folder complete
+            relabelled = pseudo_label(first, source, folder / LABELS, inference, confidence, progress)
+        resume = resume and checkpoint.exists(folder)
+        return train(new_model(), relabelled, options, folder, resume=resume, **common)

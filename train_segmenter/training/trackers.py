@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from diffusers_attnmask.ground.atomic_files import write_text
+
 LOG_FILE = "train.jsonl"
 
 
@@ -22,7 +24,7 @@ class JsonLines:
     def __init__(self, out: Path, start: int) -> None:
         kept = [line for line in read_log(out) if line["step"] <= start] if start else []
         self.path = out / LOG_FILE
-        self.path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def log(self, values: dict[str, float], step: int) -> None:
         with open(self.path, "a", encoding="utf-8") as file:
@@ -55,8 +57,7 @@ TRACKERS: dict[str, Callable[[Path, int], Tracker]] = {"jsonl": JsonLines, "tens
 
 
 def read_log(out: Path) -> list[dict]:
-    """The logged lines of a training's folder."""
+    """The logged lines of a training's folder; a last one that was cut off is none."""
     path = out / LOG_FILE
-    return (
-        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-    )
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]

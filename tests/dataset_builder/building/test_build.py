@@ -124,18 +124,32 @@ def test_a_changed_vocabulary_file_is_refused(recipe, tmp_path):
         built(own, tmp_path / "data")
 
 
-def test_a_folder_with_other_data_is_refused(recipe, tmp_path):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "train.parquet").write_bytes(b"mine")
+def test_a_strangers_folder_is_refused_and_stays_as_it_is(recipe, tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(FileExistsError, match="holds what attnmask build did not write, such as README"):
+        built(recipe, tmp_path)
+    assert contents(tmp_path) == {"README.md": b"mine"}
+
+
+def test_shards_that_no_manifest_tells_of_are_refused(recipe, tmp_path):
+    built(recipe, tmp_path)
+    (tmp_path / "manifest.json").unlink()
     with pytest.raises(FileExistsError, match="holds data of something else"):
         built(recipe, tmp_path)
 
 
-def test_two_builds_in_one_folder_are_refused(recipe, tmp_path):
-    from filelock import FileLock
+def test_a_recipe_whose_model_turns_out_to_be_no_good_is_followed_by_a_better_one(recipe, tmp_path):
+    def no_model(recipe):
+        raise ValueError("there is no such model")
 
-    with FileLock(tmp_path / ".build.lock"), pytest.raises(OSError, match="another build is at work"):
-        built(recipe, tmp_path)
+    out = tmp_path / "out"
+    with pytest.raises(ValueError, match="no such model"):
+        built(replace(recipe, seed=9), out, no_model)
+    assert not out.exists()
+    with pytest.raises(ValueError, match="none of the pairs of shard 0 could be kept"):
+        built(replace(recipe, seed=9), out, PaintedSampler(blanked=1.0))
+    assert not (out / "manifest.json").exists()
+    assert built(recipe, out).complete
 
 
 def test_faulty_images_are_drawn_anew_then_skipped_and_counted(recipe, tmp_path):
@@ -179,7 +193,7 @@ def test_a_pair_whose_mask_is_empty_is_skipped(recipe, tmp_path):
 def test_a_shard_without_any_pair_stops_the_build_and_says_why(recipe, tmp_path):
     with pytest.raises(ValueError, match=r"none of the pairs of shard 0 could be kept \(image blanked 5\)"):
         built(recipe, tmp_path, PaintedSampler(blanked=1.0))
-    assert not list((tmp_path / "data").iterdir())
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_full_disk_is_tried_again_then_stops_with_everything_before_it_safe(recipe, tmp_path, monkeypatch):

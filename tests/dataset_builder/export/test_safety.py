@@ -126,6 +126,7 @@ def test_an_export_that_was_stopped_leaves_nothing_in_the_next(tmp_path):
     make_dataset(tmp_path / "data", ("background", "a"), count=2)
     left = tmp_path / "out.unfinished" / "images" / "old.png"
     left.parent.mkdir(parents=True)
+    (tmp_path / "out.unfinished" / MARK).write_text("export\n")
     Image.new("L", (2, 2)).save(left)
     home = convert(str(tmp_path / "data"), tmp_path / "out", ExportOptions("folder"))[1]
     assert len(list((home / "images").iterdir())) == 2

@@ -1,0 +1,145 @@
+"""Folders that commands write: new, empty or their own, and one run at a time in each.
+
+A folder's mark names the command that it belongs to, so that no command takes another's folder, or a
+stranger's, for its own. The lock is the kernel's: it ends with the process that holds it, however that ends.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from diffusers_attnmask.ground.atomic_files import PARTIAL, remove_partial, write_text
+
+MARK, LOCK = ".attnmask", ".attnmask.lock"
+UNFINISHED = ".unfinished"  # what the name of a folder ends with until it is complete
+NOTHING = (MARK, LOCK, ".DS_Store", "Thumbs.db", "lost+found")  # beside which a folder is empty
+
+_held: set[tuple[int, Path]] = set()  # by thread: what a command holds, its steps may write
+
+
+@contextmanager
+def own_folder(out: Path, command: str) -> Iterator[Path]:
+    """The folder `out`, for this run of this command alone; it is made, or was empty, or is the command's.
+
+    What writers that were killed left in it is removed. A folder that is as empty as before when the block
+    ends is left as it was. The steps of a command may ask for its folder again.
+    """
+    key = (threading.get_ident(), out.resolve())
+    if key in _held:
+        yield out
+        return
+    with _claimed(out, command):
+        _held.add(key)
+        try:
+            yield out
+        finally:
+            _held.discard(key)
+
+
+@contextmanager
+def new_folder(out: Path, command: str, *, resumes: bool = True) -> Iterator[Path]:
+    """A folder beside `out` that becomes `out` when the block ends without an error; `out` must not be there.
+
+    An interrupted block leaves it for the next run of the command, which goes on with what it finds where
+    that `resumes`, and clears it where not.
+    """
+    _check_new(out)
+    own = out.resolve()
+    work = own.with_name(f"{own.name}{UNFINISHED}")
+    with _claimed(work, command):
+        _check_new(out)  # a run that ended a moment ago may have made it
+        if not resumes:
+            _clear(work)
+        yield work
+        work.replace(own)
+        (own / LOCK).unlink()
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder holds nothing of anyone, marks aside."""
+    return all(entry.name in NOTHING or entry.name.startswith(PARTIAL) for entry in folder.iterdir())
+
+
+def bears_line(file: Path, line: str) -> bool:
+    """Whether a file may be written by whoever ends its files, or begins them, with this line: it does, or is
+    not there."""
+    return not file.exists() or (file.is_file() and line.encode() in file.read_bytes())
+
+
+def _check_own(folder: Path, command: str) -> None:
+    """Raise unless the command may write into a folder."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file: choose a folder")
+    if is_empty(folder):
+        return
+    mark = folder / MARK
+    owner = mark.read_text(encoding="utf-8", errors="replace").strip() if mark.is_file() else None
+    if owner is None:
+        found = min(entry.name for entry in folder.iterdir())
+        raise FileExistsError(
+            f"{folder} holds what attnmask {command} did not write, such as {found}: choose another folder"
+        )
+    if owner != command:
+        raise FileExistsError(
+            f"{folder} was written by attnmask {owner}, not by {command}: choose another folder"
+        )
+
+
+def _check_new(out: Path) -> None:
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise FileExistsError(f"{out} exists: choose another folder, or remove it first")
+
+
+def _clear(folder: Path) -> None:
+    for left in folder.iterdir():
+        if left.name not in (MARK, LOCK):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+@contextmanager
+def _claimed(folder: Path, command: str) -> Iterator[None]:
+    _check_own(folder, command)
+    missing = [own for own in (folder, *folder.parents) if not own.exists()]
+    try:
+        with held_folder(folder):
+            _check_own(folder, command)  # another command may have been quicker
+            write_text(folder / MARK, f"{command}\n")
+            remove_partial(folder)
+            try:
+                yield
+            finally:
+                if folder.exists() and is_empty(folder):
+                    (folder / MARK).unlink(missing_ok=True)
+    finally:
+        for own in missing:
+            with suppress(OSError):
+                own.rmdir()  # only where it is empty
+
+
+@contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder, whosever it is and made where it is missing; one that another run holds is refused."""
+    lock = FileLock(folder / LOCK)
+    while not lock.is_locked:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise OSError(
+                f"another run is at work in {folder}: wait for it, or choose another folder"
+            ) from None
+        if not (folder / LOCK).exists():  # the run before took it away when this one had opened it
+            lock.release()
+    try:
+        yield
+    finally:
+        (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
