@@ -14,8 +14,8 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The page, which replaces an earlier report and no other file; by default report.html in the "
-            "folder."
+            help="The page, by default report.html in the folder; an earlier report is replaced, no other "
+            "file."
         ),
     ] = None,
     gallery: Annotated[int, typer.Option(min=1, help="Pairs in the gallery, spread over the dataset.")] = 48,

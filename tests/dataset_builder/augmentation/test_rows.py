@@ -83,6 +83,7 @@ def test_an_augmented_pair_depends_on_seed_and_number_alone(folder):
 
 
 def test_a_folder_that_exists_is_not_touched(folder, tmp_path):
+    (tmp_path / "mine").write_text("1")
     with pytest.raises(FileExistsError, match="exists: choose another folder"):
         run("--data", folder, "--out", tmp_path)
     with pytest.raises(ValueError, match="--grid '2': write rows and columns as 2x2"):

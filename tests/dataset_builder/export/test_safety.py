@@ -13,6 +13,7 @@ from dataset_builder.export.convert import ExportOptions, convert, read_any
 from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
 from dataset_builder.export.safety import inside, opened, safe_names
 from dataset_builder.export.voc import write_voc
+from diffusers_attnmask.ground.own_folder import MARK
 from diffusers_attnmask.ground.palette import VOC_PALETTE
 from diffusers_attnmask.ground.pictures import encoded
 from tests.dataset_builder.export.small_dataset import make_dataset

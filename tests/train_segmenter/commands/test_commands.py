@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from diffusers_attnmask.ground.own_folder import MARK
 from tests.train_segmenter.shapes import SMALL_MODEL, SMALL_SIZES, draw, write_folder
 from tests.train_segmenter.typed_commands import attnmask, succeed
 from train_segmenter.mean_iou import mean_iou
@@ -96,7 +97,7 @@ def test_segment_takes_files_folders_and_patterns(trained, data, tmp_path):
     assert [row["mask"].rpartition("/")[2] for row in rows] == ["5_mask.png", "0_mask.png", "1_mask.png"]
     with Image.open(rows[0]["mask"]) as mask, Image.open(rows[0]["overlay"]) as overlay:
         assert mask.mode == "P" and mask.size == (32, 32) and overlay.mode == "RGB"
-    assert not list(tmp_path.glob(".*")), "no temporary file stays"
+    assert [path.name for path in tmp_path.glob(".*")] == [MARK], "no temporary file stays"
 
 
 def test_what_a_model_does_not_take_is_named(trained, data, tmp_path):
