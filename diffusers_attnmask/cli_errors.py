@@ -10,7 +10,8 @@ from __future__ import annotations
 import dis
 import errno
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import typer
@@ -62,8 +63,20 @@ def _told(error: BaseException) -> tuple[str, int]:
 
 
 def _usage(error: Any) -> str:
+    """Click's own sentence, with the value that it leaves out."""
     command = error.ctx.command_path if error.ctx else "attnmask"
-    return f"{error.format_message().rstrip('.')} ({command} --help says what there is)"
+    said = error.format_message().rstrip(".").replace("Input should be", "it must be")
+    value = _typed(getattr(getattr(error, "param", None), "opts", ()))
+    told = "" if value is None or value in said else f", not {value!r}"
+    return f"{said}{told} ({command} --help says what there is)"
+
+
+def _typed(flags: Sequence[str]) -> str | None:
+    """The last word that was typed after one of the flags."""
+    words = sys.argv[1:]
+    found = [after for flag, after in pairwise(words) if flag in flags]
+    found += [word.partition("=")[2] for word in words if word.partition("=")[0] in flags and "=" in word]
+    return found[-1] if found else None
 
 
 def _of_the_system(error: OSError) -> tuple[str, int]:

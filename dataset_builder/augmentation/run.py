@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field
 from tqdm import tqdm
 
 from dataset_builder.augmentation.rows import AugmentedRows
 from dataset_builder.building.layout import SPLIT
 from dataset_builder.dataset_copies import write_rows
 from dataset_builder.hub.card import write_derived_card
-from diffusers_attnmask.ground.options import Count, Seed, options
+from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Seed, options
 from diffusers_attnmask.ground.own_folder import new_folder
 from diffusers_attnmask.publishing import CARD
 from train_segmenter.augmentation.options import AugmentOptions
@@ -24,10 +26,16 @@ class AugmentRun:
     themselves stay, before their copies. split: the one that is read and written."""
 
     augment: AugmentOptions = field(default_factory=AugmentOptions)
-    copies: Count = 1
+    copies: Annotated[int, Field(ge=1, le=1000)] = 1
     originals: bool = True
     seed: Seed = 0
-    split: str = SPLIT
+    split: Name = SPLIT
+
+    def __post_init__(self) -> None:
+        own = self.augment
+        if not (own.splice or own.blur or own.occlude or own.perspective or own.turn):
+            told = ": all probabilities are 0, so that every copy would equal its pair"
+            raise OptionsError([Fault("augment", told)])
 
 
 @dataclass(frozen=True)

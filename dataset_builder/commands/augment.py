@@ -37,7 +37,7 @@ def augment(
     from diffusers_attnmask.ground.options import as_flags
     from train_segmenter.augmentation.options import PUBLISHED_GRIDS, AugmentOptions
 
-    with as_flags():
+    with as_flags({"grids": "--grid"}):
         run = AugmentRun(
             augment=AugmentOptions(
                 splice=splice,

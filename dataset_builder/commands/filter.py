@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from diffusers_attnmask.ground.typed import choice, given
+from diffusers_attnmask.ground.typed import by_name, choice, given, named
 
 
 def filter(
@@ -65,7 +65,10 @@ def filter(
     from dataset_builder.noise.run import FilterRun, filter_dataset
     from diffusers_attnmask.ground.options import as_flags
 
-    with as_flags({"low": "--least-coverage", "high": "--greatest-coverage"}):
+    own_thresholds = by_name(map(parsed_threshold, class_threshold or []), "--class-threshold")
+    flags = {f"thresholds.{name}": f"--class-threshold {name}" for name in own_thresholds}
+    flags |= {"thresholds.default": "--threshold", "low": "--least-coverage", "high": "--greatest-coverage"}
+    with as_flags(flags):
         run = FilterRun(
             recipe=recipe,
             model=model,
@@ -75,7 +78,7 @@ def filter(
             crop=crop,
             scale=scale,
             prune=PruneOptions(
-                thresholds={"default": threshold, **dict(map(parsed_threshold, class_threshold or []))},
+                thresholds={"default": threshold, **own_thresholds},
                 keep_fraction=keep_fraction,
                 coverage=CoverageBounds(least_coverage, greatest_coverage),
                 least_clip=least_clip,
@@ -92,7 +95,7 @@ def filter(
 
 
 def parsed_threshold(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
+    name, value = named(text, "--class-threshold", "0.6")
     try:
         return name, float(value)
     except ValueError:

@@ -8,6 +8,8 @@ import torch
 from PIL import Image
 from torch.nn.functional import cosine_similarity
 
+from diffusers_attnmask.ground.hub_errors import within_reach
+
 
 class ClipScore:
     """A CLIP of any kind that transformers loads (CLIP, SigLIP ...), by folder or Hub name."""
@@ -15,8 +17,9 @@ class ClipScore:
     def __init__(self, model: str, device: str = "cpu") -> None:
         from transformers import AutoModel, AutoProcessor
 
-        self.model = AutoModel.from_pretrained(model).to(device).eval()
-        self.processor = AutoProcessor.from_pretrained(model)
+        with within_reach(model, "model"):
+            self.model = AutoModel.from_pretrained(model).to(device).eval()
+            self.processor = AutoProcessor.from_pretrained(model)
         if not hasattr(self.model, "get_image_features"):
             raise ValueError(f"{model} is no CLIP: it has no image features")
 

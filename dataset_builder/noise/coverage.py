@@ -17,7 +17,7 @@ class CoverageBounds:
 
     def __post_init__(self) -> None:
         if self.low > self.high:
-            raise OptionsError([Fault("low", f" must be at most high, {self.high}, not {self.low}")])
+            raise OptionsError([Fault("low", f" must be at most the greatest, {self.high}, not {self.low}")])
 
     def allow(self, share: float) -> bool:
         return self.low <= share <= self.high

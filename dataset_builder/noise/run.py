@@ -21,7 +21,15 @@ from dataset_builder.noise.filtering import judge, table
 from dataset_builder.noise.prune import PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
 from diffusers_attnmask.ground.atomic_files import write_text
-from diffusers_attnmask.ground.options import Count, Fault, OptionsError, Positive, Seed, options
+from diffusers_attnmask.ground.options import (
+    Fault,
+    Name,
+    OptionsError,
+    Scale,
+    Seed,
+    Side,
+    options,
+)
 from diffusers_attnmask.ground.own_folder import new_folder
 from train_segmenter.data.hub import from_dataset
 from train_segmenter.models.pretrained import Pretrained
@@ -42,15 +50,15 @@ class FilterRun:
     seen. clip: a CLIP that scores prompts, in transformers' format.
     """
 
-    recipe: TrainingRecipe | Path | str | None = None
-    model: str | None = None
+    recipe: TrainingRecipe | Path | Name | None = None
+    model: Name | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     pretrained: Pretrained = "auto"
-    folds: Annotated[int, Field(ge=2)] = 3
-    crop: Count | None = None
-    scale: Positive = 1.0
+    folds: Annotated[int, Field(ge=2, le=1000)] = 3
+    crop: Side | None = None
+    scale: Scale = 1.0
     prune: PruneOptions = field(default_factory=PruneOptions)
-    clip: str | None = None
+    clip: Name | None = None
     seed: Seed = 0
 
     def __post_init__(self) -> None:

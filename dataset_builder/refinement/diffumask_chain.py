@@ -12,12 +12,13 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from dataset_builder.refinement.affinity.labels import affinity_labels, label_map
-from dataset_builder.refinement.affinity.random_walk import random_walk
+from dataset_builder.refinement.affinity.neighbourhood import Radius
+from dataset_builder.refinement.affinity.random_walk import MOST_LOG2_STEPS, random_walk
 from dataset_builder.refinement.class_thresholds import class_thresholds
 from dataset_builder.refinement.components import clean_components
 from dataset_builder.refinement.crf import AFFINITY_LABELS, FINAL, CRFOptions
 from dataset_builder.refinement.threshold import GAMMAS, threshold_by_match
-from diffusers_attnmask.ground.options import NotNegative, Positive, Share, Whole, options
+from diffusers_attnmask.ground.options import NotNegative, Positive, Share, options
 
 
 @options
@@ -27,9 +28,9 @@ class RefineOptions:
     label_crf: CRFOptions = AFFINITY_LABELS
     final_crf: CRFOptions = FINAL
     scale_crf: bool = True
-    radius: Positive = 5
+    radius: Radius = 5
     beta: Positive = 16
-    log2_steps: Whole = 8
+    log2_steps: Annotated[int, Field(ge=0, le=MOST_LOG2_STEPS)] = 8
     background_score: Share = 0.45
     affinity_box_area: NotNegative = 250
     gammas: Annotated[tuple[Share, ...], Field(min_length=1)] = GAMMAS

@@ -15,7 +15,9 @@ def app(
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(help="Port; by default the first free one from 7860.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port; by default the first free one.")
+    ] = None,
 ) -> None:
     """Sample pictures with masks, and find the masks of pictures, in a browser."""
     from diffusers_attnmask.app.page import gradio, page

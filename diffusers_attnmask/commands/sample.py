@@ -34,14 +34,14 @@ def sample(
 ) -> None:
     """Sample pictures from a prompt and write them with their masks, overlays and a sheet of class maps."""
     from diffusers_attnmask.ground.options import as_flags
-    from diffusers_attnmask.ground.typed import parsed_class, parsed_option
+    from diffusers_attnmask.ground.typed import by_name, parsed_class, parsed_option
     from diffusers_attnmask.sampling.run import SampleRun, sample_pictures
 
     with as_flags({"method_options": "--option"}):
         run = SampleRun(
             model=model,
             method=method,
-            method_options=dict(map(parsed_option, option or [])),
+            method_options=by_name(map(parsed_option, option or []), "--option"),
             number=number,
             steps=steps,
             guidance=guidance,

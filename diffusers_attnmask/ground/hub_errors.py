@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+from urllib.parse import urlsplit
 
+from huggingface_hub import constants
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+PATIENCE = 5.0  # seconds for the Hub to take a connection
 # Connections lost or forbidden (offline); answers of the Hub; what is not there, by whichever library.
 NOT_FOUND = (ConnectionError, HfHubHTTPError, HFValidationError, FileNotFoundError)
 # httpx's root of all errors, under whichever name the client brings httpx along
 ConnectionLost = cast("type[Exception]", HfHubHTTPError.__bases__[0])
+
+
+class OutOfReach(FileNotFoundError, ConnectionError):
+    """Neither a folder, nor in the cache, and no way to the Hub, which alone could tell."""
 
 
 @contextmanager
@@ -24,17 +34,58 @@ def within_reach(word: str | Path, kind: str) -> Iterator[None]:
     if Path(word).exists():
         yield
         return
-    if str(word).count("/") != 1 or str(word).startswith((".", "/", "~")):
+    first, slash, _ = str(word).partition("/")
+    if str(word).count("/") != 1 or not slash or first in ("", ".", "..", "~") or Path(first).is_dir():
         raise FileNotFoundError(
             f"There is no {kind} at {str(word)!r}: neither a folder nor a Hub name user/name."
         )
     try:
-        yield
-    except NOT_FOUND as reason:
-        raise FileNotFoundError(
+        with cache_alone_where_unreachable():
+            yield
+    except (*NOT_FOUND, OSError) as reason:
+        if not isinstance(reason, NOT_FOUND) and reason.errno is not None:  # of the disk
+            raise
+        raise (OutOfReach if _unreached(reason) else FileNotFoundError)(
             f"There is no folder {word}, and no {kind} of this name within reach on the Hub "
             f"({first_line(reason)})."
         ) from reason
+
+
+def _unreached(reason: BaseException | None) -> bool:
+    """Whether the lack of a connection is among the reasons."""
+    while reason is not None:
+        if isinstance(reason, ConnectionError | ConnectionLost) and not isinstance(reason, HfHubHTTPError):
+            return True
+        reason = reason.__cause__ or reason.__context__
+    return False
+
+
+@contextmanager
+def cache_alone_where_unreachable() -> Iterator[None]:
+    """Spares the minutes for which the libraries would ask a Hub again that no route leads to."""
+    loaded: list[Any] = [constants, sys.modules.get("datasets.config")]
+    settings = [own for own in loaded if own is not None]
+    before = [own.HF_HUB_OFFLINE for own in settings]
+    unreachable = not (all(before) or _hub_answers())
+    for own in settings if unreachable else ():
+        own.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        for own, value in zip(settings, before, strict=True):
+            own.HF_HUB_OFFLINE = value
+
+
+def _hub_answers() -> bool:
+    if urllib.request.getproxies():  # only the proxy could tell
+        return True
+    address = urlsplit(constants.ENDPOINT)
+    try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        socket.create_connection((address.hostname, port), timeout=PATIENCE).close()
+    except OSError:
+        return False
+    return True
 
 
 def first_line(reason: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple, get_args, get_origin
 
@@ -56,6 +56,8 @@ def faults_of(mistake: ValidationError, kind: type[Any]) -> list[Fault]:
     """Every fault; the branches of a union, none of which takes a value, count as one."""
     errors: list[Any] = mistake.errors(include_url=False)
     found = [_Found.at(error, kind) for error in errors]
+    at_fault = {one.key for one in found}
+    found = [own for own in found if not (own.error["type"] == "too_short" and _within(own.key, at_fault))]
     faults: list[Fault] = []
     for union, group in groupby(found, lambda one: one.union):
         together = list(group)
@@ -66,6 +68,11 @@ def faults_of(mistake: ValidationError, kind: type[Any]) -> list[Fault]:
         else:
             faults.append(Fault(union, _said([one.error for one in together])))
     return list(dict.fromkeys(faults))
+
+
+def _within(key: str, keys: Iterable[str]) -> bool:
+    """Whether one of the keys is of an entry of what stands at a key: it is not there once it is at fault."""
+    return any(own.startswith(f"{key}[") for own in keys)
 
 
 class _Found(NamedTuple):

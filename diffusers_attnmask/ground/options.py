@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,13 +22,15 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 from typing_extensions import dataclass_transform  # in typing from Python 3.11 on
 
+from diffusers_attnmask.ground.extent import check_extent
 from diffusers_attnmask.ground.option_faults import Fault, OptionsError, faults_of, shown, told_by
 from diffusers_attnmask.ground.option_types import below, inner, is_union, may_hold
 
 __all__ = [
-    *("SECTION", "Count", "Fault", "NotNegative", "OptionsError", "Positive", "PositiveRange", "Range"),
-    *("Seed", "Share", "Shorthand", "Whole", "as_flags", "json_schema", "options", "plain", "read_options"),
-    *("shown", "told_by"),
+    *("MOST_SIDE", "SECTION", "Batch", "Count", "Fault", "Guidance", "LearningRate", "Name", "Names"),
+    *("NotNegative", "OptionsError", "Positive", "Processes", "Range", "Scale", "ScaleRange", "Seed"),
+    *("Share", "Shorthand", "Side", "Steps", "Whole", "as_flags", "json_schema", "options", "plain"),
+    *("read_options", "shown", "told_by"),
 ]
 
 Options = TypeVar("Options")
@@ -37,12 +40,37 @@ CONFIG = ConfigDict(
     strict=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True, hide_input_in_errors=True
 )
 
-Count = Annotated[int, pydantic.Field(ge=1)]  # of things of which there is at least one
-Whole = Annotated[int, pydantic.Field(ge=0)]  # of things of which there may be none
+MOST = 2**31 - 1  # of what is counted
+LARGEST = 1e12  # of what is measured: beyond any use, and well within float32
+MOST_SIDE = 2**14  # pixels
+MOST_PROCESSES = 1024
+
+Count = Annotated[int, pydantic.Field(ge=1, le=MOST)]  # of things of which there is at least one
+Whole = Annotated[int, pydantic.Field(ge=0, le=MOST)]  # of things of which there may be none
+Batch = Annotated[int, pydantic.Field(ge=1, le=2**16)]  # of things that are computed at once
+Side = Annotated[int, pydantic.Field(ge=1, le=MOST_SIDE)]  # of an image, in pixels
+Processes = Annotated[int, pydantic.Field(ge=0, le=MOST_PROCESSES)]  # beside this one
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
-Positive = Annotated[float, pydantic.Field(gt=0)]
-NotNegative = Annotated[float, pydantic.Field(ge=0)]
+Positive = Annotated[float, pydantic.Field(gt=0, le=LARGEST)]
+NotNegative = Annotated[float, pydantic.Field(ge=0, le=LARGEST)]
+Scale = Annotated[float, pydantic.Field(ge=1 / 64, le=64)]  # of an image's sides
+Steps = Annotated[int, pydantic.Field(ge=1, le=10_000)]  # of denoising
+Guidance = Annotated[float, pydantic.Field(ge=0, le=1000)]
+LearningRate = Annotated[float, pydantic.Field(gt=0, le=1000)]
 Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
+
+
+def printable(text: str) -> str:
+    """A name as it may stand in a line, a path or a list."""
+    if not text.strip():
+        raise OptionsError([Fault("", " must not be empty")])
+    if not text.isprintable():
+        raise OptionsError([Fault("", f" must be text that can be printed, not {shown(text)}")])
+    return text
+
+
+Name = Annotated[str, pydantic.Field(min_length=1), pydantic.AfterValidator(printable)]
+Names = Annotated[tuple[Name, ...], pydantic.Field(min_length=1)]
 
 
 def rising(pair: tuple[float, float]) -> tuple[float, float]:
@@ -52,6 +80,7 @@ def rising(pair: tuple[float, float]) -> tuple[float, float]:
 
 
 Range = Annotated[tuple[NotNegative, NotNegative], pydantic.AfterValidator(rising)]
+ScaleRange = Annotated[tuple[Scale, Scale], pydantic.AfterValidator(rising)]
 PositiveRange = Annotated[tuple[Positive, Positive], pydantic.AfterValidator(rising)]
 
 
@@ -120,9 +149,10 @@ def read_options(kind: type[Options], values: Any, where: str) -> Options:
     """An instance from the plain values of YAML or JSON; `where` (a file, a section) begins the error."""
     faults: Faults = {}
     try:
-        spelled = _spelled({} if values is None else values, Annotated[kind, SECTION], "", faults)
-    except RecursionError:  # YAML's anchors can do so
-        raise OptionsError([Fault("", "holds itself")], where) from None
+        check_extent(values)
+    except ValueError as mistake:
+        raise OptionsError([Fault("", str(mistake))], where) from None
+    spelled = _spelled({} if values is None else values, Annotated[kind, SECTION], "", faults)
     if not isinstance(spelled, Mapping):
         raise OptionsError([Fault("", f"must be a mapping of options, not {shown(values)}")], where)
     told = [fault for unread in faults.values() for fault in unread]
@@ -160,6 +190,9 @@ def _spelled(value: Any, kind: Any, key: str, faults: Faults) -> Any:
     if isinstance(value, list | tuple):
         return [_spelled(own, inner(kind, i), below(key, i), faults) for i, own in enumerate(value)]
     value = plain(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        faults.setdefault(key, []).append(Fault(key, f" must be a finite number, not {value}"))
+        return None
     if value is None or isinstance(value, str | int | float):
         return value
     faults.setdefault(key, []).append(Fault(key, f" is {shown(value)}, which no YAML or JSON holds"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 from diffusers_attnmask.ground.yaml_files import read_value
+
+Value = TypeVar("Value")
 
 
 def given(**values: Any) -> dict[str, Any]:
@@ -34,7 +37,24 @@ def parsed_class(text: str) -> str | tuple[str, list[str]]:
 def parsed_option(text: str, flag: str = "--option") -> tuple[str, Any]:
     """`levels=[0, 1]` or `threshold=otsu`: a value is read as YAML."""
     name, value = named(text, flag, "value")
-    return name, read_value(value)
+    try:
+        return name, read_value(value)
+    except ValueError as mistake:
+        raise ValueError(f"{flag} {name}: {mistake}") from mistake
+
+
+def by_name(pairs: Iterable[tuple[str, Value]], flag: str) -> dict[str, Value]:
+    """What a flag that is repeated says of each name, of which none may come twice.
+
+    >>> by_name([("levels", [0, 1]), ("threshold", "otsu")], "--option")
+    {'levels': [0, 1], 'threshold': 'otsu'}
+    """
+    found: dict[str, Value] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{flag} gives {name} twice: give it once")
+        found[name] = value
+    return found
 
 
 def choice(word: str | None) -> Any:
@@ -45,6 +65,6 @@ def choice(word: str | None) -> Any:
 def named(text: str, flag: str, form: str) -> tuple[str, str]:
     """The two sides of `name=…`; `form` says what stands on the right one."""
     name, given, value = text.partition("=")
-    if not given:
+    if not (given and name.strip()):
         raise ValueError(f"{flag} is written as name={form}, not {text!r}")
-    return name, value
+    return name.strip(), value

@@ -8,20 +8,23 @@ from typing import Any
 
 import yaml
 
+from diffusers_attnmask.ground.extent import check_extent
+from diffusers_attnmask.ground.option_faults import shown
+
 PREFIX = "tag:yaml.org,2002:"
+LARGEST_FILE = 8 * 2**20  # bytes
 
 
 def read_yaml(file: Path, what: str) -> dict[str, Any]:
     """The mapping that a YAML file holds; `what` says what the file should be ("a recipe")."""
+    if file.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"{file} is not {what}: it has more than {LARGEST_FILE:,} bytes")
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), PlainYaml)
-    except yaml.MarkedYAMLError as mistake:
-        mark = mistake.problem_mark or mistake.context_mark
-        line = f"line {mark.line + 1}: " if mark else ""
-        raise ValueError(f"{file} is not valid YAML: {line}{mistake.problem}") from mistake
-    except (yaml.YAMLError, UnicodeDecodeError) as mistake:
-        told = " ".join(str(mistake).split())
-        raise ValueError(f"{file} is not valid YAML, which is text in UTF-8: {told}") from mistake
+        content = _loaded(file.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as mistake:
+        raise ValueError(f"{file} is not valid YAML, which is text in UTF-8: {mistake}") from mistake
+    except ValueError as mistake:
+        raise ValueError(f"{file} is not valid YAML: {mistake}") from mistake
     if not isinstance(content, dict):
         raise ValueError(f"{file} is not {what}: it must be a list of `name: value` lines")
     return content
@@ -34,23 +37,38 @@ def read_value(text: str) -> Any:
     ([0, 0.0001], 'otsu')
     """
     try:
-        return yaml.load(text, PlainYaml)
+        return _loaded(text)
+    except ValueError as mistake:
+        raise ValueError(f"{shown(text)} is not valid YAML: {mistake}") from mistake
+
+
+def _loaded(text: str) -> Any:
+    """What YAML says; all that is wrong with it is a ValueError that tells the line."""
+    try:
+        content = yaml.load(text, PlainYaml)
+    except yaml.MarkedYAMLError as mistake:
+        mark = mistake.problem_mark or mistake.context_mark
+        raise ValueError(f"line {mark.line + 1}: {mistake.problem}" if mark else mistake.problem) from mistake
     except yaml.YAMLError as mistake:
-        told = mistake.problem if isinstance(mistake, yaml.MarkedYAMLError) else str(mistake)
-        raise ValueError(f"{text!r} is not valid YAML: {told}") from mistake
+        raise ValueError(" ".join(str(mistake).split())) from mistake
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    check_extent(content)
+    return content
 
 
 class PlainYaml(yaml.SafeLoader):
     """YAML in which a key given twice is an error and no silent choice, 1e-4 a number, and a date text."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[tuple[str, str]] = set()
+        seen: set[Any] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != f"{PREFIX}merge":
-                if (key.tag, key.value) in seen:
+                name = self.construct_object(key)
+                if name in seen:
                     twice = f"{key.value!r} is given twice"
                     raise yaml.constructor.ConstructorError(None, None, twice, key.start_mark)
-                seen.add((key.tag, key.value))
+                seen.add(name)
         return super().construct_mapping(node, deep)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from diffusers_attnmask.attention.record import NotRecordedError
 from diffusers_attnmask.families import check_supported, family_of
+from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
 from diffusers_attnmask.masking.queries import check_words
@@ -52,7 +53,9 @@ class DiffuMaskPipeline(DiffusionPipeline):
         """Load a model folder or repository as its own family's pipeline, with masks."""
         hub = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
         if cls is DiffuMaskPipeline:
-            name = DiffusionPipeline.load_config(pretrained_model_name_or_path, **hub)["_class_name"]
+            with within_reach(os.fspath(pretrained_model_name_or_path), "model"):
+                config = DiffusionPipeline.load_config(pretrained_model_name_or_path, **hub)
+            name = config["_class_name"]
             own = getattr(diffusers, name, None) if isinstance(name, str) else None
             if own is None:
                 raise TypeError(

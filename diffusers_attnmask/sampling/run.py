@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from diffusers_attnmask.ground.drawing import contact_sheet
-from diffusers_attnmask.ground.options import Count, Seed, options
+from diffusers_attnmask.ground.options import Count, Guidance, Name, Seed, Steps, options
 from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.pictures import write_picture
 from diffusers_attnmask.sampling.loading import loaded_pipeline
@@ -25,12 +25,12 @@ class SampleRun:
     """model: a folder or repository, by default the bundled model. method: a mask method's name, by default
     the model's own, with its options. seed: of the first of `number` pictures; the next ones count up."""
 
-    model: str | None = None
-    method: str | None = None
+    model: Name | None = None
+    method: Name | None = None
     method_options: Mapping[str, Any] = field(default_factory=dict)
     number: Count = 1
-    steps: Count = 30
-    guidance: float = 7.5
+    steps: Steps = 30
+    guidance: Guidance = 7.5
     seed: Seed = 0
     half: bool = False  # float16
 

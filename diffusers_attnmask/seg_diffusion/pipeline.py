@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline, SchedulerMixin, UNet2DConditionModel
@@ -106,7 +106,8 @@ class SegDiffusionPipeline(DiffusionPipeline):
         loaded = isinstance(checkpoint, DiffusionPipeline)
         source: Any = checkpoint
         if not loaded:
-            source = DiffusionPipeline.from_pretrained(checkpoint, safety_checker=None)
+            with within_reach(os.fspath(cast(Any, checkpoint)), "model"):
+                source = DiffusionPipeline.from_pretrained(checkpoint, safety_checker=None)
         if not isinstance(getattr(source, "text_encoder", None), CLIPTextModel) or "text_encoder_2" in (
             source.components
         ):

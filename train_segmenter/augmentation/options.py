@@ -7,11 +7,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from diffusers_attnmask.ground.options import (
-    Count,
     Fault,
     OptionsError,
-    PositiveRange,
-    Range,
+    ScaleRange,
     Share,
     options,
     rising,
@@ -20,6 +18,8 @@ from diffusers_attnmask.ground.options import (
 # Wu et al., ICCV 2023: rows × columns of the spliced pictures.
 PUBLISHED_GRIDS = ((1, 2), (2, 1), (2, 2), (3, 3), (5, 5), (8, 8))
 
+Tiles = Annotated[int, Field(ge=1, le=32)]  # along a side: every one is a pair that is read
+Sigma = Annotated[float, Field(ge=0, le=1000)]  # of a blur, in pixels
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -35,18 +35,18 @@ class AugmentOptions:
     """
 
     splice: Share = 0.5
-    grids: tuple[tuple[Count, Count], ...] = PUBLISHED_GRIDS
+    grids: tuple[tuple[Tiles, Tiles], ...] = PUBLISHED_GRIDS
     blur: Share = 0.3
-    blur_sigma: Range = (0.3, 2.0)
+    blur_sigma: Annotated[tuple[Sigma, Sigma], AfterValidator(rising)] = (0.3, 2.0)
     occlude: Share = 0.3
-    pieces: Count = 3
+    pieces: Annotated[int, Field(ge=1, le=1000)] = 3
     piece_share: Annotated[tuple[OpenShare, OpenShare], AfterValidator(rising)] = (0.01, 0.08)
     occluded: Literal["ignore", "keep", "background"] = "ignore"
     perspective: Share = 0.3
     distortion: OpenShare = 0.4
     turn: Share = 0.0
     angle: Annotated[float, Field(ge=0, le=180)] = 20.0
-    zoom: PositiveRange = (0.85, 1.2)
+    zoom: ScaleRange = (0.85, 1.2)
 
     def __post_init__(self) -> None:
         if self.splice and not self.grids:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
+from pydantic import Field
 
 from diffusers_attnmask.ground.ids import IGNORE_ID
-from diffusers_attnmask.ground.options import Count, NotNegative, PositiveRange, Share, options
+from diffusers_attnmask.ground.options import NotNegative, ScaleRange, Share, Side, options
 
 AugmentedPair = tuple[np.ndarray, np.ndarray]  # image uint8 (H, W, 3), mask uint8 (H, W)
 
@@ -23,16 +25,16 @@ TO_YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 class Augmentation:
     """Settings of the random transforms; the defaults are those common to the published trainings."""
 
-    crop: Count | None = 512  # pixels, both sides; None keeps the image as it is
-    scale: PositiveRange = (0.5, 2.0)
+    crop: Side | None = 512  # pixels, both sides; None keeps the image as it is
+    scale: ScaleRange = (0.5, 2.0)
     flip: Share = 0.5  # probability
     largest_class: Share = 0.75  # share of a crop that one class may hold (crops are drawn anew beyond it)
-    brightness: NotNegative = 0.125  # ± share of the range
+    brightness: Share = 0.125  # ± share of the range
     contrast: NotNegative = 0.5  # ± factor
     saturation: NotNegative = 0.5  # ± factor
     hue: NotNegative = 0.1  # ± turns
     colour: Share = 0.5  # probability of each of the four
-    blur: NotNegative = 0.0  # greatest sigma in pixels
+    blur: Annotated[float, Field(ge=0, le=1000)] = 0.0  # greatest sigma in pixels
     noise: NotNegative = 0.0  # greatest sigma as a share of the range
 
     def resized(self, factor: float) -> Augmentation:

@@ -65,7 +65,7 @@ def evaluate(
             seen_penalty=seen_penalty,
             boundary=boundary,
             open_vocabulary=open_vocabulary,
-            unseen=parsed_names(unseen or ""),
+            unseen=None if unseen is None else parsed_names(unseen),
             others=choice(others),
             groups=parsed_groups(group),
             worst=worst,

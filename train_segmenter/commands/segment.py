@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from diffusers_attnmask.ground.typed import parsed_names
+from diffusers_attnmask.ground.typed import choice, parsed_names
 from train_segmenter.commands.shared_options import (
     CpuOption,
     EnsembleOption,
@@ -75,7 +75,7 @@ def segment(
             background=background,
             seen_penalty=seen_penalty,
             seed=seed,
-            precision=precision,
+            precision=choice(precision),
             cpu=cpu,
         )
     written = segment_pictures(images, model, out, run, progress=not as_json)

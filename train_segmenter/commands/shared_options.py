@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diffusers_attnmask.ground.typed import named, parsed_names
+from diffusers_attnmask.ground.typed import by_name, named, parsed_names
 
 if TYPE_CHECKING:
     from train_segmenter.evaluation import Inference
@@ -42,7 +42,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JS
 def parsed_groups(words: list[str] | None) -> dict[str, tuple[str, ...]]:
     """Groups of classes as they were typed, each `name=member,member`."""
     typed = (named(word, "--group", "member,member") for word in words or ())
-    return {name: parsed_names(members) for name, members in typed}
+    return by_name(((name, parsed_names(members)) for name, members in typed), "--group")
 
 
 def parsed_inference(window: int | None, stride: int | None, scales: str, flip: bool) -> Inference:
@@ -52,5 +52,5 @@ def parsed_inference(window: int | None, stride: int | None, scales: str, flip: 
     try:
         factors = tuple(float(word) for word in scales.split(","))
     except ValueError:
-        raise ValueError(f"Scales are numbers between commas, as 0.5,1,1.5, not {scales!r}.") from None
+        raise ValueError(f"--scales are numbers between commas, as 0.5,1,1.5, not {scales!r}.") from None
     return Inference(window, stride, factors, flip)

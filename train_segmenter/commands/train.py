@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from diffusers_attnmask.ground.typed import choice, given, parsed_names, parsed_option
+from diffusers_attnmask.ground.typed import by_name, choice, given, parsed_names, parsed_option
 from train_segmenter.commands.shared_options import (
     DATA_HELP,
     CpuOption,
@@ -120,7 +120,9 @@ def train(
         run = TrainRun(
             recipe=recipe,
             model=model,
-            model_options=dict(parsed_option(word, "--model-option") for word in model_option or ()),
+            model_options=by_name(
+                (parsed_option(word, "--model-option") for word in model_option or ()), "--model-option"
+            ),
             changes=given(
                 steps=steps,
                 batch_size=batch_size,
@@ -141,7 +143,7 @@ def train(
             augment=augment,
             validation=validation,
             weights=tuple(weight or ()),
-            classes=parsed_names(classes or ""),
+            classes=None if classes is None else parsed_names(classes),
             others=choice(others),
             groups=parsed_groups(group),
             pretrained=choice(pretrained),

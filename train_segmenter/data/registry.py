@@ -29,6 +29,8 @@ def open_source(spec: str, split: str | None = None) -> Source:
     `split` is the one to take where the word names none; without either, the format's own default.
     """
     prefix, colon, rest = spec.partition(":")
+    if not (rest if colon else spec).strip():
+        raise ValueError(f"{spec!r} names no data: give a folder, a Hub name, or FORMAT:path as VOC:path")
     known = colon and prefix.lower() in FORMATS
     if colon and not known and not Path(spec).exists():
         raise ValueError(f"Unknown data format {prefix!r} in {spec!r}. Known: {', '.join(FORMATS)}.")

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffusers_attnmask.ground.ids import IGNORE_ID
-from diffusers_attnmask.ground.options import Count, Fault, OptionsError, Positive, options
+from diffusers_attnmask.ground.options import Fault, OptionsError, Scale, Side, options
 from train_segmenter.augmentation.transforms import to_tensor
 from train_segmenter.models.base import Segmenter
 
@@ -21,9 +21,9 @@ from train_segmenter.models.base import Segmenter
 class Inference:
     """How a prediction is made; probabilities of windows, scales and mirrored copies are averaged."""
 
-    window: Count | None = None  # pixels of a square window; None for the whole image
-    stride: Count | None = None  # pixels between windows; two thirds of the window by default
-    scales: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0,)
+    window: Side | None = None  # pixels of a square window; None for the whole image
+    stride: Side | None = None  # pixels between windows; two thirds of the window by default
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1)] = (1.0,)
     flip: bool = False
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import field
 from pathlib import Path
 
 from diffusers_attnmask.ground.device import best_device
-from diffusers_attnmask.ground.options import Count, Share, options
+from diffusers_attnmask.ground.options import Batch, Name, Names, Share, Steps, Whole, options
 from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.typed import given
 from train_segmenter.card import Evaluation
@@ -35,16 +35,16 @@ class EvaluateRun:
     """
 
     inference: Inference = field(default_factory=Inference)
-    denoising_steps: Count | None = None
-    ensemble_size: Count | None = None
+    denoising_steps: Steps | None = None
+    ensemble_size: Batch | None = None
     seen_penalty: Share | None = None
     boundary: bool = False
     open_vocabulary: bool = False
-    unseen: tuple[str, ...] = ()
+    unseen: Names | None = None
     others: Others = "error"
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    worst: int = 8
-    batch_size: Count = 8
+    groups: Mapping[Name, Names] = field(default_factory=dict)
+    worst: Whole = 8
+    batch_size: Batch = 8
     cpu: bool = False
 
 

@@ -24,7 +24,8 @@ _KWARGS_DESCRIPTION = """
 Args:
     predictions: segmentation maps of class ids, each (height, width): arrays, tensors, lists or PIL images.
     references: segmentation maps of the same shapes.
-    num_labels (`int`): number of classes; other ids than 0 .. num_labels - 1 belong to no class.
+    num_labels (`int`): number of classes. Other ids than 0 .. num_labels - 1 are an error, but for references
+        to ignore; a prediction of the ignored id, or of 255, is of no class, and wrong.
     ignore_index (`int`): pixels with this reference id count nowhere (compared after map and reduction).
     nan_to_num (`float`, *optional*): replaces NaN in the results.
     label_map (`dict`, *optional*): new reference id of an old one; all mappings act on the original ids.
@@ -46,6 +47,7 @@ _CITATION = """
   author = {Everingham, Mark and others}, journal = {IJCV}, year = {2015}
 }"""
 
+UNCERTAIN = 255
 IDS = 256  # ids of a uint8 mask; pairs with any other id are counted one by one
 _CHUNK = 30_000  # pixels: they fit the cache, and torch starts no threads for so few, which would cost more
 
@@ -116,8 +118,10 @@ class JointHistogram:
     ) -> np.ndarray:
         """Confusion matrix int64 (num_labels + 1, num_labels + 1), rows references, columns predictions.
 
-        The last row and column gather the ids that belong to no class.
+        The last column gathers predictions that are of no class, as 255; the last row is 0.
         """
+        if not isinstance(num_labels, int) or isinstance(num_labels, bool) or num_labels < 1:
+            raise ValueError(f"num_labels is the number of classes, at least 1, not {num_labels!r}.")
         reference, prediction, count = self.pairs().T
         original = reference.copy()
         for old, new in (label_map or {}).items():
@@ -127,6 +131,8 @@ class JointHistogram:
         if ignore_index is not None:
             kept = reference != ignore_index
             reference, prediction, count = reference[kept], prediction[kept], count[kept]
+        _check_ids(reference, num_labels, "references", set())
+        _check_ids(prediction, num_labels, "predictions", {ignore_index, UNCERTAIN})
         matrix = np.zeros((num_labels + 1, num_labels + 1), dtype=np.int64)
         rows = np.where((reference >= 0) & (reference < num_labels), reference, num_labels)
         columns = np.where((prediction >= 0) & (prediction < num_labels), prediction, num_labels)
@@ -260,6 +266,8 @@ def _add_all(histogram: JointHistogram, predictions: Any, references: Any) -> No
         raise ValueError("predictions and references are both needed.")
     if len(predictions) != len(references):
         raise ValueError(f"There are {len(predictions)} predictions but {len(references)} references.")
+    if len(predictions) == 0:
+        raise ValueError("There are no predictions and references: give one map of each at least.")
     for prediction, reference in zip(predictions, references, strict=True):
         histogram.add(prediction, reference)
 
@@ -271,6 +279,15 @@ def _ids(values: Any) -> np.ndarray:
     if values.dtype.kind not in "biu":
         raise TypeError(f"Segmentation maps hold integer ids, not {values.dtype}. Take the arg-max first.")
     return values
+
+
+def _check_ids(ids: np.ndarray, num_labels: int, what: str, also: set[int | None]) -> None:
+    foreign = sorted({int(own) for own in ids if not 0 <= own < num_labels} - also)
+    if foreign:
+        raise ValueError(
+            f"The {what} hold the id {', '.join(map(str, foreign[:5]))}, and num_labels is {num_labels}: ids "
+            f"go from 0 to {num_labels - 1}. Count all classes, or map the ids first."
+        )
 
 
 def _as_uint8(ids: np.ndarray) -> np.ndarray | None:

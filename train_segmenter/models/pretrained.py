@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-import urllib.request
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Literal, TypeVar, get_args
-from urllib.parse import urlsplit
 
-from huggingface_hub import constants
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
+from diffusers_attnmask.ground.hub_errors import cache_alone_where_unreachable
+
 Pretrained = Literal["auto", "require", "none"]
-PATIENCE = 5.0  # seconds for the Hub to take a connection
 UNREACHABLE = (
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
@@ -34,7 +30,7 @@ def build(policy: str, pretrained: Callable[[], Built], random: Callable[[], Bui
     if policy == "none":
         return random()
     try:
-        with _cache_alone_where_unreachable():
+        with cache_alone_where_unreachable():
             return pretrained()
     except UNREACHABLE as error:
         reason = str(error).strip().split("\n")[0]
@@ -49,26 +45,3 @@ def build(policy: str, pretrained: Callable[[], Built], random: Callable[[], Bui
             stacklevel=3,
         )
         return random()
-
-
-@contextmanager
-def _cache_alone_where_unreachable() -> Iterator[None]:
-    """Spares the minutes for which the libraries would ask a Hub again that no route leads to."""
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not _hub_answers()
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
-def _hub_answers() -> bool:
-    if urllib.request.getproxies():  # only the proxy could tell
-        return True
-    address = urlsplit(constants.ENDPOINT)
-    try:
-        port = address.port or (443 if address.scheme == "https" else 80)
-        socket.create_connection((address.hostname, port), timeout=PATIENCE).close()
-    except OSError:
-        return False
-    return True

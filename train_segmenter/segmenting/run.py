@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import field
 from pathlib import Path
+from typing import Annotated, Literal
 
+from pydantic import Field
 from tqdm import tqdm
 
 from diffusers_attnmask.ground.device import best_device
-from diffusers_attnmask.ground.options import Count, Share, options
+from diffusers_attnmask.ground.options import MOST_SIDE, Batch, Names, Seed, Share, Steps, options
 from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.pictures import opened, write_picture
 from diffusers_attnmask.ground.typed import given
@@ -29,15 +31,15 @@ class SegmentRun:
     classes: any words, by default those of training."""
 
     inference: Inference = field(default_factory=Inference)
-    classes: tuple[str, ...] | None = None
-    denoising_steps: Count | None = None
-    ensemble_size: Count | None = None
-    processing_res: int | None = None
-    batch_size: int | None = None
-    background: float | None = None
+    classes: Names | None = None
+    denoising_steps: Steps | None = None
+    ensemble_size: Batch | None = None
+    processing_res: Annotated[int, Field(ge=0, le=MOST_SIDE)] | None = None
+    batch_size: Annotated[int, Field(ge=0, le=2**16)] | None = None
+    background: Share | None = None
     seen_penalty: Share | None = None
-    seed: int | None = None
-    precision: str | None = None
+    seed: Seed | None = None
+    precision: Literal["fp32", "fp16", "bf16"] | None = None
     cpu: bool = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
 
 FOCUS = 2.0  # gamma of Lin et al., "Focal loss for dense object detection" (ICCV 2017)
 DICE_SMOOTH = 1.0
+LARGEST_FACTOR = 1e6
 
 
 def cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:
@@ -62,9 +64,15 @@ class Criterion:
             if name not in TERMS:
                 raise ValueError(f"Unknown loss {name!r} in {words!r}. Known: {', '.join(TERMS)}.")
             try:
-                terms.append((name, float(factor) if star else 1.0))
+                weight = float(factor) if star else 1.0
             except ValueError:
-                raise ValueError(f"The factor {factor!r} in the loss {words!r} is not a number.") from None
+                weight = math.nan
+            if not 0 < weight <= LARGEST_FACTOR:
+                raise ValueError(
+                    f"The factor {factor!r} in the loss {words!r} is no number above 0, up to "
+                    f"{LARGEST_FACTOR:,.0f}."
+                )
+            terms.append((name, weight))
         return cls(tuple(terms))
 
     def __call__(self, logits: Tensor, masks: Tensor) -> Tensor:

@@ -11,8 +11,12 @@ from pydantic import AfterValidator, Field
 
 from diffusers_attnmask.ground.options import (
     SECTION,
+    Batch,
     Count,
+    LearningRate,
+    Name,
     NotNegative,
+    Processes,
     Seed,
     Shorthand,
     Whole,
@@ -42,10 +46,10 @@ class TrainOptions:
     """Settings for small models from random weights; the published ones stand in the recipes."""
 
     steps: Count = 20_000  # optimiser steps
-    batch_size: Count = 16  # pairs in one forward pass of one process
+    batch_size: Batch = 16  # pairs in one forward pass of one process
     accumulate: Count = 1  # forward passes in one step
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    learning_rate: NotNegative = 5e-4
+    learning_rate: LearningRate = 5e-4
     backbone_factor: NotNegative = 1.0  # of the learning rate, for the pretrained part
     weight_decay: NotNegative = 1e-4
     clip: NotNegative = 1.0  # greatest norm of the gradient; 0 for none
@@ -58,7 +62,7 @@ class TrainOptions:
     # before it: whole pairs spliced, warped, occluded, blurred
     augment: Annotated[AugmentOptions | None, Shorthand(spelled_augment, AugmentOptions | bool | None)] = None
     seed: Seed = 0
-    workers: Whole = 0  # processes that read and augment
+    workers: Processes = 0  # processes that read and augment
     log_every: Count = 10
     evaluate_every: Count = 1000
     pictures: Whole = 4  # validation pairs that are shown with their prediction at every evaluation
@@ -78,7 +82,7 @@ class TrainOptions:
 class TrainingRecipe:
     """A published training: the model's name and options, and how it is trained."""
 
-    model: str
+    model: Name
     model_options: Annotated[Mapping[str, Any], SECTION] = field(default_factory=dict)
     training: Annotated[TrainOptions, SECTION] = field(default_factory=TrainOptions)
 

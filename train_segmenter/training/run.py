@@ -12,7 +12,7 @@ from accelerate import PartialState
 from pydantic import Field
 
 import recipes
-from diffusers_attnmask.ground.options import Count, options
+from diffusers_attnmask.ground.options import Fault, Name, Names, NotNegative, OptionsError, Side, options
 from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.card import Evaluation, write_card
 from train_segmenter.data import ClassMap, Mixture, Source, check_source, mapped, open_source
@@ -44,17 +44,17 @@ class TrainRun:
     other runtimes.
     """
 
-    recipe: TrainingRecipe | Path | str | None = None
-    model: str | None = None
+    recipe: TrainingRecipe | Path | Name | None = None
+    model: Name | None = None
     model_options: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
-    crop: Count | None = None
+    crop: Side | None = None
     augment: bool = False
-    validation: str | None = None
-    weights: tuple[float, ...] = ()
-    classes: tuple[str, ...] = ()
+    validation: Name | None = None
+    weights: tuple[NotNegative, ...] = ()
+    classes: Names | None = None
     others: Others = "error"
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: Mapping[Name, Names] = field(default_factory=dict)
     pretrained: Pretrained = "auto"
     self_training: bool = False
     confidence: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -65,6 +65,8 @@ class TrainRun:
 
     def __post_init__(self) -> None:
         replace(TrainOptions(), **self.changes)  # refuses what no training takes, before anything is read
+        if self.weights and not any(self.weights):
+            raise OptionsError([Fault("weights", ": all are 0, so that no data would be drawn")])
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,8 @@ def _recipe(run: TrainRun) -> TrainingRecipe:
 
 def _source(data: Sequence[str], run: TrainRun) -> Source:
     """The data in the classes to train, mixed where there are several."""
+    if run.weights and len(run.weights) != len(data):
+        raise ValueError(f"--weight is given {len(run.weights)} times for {len(data)} --data: once for each")
     sources = [open_source(word) for word in data]
     class_names = run.classes or tuple(sources[0].class_names)
     sources = [_mapped(source, class_names, run) for source in sources]

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from diffusers_attnmask.ground.ids import IGNORE_ID
-from diffusers_attnmask.ground.options import Count, Share, options
+from diffusers_attnmask.ground.options import Share, Side, options
 
 # ImageNet's statistics, which pretrained backbones expect.
 MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
@@ -16,7 +16,7 @@ GREY = torch.tensor([0.299, 0.587, 0.114])
 class ViewOptions:
     """Ahn & Kwak's: a random crop, a flip, and colours changed by up to these shares."""
 
-    crop: Count = 448
+    crop: Side = 448
     flip: bool = True
     brightness: Share = 0.3
     contrast: Share = 0.3

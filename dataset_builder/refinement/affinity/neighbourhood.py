@@ -1,8 +1,13 @@
 """The pairs of grid points that an affinity is defined for."""
 
+from typing import Annotated
+
+from pydantic import Field
 from torch import Tensor
 
 Offset = tuple[int, int]
+MOST_RADIUS = 64  # points of the grid: the neighbours grow with its square
+Radius = Annotated[float, Field(gt=0, le=MOST_RADIUS)]
 
 
 def half_disc(radius: float) -> list[Offset]:

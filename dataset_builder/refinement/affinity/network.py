@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import elu, instance_norm, interpolate
 
-from diffusers_attnmask.ground.options import Count, options
+from diffusers_attnmask.ground.options import Count, Name, options
 
 
 @options
@@ -17,9 +17,9 @@ class AffinityNetOptions:
     the diffusion model's own decoder features is the input. `in_channels` is 3 for images. `widths` are those
     of the 1x1 convolutions from the backbone's depths, `out_channels` that of the last one."""
 
-    backbone: str = "small"
+    backbone: Name = "small"
     in_channels: Count = 3
-    stride: Count = 8
+    stride: Annotated[int, Field(ge=1, le=256)] = 8
     widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (64, 128, 256)
     out_channels: Count = 448
     pretrained: bool = False

@@ -1,10 +1,14 @@
 """The random walk that spreads class maps along an affinity (Ahn & Kwak 2018, section 3.3)."""
 
+import math
+
 import torch
 from torch import Tensor
 
-from dataset_builder.refinement.affinity.neighbourhood import affinity, both_ends, half_disc
+from dataset_builder.refinement.affinity.neighbourhood import MOST_RADIUS, affinity, both_ends, half_disc
 from dataset_builder.refinement.weighted_sums import WeightedSums, row_starts
+
+MOST_LOG2_STEPS = 16  # long before, a walk has come to rest
 
 
 def random_walk(
@@ -49,7 +53,12 @@ def _check(features: Tensor, maps: Tensor, radius: float, beta: float, log2_step
         )
     if not (features.isfinite().all() and maps.isfinite().all()):
         raise ValueError("features and maps must be finite: one of them holds NaN or infinity")
-    if radius <= 0 or beta < 0 or log2_steps < 0:
+    if not 0 < radius <= MOST_RADIUS:
+        raise ValueError(f"radius={radius}: it must be above 0 and at most {MOST_RADIUS} points of the grid")
+    if not 0 <= beta < math.inf:
+        raise ValueError(f"beta={beta}: it must be a finite number, at least 0")
+    if not 0 <= log2_steps <= MOST_LOG2_STEPS or log2_steps != int(log2_steps):
         raise ValueError(
-            f"radius={radius}, beta={beta}, log2_steps={log2_steps}: give a positive radius, and 0 or more"
+            f"log2_steps={log2_steps}: it must be a whole number from 0 to {MOST_LOG2_STEPS}, which is "
+            f"{2**MOST_LOG2_STEPS:,} steps"
         )

@@ -23,9 +23,19 @@ from tqdm import tqdm
 from dataset_builder.recipe import differences
 from dataset_builder.refinement.affinity.augment import ViewOptions, random_view
 from dataset_builder.refinement.affinity.loss import affinity_loss
+from dataset_builder.refinement.affinity.neighbourhood import Radius
 from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
 from diffusers_attnmask.ground.atomic_files import replacing, write_text
-from diffusers_attnmask.ground.options import Count, NotNegative, Positive, Seed, Share, options, read_options
+from diffusers_attnmask.ground.options import (
+    Batch,
+    Count,
+    LearningRate,
+    NotNegative,
+    Seed,
+    Share,
+    options,
+    read_options,
+)
 
 MODEL, OPTIONS = "model.safetensors", "affinity_net.json"
 STATE = "training.safetensors"
@@ -53,13 +63,13 @@ class AffinityTraining:
     """Ahn & Kwak's settings."""
 
     epochs: Count = 8
-    batch_size: Count = 8
-    learning_rate: Positive = 0.01
+    batch_size: Batch = 8
+    learning_rate: LearningRate = 0.01
     new_layers_factor: NotNegative = 10.0
     weight_decay: NotNegative = 5e-4
     momentum: Share = 0.9
     power: NotNegative = 0.9
-    radius: Positive = 5
+    radius: Radius = 5
     view: ViewOptions = field(default_factory=ViewOptions)
     seed: Seed = 0
     save_every: Count = 200

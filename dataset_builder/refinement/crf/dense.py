@@ -18,6 +18,7 @@ BACKENDS: dict[str, type[TorchCRF] | type[PyDenseCRF]] = {"torch": TorchCRF, "py
 VALUES_AT_ONCE = 2**23
 # Probabilities below this count as this, as in pydensecrf's `unary_from_softmax`.
 SMALLEST_PROBABILITY = 1e-5
+MOST_ITERATIONS = 1000
 
 
 def dense_crf(
@@ -86,12 +87,17 @@ def _check_numbers(gaussian: tuple, bilateral: tuple, iterations: int) -> None:
             f"gaussian={gaussian!r}, bilateral={bilateral!r}: "
             "give (pixels, weight) and (pixels, grey levels, weight)"
         )
-    if min(gaussian[0], *bilateral[:2]) <= 0:
+    if not all(0 < deviation < math.inf for deviation in (gaussian[0], *bilateral[:2])):
         raise ValueError(
-            f"gaussian={gaussian!r}, bilateral={bilateral!r}: standard deviations must be positive"
+            f"gaussian={gaussian!r}, bilateral={bilateral!r}: standard deviations must be positive and finite"
         )
-    if iterations < 0:
-        raise ValueError(f"iterations={iterations}: must be 0 or more")
+    if not (math.isfinite(gaussian[1]) and math.isfinite(bilateral[2])):
+        raise ValueError(f"gaussian={gaussian!r}, bilateral={bilateral!r}: weights must be finite")
+    if not (isinstance(iterations, int) and 0 <= iterations <= MOST_ITERATIONS):
+        raise ValueError(
+            f"iterations={iterations}: it must be a whole number from 0 to {MOST_ITERATIONS:,}; marginals "
+            "rest after some ten"
+        )
 
 
 def _as_tensor(values: np.ndarray | Tensor) -> Tensor:

@@ -9,8 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from dataset_builder.refinement.crf.dense import candidate_groups, checked_image, crf_builder
-from diffusers_attnmask.ground.options import Count, NotNegative, Positive, options
+from dataset_builder.refinement.crf.dense import MOST_ITERATIONS, candidate_groups, checked_image, crf_builder
+from diffusers_attnmask.ground.options import NotNegative, Positive, options
 
 PUBLISHED_SIDE = 512  # pixels: standard deviations in pixels are those of a 512 x 512 image
 
@@ -24,7 +24,7 @@ class CRFOptions:
     bilateral: tuple[Positive, Positive, NotNegative] = (80, 13, 10.0)
     gt_prob: Annotated[float, Field(gt=0, lt=1)] = 0.5
     vocabulary: Annotated[int, Field(ge=2)] = 21
-    iterations: Count = 10
+    iterations: Annotated[int, Field(ge=1, le=MOST_ITERATIONS)] = 10
     backend: Literal["torch", "pydensecrf"] = "torch"
 
     def scaled_to(self, height: int, width: int) -> "CRFOptions":

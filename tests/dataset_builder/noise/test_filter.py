@@ -75,7 +75,7 @@ def test_coverage_is_the_share_of_all_pixels():
     mask[:2] = 3
     mask[9] = 255
     assert class_coverage(mask) == {3: 0.2}
-    with pytest.raises(ValueError, match=r"^low must be at most high, 0\.5, not 0\.6"):
+    with pytest.raises(ValueError, match=r"^low must be at most the greatest, 0\.5, not 0\.6"):
         CoverageBounds(0.6, 0.5)
 
 

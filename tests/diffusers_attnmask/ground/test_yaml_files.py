@@ -10,6 +10,10 @@ import yaml
 
 from diffusers_attnmask.ground.yaml_files import read_value, read_yaml
 
+LAUGHS = "l0: &l0 [ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
+    f"l{own}: &l{own} [{', '.join([f'*l{own - 1}'] * 9)}]\n" for own in range(1, 9)
+)  # a few lines that stand for 400 million entries
+
 
 def read(tmp_path: Path, text: str) -> dict[str, Any]:
     file = tmp_path / "own.yaml"
@@ -23,6 +27,13 @@ def read(tmp_path: Path, text: str) -> dict[str, Any]:
         ("a: 1\nb: 2\na: 3", "own.yaml is not valid YAML: line 3: 'a' is given twice"),
         ("a: {b: 1, b: 1}", "'b' is given twice"),
         ("a: {1: x, 1: y}", "'1' is given twice"),
+        ("a: {16: x, 0x10: y}", "'0x10' is given twice"),
+        ("a: " + "[" * 5000, "it is nested too deeply"),
+        ("a: " + "[" * 60 + "]" * 60, "it is nested deeper than 50 lists and mappings"),
+        ("a: &a [1, *a]", "or holds itself"),
+        (LAUGHS, "it holds more than 1,000,000 entries"),
+        ("a: " + "9" * 5000, "own.yaml is not valid YAML"),
+        ("a: " + "x" * 9_000_000, "own.yaml is not a recipe: it has more than 8,388,608 bytes"),
         ("- a", "own.yaml is not a recipe: it must be a list of `name: value` lines"),
         ("", "own.yaml is not a recipe"),
         ("a: [", "own.yaml is not valid YAML"),
@@ -49,5 +60,5 @@ def test_yaml_reads_numbers_as_people_write_them_and_leaves_dates_alone(tmp_path
 
 
 def test_a_value_that_is_no_yaml_is_one_clear_error():
-    with pytest.raises(ValueError, match=r"^'\[1, 2' is not valid YAML: expected"):
+    with pytest.raises(ValueError, match=r"^'\[1, 2' is not valid YAML: line 1: expected"):
         read_value("[1, 2")

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from diffusers_attnmask.bundled import bundled_model
 from diffusers_attnmask.ground.atomic_files import write_text
-from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.options import read_options
 from diffusers_attnmask.seg_diffusion.output import SegDiffusionOutput
@@ -79,15 +78,14 @@ class SegDiffusionSegmenter(Segmenter):
             )
         chosen = read_options(SegDiffusionOptions, options, "model_options")
         checkpoint = name or bundled_model()
-        with within_reach(checkpoint, "model"):
-            pipe = SegDiffusionPipeline.from_text_to_image(
-                checkpoint,
-                content_attention=chosen.content_attention,
-                prediction=chosen.prediction,
-                encoding=chosen.encoding,
-                noise=chosen.noise,
-                phrases={label: list(words) for label, words in chosen.phrases.items()},
-            )
+        pipe = SegDiffusionPipeline.from_text_to_image(
+            checkpoint,
+            content_attention=chosen.content_attention,
+            prediction=chosen.prediction,
+            encoding=chosen.encoding,
+            noise=chosen.noise,
+            phrases={label: list(words) for label, words in chosen.phrases.items()},
+        )
         origin = Path(name).name if name and Path(name).exists() else name or "bundled"
         return cls(pipe, _spec(f"{NAME}:{origin}", class_names), chosen)
 
