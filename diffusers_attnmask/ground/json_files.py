@@ -8,7 +8,7 @@ from typing import Any
 
 from diffusers_attnmask.ground.damage import DamagedFile
 
-WHAT = {dict: "an object of names and values", list: "a list"}
+WHAT: dict[type, str] = {dict: "an object of names and values", list: "a list"}
 
 
 def read_json(file: Path, kind: type = dict) -> Any:

@@ -53,7 +53,7 @@ def test_every_command_names_a_dataset_that_is_not_there(name, missing, monkeypa
 
     monkeypatch.chdir(tmp_path)
     place, *options = COMMANDS[name]
-    arguments = [*options[:-1], missing, options[-1], str(tmp_path / "out")]
+    arguments = [*options[:-1], missing, options[-1], str(tmp_path / "out.html")]
     app = typer.Typer()
     app.command()(resolve_name(place))
     error = CliRunner().invoke(app, arguments).exception
