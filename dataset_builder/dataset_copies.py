@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,33 +13,48 @@ from typing import Any
 import datasets
 import numpy as np
 
-from dataset_builder.dataset_folder import write_labels
-from diffusers_attnmask.ground.hub_errors import within_reach
+from dataset_builder.building.layout import SPLIT
+from dataset_builder.dataset_folder import label_names, write_labels
+from diffusers_attnmask.ground.columns import picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
+from train_segmenter.data.home import Home
+from train_segmenter.data.hub import picture_file, undecoded
+from train_segmenter.data.shards import open_rows
 
 SHARD_SIZE = 256
 
 
-def open_dataset(folder: Path) -> datasets.Dataset:
+def open_dataset(folder: Path, *, outside: bool = False) -> datasets.Dataset:
     """The pairs of a dataset folder or Hub name, in the columns of `pair_features`."""
-    if folder.exists() and not any(folder.rglob("*.parquet")):
-        raise FileNotFoundError(f"{folder} holds no Parquet files: give a folder made by attnmask build")
-    with within_reach(folder, "dataset"):
-        dataset = datasets.load_dataset(str(folder), split="train")
+    dataset = open_rows(str(folder), SPLIT, outside=outside)
     if missing := {"image", "mask", "classes"} - set(dataset.column_names):
         raise ValueError(f"{folder} lacks the columns {', '.join(sorted(missing))}")
+    label_names(dataset.features, str(folder))
     return dataset
 
 
-def undecoded(dataset: datasets.Dataset) -> datasets.Dataset:
-    """The same rows with pictures as stored bytes, so that copying does not encode them again."""
-    for name, feature in dataset.features.items():
-        inner = getattr(feature, "feature", None)
-        if isinstance(feature, datasets.Image):
-            dataset = dataset.cast_column(name, datasets.Image(decode=False))
-        elif isinstance(inner, datasets.Image):
-            dataset = dataset.cast_column(name, datasets.List(datasets.Image(decode=False)))
-    return dataset
+@dataclass(frozen=True)
+class StoredRows:
+    """Rows with pictures as encoded files: copying them encodes nothing again, and leaves no file behind
+    that a row only names."""
+
+    dataset: datasets.Dataset
+    home: Home | None
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = self._stored[index]
+        name = str(row.get("id") or f"row {index}")
+        for column, feature in self._stored.features.items():
+            if isinstance(feature, datasets.Image):
+                row[column] = picture_cell(picture_file(row[column], f"the {column} of {name}", self.home))
+        return row
+
+    @cached_property
+    def _stored(self) -> datasets.Dataset:
+        return undecoded(self.dataset)
 
 
 def mask_names(features: datasets.Features) -> list[str]:

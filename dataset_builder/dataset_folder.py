@@ -3,57 +3,72 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
-from datasets import Features
+from datasets import ClassLabel, Features
 from PIL import Image
+from tqdm import tqdm
 
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.columns import MAPS
-from diffusers_attnmask.ground.pictures import opened
+from diffusers_attnmask.ground.pictures import mask_ids, opened, rgb_pixels, upright_size
+from train_segmenter.data import shards
+from train_segmenter.data.base import fault
+from train_segmenter.data.home import Home
+from train_segmenter.data.hub import picture_file
+from train_segmenter.data.names import LABELS, read_names
 
-LABELS = "id2label.json"
 FILTER_TABLE = "filter.csv"  # of a filtered dataset: all pairs before, kept or not, and why
 BATCH = 32  # rows in memory
 
 
 @dataclass(frozen=True)
 class StoredPair:
-    """A row whose pictures are decoded when they are looked at."""
+    """A row whose pictures are decoded when they are looked at; classes: how many masks have ids for."""
 
     row: dict[str, Any]
+    home: Home | None
+    classes: int
 
     @property
     def name(self) -> str:
-        return str(self.row.get("id", ""))
+        return str(self.row.get("id") or "a pair without id")
 
     @property
     def image(self) -> Image.Image:
-        return opened(self.row["image"]["bytes"], self.name)
+        """The image in RGB, upright."""
+        return Image.fromarray(rgb_pixels(self._opened("image"), self.name))
 
     @property
-    def mask(self) -> Image.Image:
-        return opened(self.row["mask"]["bytes"], f"the mask of {self.name}")
+    def mask(self) -> np.ndarray:
+        """Class ids uint8 (H, W), which fit the image and the classes."""
+        ids = mask_ids(self._opened("mask"), f"of {self.name}")
+        width, height = upright_size(self._opened("image"))
+        if wrong := fault((height, width), ids, self.classes):
+            raise ValueError(f"{self.name}: {wrong}")
+        return ids
+
+    def _opened(self, column: str) -> Image.Image:
+        name = f"the {column} of {self.name}"
+        return opened(picture_file(self.row.get(column), name, self.home), name)
 
 
-def shard_paths(folder: Path) -> list[Path]:
-    """The Parquet files of a dataset folder, in order."""
-    paths = sorted((folder / "data").glob("*.parquet")) or sorted(folder.glob("*.parquet"))
-    if not paths:
-        raise FileNotFoundError(
-            f"{folder} holds no Parquet files: give a dataset folder, such as attnmask build makes"
-        )
-    return paths
+def shard_paths(folder: Path, *, outside: bool = False) -> list[Path]:
+    """The Parquet files of a dataset folder, in order, none of them missing or cut off."""
+    return shards.shard_paths(Home(folder, outside))
 
 
-def read_rows(folder: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+def read_rows(
+    folder: Path, columns: Sequence[str] | None = None, *, outside: bool = False
+) -> Iterator[dict[str, Any]]:
     """Every row in order, by default without the class maps; a column that the files lack is None."""
-    for path in shard_paths(folder):
-        with pq.ParquetFile(path) as file:
+    for path in shard_paths(folder, outside=outside):
+        with shards.readable(path), pq.ParquetFile(path) as file:
             present = file.schema_arrow.names
             wanted = [name for name in columns or present if name in present and name != MAPS]
             for batch in file.iter_batches(batch_size=BATCH, columns=wanted):
@@ -61,14 +76,26 @@ def read_rows(folder: Path, columns: Sequence[str] | None = None) -> Iterator[di
                     yield dict.fromkeys(columns or ()) | row
 
 
-def read_pairs(folder: Path) -> Iterator[StoredPair]:
+def read_pairs(folder: Path, *, outside: bool = False) -> Iterator[StoredPair]:
     """Every pair in order."""
-    return map(StoredPair, read_rows(folder))
+    home, classes = Home(folder, outside), len(class_names(folder))
+    for row in read_rows(folder, outside=outside):
+        yield StoredPair(row, home, classes)
 
 
-def folder_features(folder: Path) -> Features:
+def check_pairs(folder: Path, *, progress: bool = True) -> None:
+    """Refuses a dataset that cannot be read where it is alone: every picture must be within its row."""
+    total = sum(pq.read_metadata(path).num_rows for path in shard_paths(folder))
+    classes = len(class_names(folder))
+    for row in tqdm(read_rows(folder), "checking pairs", total, leave=False, disable=not progress):
+        pair = StoredPair(row, None, classes)
+        pair.image  # noqa: B018 - read to its end
+        pair.mask  # noqa: B018
+
+
+def folder_features(folder: Path, *, outside: bool = False) -> Features:
     """The columns, as the files themselves say."""
-    return Features.from_arrow_schema(pq.read_schema(shard_paths(folder)[0]))
+    return Features.from_arrow_schema(pq.read_schema(shard_paths(folder, outside=outside)[0]))
 
 
 def write_labels(class_names: Sequence[str], folder: Path) -> None:
@@ -77,10 +104,31 @@ def write_labels(class_names: Sequence[str], folder: Path) -> None:
     write_text(folder / LABELS, json.dumps(labels, indent=2, ensure_ascii=False) + "\n")
 
 
-def class_names(folder: Path) -> tuple[str, ...]:
+def class_names(folder: Path, *, outside: bool = False) -> tuple[str, ...]:
     """The name of each mask id: from `id2label.json`, else from the `classes` column."""
-    labels = folder / LABELS
-    if labels.is_file():
-        named = {int(own): name for own, name in json.loads(labels.read_text(encoding="utf-8")).items()}
-        return tuple(named[own] for own in range(len(named)))
-    return tuple(folder_features(folder)["classes"].feature.names)
+    return read_names(folder) or label_names(folder_features(folder, outside=outside), str(folder))
+
+
+def named_classes(row: Mapping[str, Any], features: Features, name: str) -> list[str]:
+    """The names of a row's classes."""
+    names = label_names(features, name)
+    classes = row["classes"] or []
+    if wrong := [own for own in classes if own is None or not 0 <= own < len(names)]:
+        raise ValueError(f"{name}: classes {wrong} (the classes are 0 to {len(names) - 1})")
+    return [names[own] for own in classes]
+
+
+def quality_of(row: Mapping[str, Any], name: str) -> float:
+    """A row's quality in [0, 1], 0 where it has none."""
+    quality = row.get("quality") or 0.0
+    if not 0 <= quality <= 1:
+        raise ValueError(f"{name}: the quality {quality} is not in [0, 1]")
+    return quality
+
+
+def label_names(features: Features, origin: str) -> tuple[str, ...]:
+    """The names of the column `classes`, which must be a list of labels."""
+    label = getattr(features.get("classes"), "feature", None)
+    if not isinstance(label, ClassLabel):
+        raise ValueError(f"{origin} has no column `classes` of class labels, as attnmask build writes it")
+    return tuple(label.names)

@@ -9,7 +9,7 @@ from typing import Any
 import datasets
 import numpy as np
 
-from dataset_builder.dataset_copies import undecoded
+from dataset_builder.dataset_copies import StoredRows
 from diffusers_attnmask.ground.columns import MAPS, picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.pictures import encoded
@@ -60,14 +60,14 @@ class AugmentedRows:
         return len(self.source) * (self.copies + self.originals)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        stored = undecoded(self.source.dataset.select_columns(list(self.features)))
+        stored = StoredRows(self.source.dataset.select_columns(list(self.features)), self.source.home)
         for number in range(len(self.source)):
             if self.originals:
                 yield stored[number]
             for copy in range(self.copies):
                 yield self.row(stored, number, copy)
 
-    def row(self, stored: datasets.Dataset, number: int, copy: int) -> dict[str, Any]:
+    def row(self, stored: StoredRows, number: int, copy: int) -> dict[str, Any]:
         """One augmented pair; a spliced one joins the prompts of its tiles and has their least quality."""
         partners = Asked(self.source)
         augment = PairAugmentation(self.options, partners)
@@ -79,9 +79,9 @@ class AugmentedRows:
         own[self.source.mask_column] = picture_cell(encoded(mask))
         joined = {
             "id": lambda: f"{own['id']}-{copy + 1}",
-            "prompt": lambda: "; ".join(dict.fromkeys(row["prompt"] for row in rows)),
+            "prompt": lambda: "; ".join(dict.fromkeys(row["prompt"] or "" for row in rows)),
             "classes": lambda: self.labels(mask),
-            "quality": lambda: min(row["quality"] for row in rows),
+            "quality": lambda: min(row["quality"] or 0.0 for row in rows),
         }
         return own | {name: value() for name, value in joined.items() if name in own}
 

@@ -23,13 +23,15 @@ from train_segmenter.data.hub import hub
 @options(kw_only=True)
 class AugmentRun:
     """augment: what happens to a pair, and how often. copies: of each pair. originals: whether the pairs
-    themselves stay, before their copies. split: the one that is read and written."""
+    themselves stay, before their copies. split: the one that is read and written. allow_outside: read
+    files, too, that the data name outside of their folder."""
 
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     copies: Annotated[int, Field(ge=1, le=1000)] = 1
     originals: bool = True
     seed: Seed = 0
     split: Name = SPLIT
+    allow_outside: bool = False
 
     def __post_init__(self) -> None:
         own = self.augment
@@ -51,7 +53,7 @@ def augment_dataset(
 ) -> Augmented:
     """Write a dataset with augmented pairs as a new folder; one that has a card passes it on."""
     run, out = run or AugmentRun(), Path(out)
-    source = hub(str(data), run.split)
+    source = hub(str(data), run.split, outside=run.allow_outside)
     rows = AugmentedRows(source, run.augment, run.copies, run.seed, run.originals)
     with new_folder(out, "augment", resumes=False) as work:
         shown = tqdm(rows, "augmenting", total=len(rows), unit="pair", disable=not progress)

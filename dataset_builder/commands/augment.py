@@ -30,6 +30,10 @@ def augment(
     turn: Annotated[float, typer.Option(help="Probability of a turn by some degrees, with a zoom.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
     split: Annotated[str, typer.Option(help="Split that is augmented.")] = "train",
+    allow_outside: Annotated[
+        bool,
+        typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Make a dataset of augmented pairs: splicing, blur, occlusion, perspective, turns."""
@@ -52,6 +56,7 @@ def augment(
             originals=originals,
             seed=seed,
             split=split,
+            allow_outside=allow_outside,
         )
     made = augment_dataset(data, out, run)
     if as_json:

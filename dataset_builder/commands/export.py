@@ -26,6 +26,10 @@ def export(
     val_share: Annotated[
         float | None, typer.Option(help="Part of the training pairs to write as validation split, as 0.1.")
     ] = None,
+    allow_outside: Annotated[
+        bool,
+        typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Write a dataset as VOC, Cityscapes, COCO, mmsegmentation or a plain folder, or read one of those."""
@@ -34,7 +38,7 @@ def export(
     from diffusers_attnmask.ground.typed import choice
 
     with as_flags():
-        options = ExportOptions(choice(to), vocabulary, split, val_share)
+        options = ExportOptions(choice(to), vocabulary, split, val_share, allow_outside)
     pairs, home = convert(data, out, options)
     counts = {name: len(own) for name, own in pairs.splits.items()}
     if as_json:

@@ -56,6 +56,10 @@ def filter(
         float | None, typer.Option(help="Least CLIP similarity of image and prompt.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of folds and training.")] = 0,
+    allow_outside: Annotated[
+        bool,
+        typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Leave out pairs whose masks disagree with segmenters that have not seen them, and say why."""
@@ -85,6 +89,7 @@ def filter(
             ),
             clip=clip,
             seed=seed,
+            allow_outside=allow_outside,
         )
     found = filter_dataset(data, out, run)
     if as_json:

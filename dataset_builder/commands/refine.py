@@ -45,6 +45,10 @@ def refine(
         bool, typer.Option(help="Scale the CRF's distances from 512 pixels to the image's size.")
     ] = True,
     seed: Annotated[int, typer.Option(help="Of AffinityNet's weights and views.")] = 0,
+    allow_outside: Annotated[
+        bool,
+        typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Make every mask anew: affinity, random walk, thresholds by match, CRF, whole regions, edges."""
@@ -72,6 +76,7 @@ def refine(
                 seed=seed,
             ),
             thresholds=thresholds,
+            allow_outside=allow_outside,
         )
     pairs = refine_dataset(data, out, run)
     if as_json:

@@ -20,6 +20,9 @@ def report(
     ] = None,
     gallery: Annotated[int, typer.Option(min=1, help="Pairs in the gallery, spread over the dataset.")] = 48,
     extremes: Annotated[int, typer.Option(min=0, help="Pairs among the best, and among the worst.")] = 8,
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Read files, too, that the dataset names elsewhere.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the page's path as JSON.")] = False,
 ) -> None:
     """Write a page with counts, histograms, a gallery with masks, and what was left out and why."""
@@ -28,6 +31,6 @@ def report(
     from diffusers_attnmask.ground.options import as_flags
 
     with as_flags():
-        options = ReportOptions(gallery, extremes)
+        options = ReportOptions(gallery, extremes, allow_outside=allow_outside)
     page = report_dataset(dataset, out, options)
     typer.echo(json.dumps({"report": str(page)}) if as_json else f"open {page.resolve()} in a browser")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dataset_builder.export.encoding import as_kind, write_bytes, write_mask
-from dataset_builder.export.files import common_name, existing, file_pairs, own_name
+from dataset_builder.export.files import existing, file_pair_set, own_name
 from dataset_builder.export.pair_set import PairSet
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.palette import Colour
@@ -59,9 +59,7 @@ def tables(class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     return labels, lookup({number: train for number, (_, train) in own.items()})
 
 
-def read_cityscapes(root: Path, split: str | None = None) -> PairSet:
+def read_cityscapes(root: Path, split: str | None = None, *, outside: bool = False) -> PairSet:
     """`leftImg8bit` and `gtFine` with label ids; masks get the benchmark's train ids."""
     found = existing({name: (root / "leftImg8bit" / name).is_dir() for name in SPLITS}, split, str(root))
-    return PairSet(
-        cityscapes_names(), {common_name(name): file_pairs(cityscapes(root, name), root) for name in found}
-    )
+    return file_pair_set({name: cityscapes(root, name, outside=outside) for name in found})

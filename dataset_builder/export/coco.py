@@ -7,7 +7,6 @@ background in the panoptic pictures, where 255 is void; the instances know neith
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,23 @@ import numpy as np
 from scipy import ndimage
 
 from dataset_builder.export.encoding import picture_suffix, write_bytes
-from dataset_builder.export.files import common_name, existing, own_name
+from dataset_builder.export.files import common_name, existing, file_content, own_name
 from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
-from dataset_builder.export.safety import check_sizes, inside, opened
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.palette import Colour
-from diffusers_attnmask.ground.pictures import encoded
+from diffusers_attnmask.ground.pictures import encoded, read_image
+from train_segmenter.data.coco import drawn_instances, image_folder
+from train_segmenter.data.coco_file import (
+    CocoFile,
+    CocoImage,
+    Id,
+    check_category,
+    entries,
+    read_coco_file,
+    value_of,
+)
+from train_segmenter.data.home import Home
 from train_segmenter.data.tables import coco_categories, coco_names
 
 SPLITS = ("train", "val", "test", "train2017", "val2017")
@@ -122,9 +131,9 @@ def as_colours(segments: np.ndarray) -> np.ndarray:
     return np.stack([segments % 256, segments // 256 % 256, segments // 65536], -1).astype(np.uint8)
 
 
-def read_coco(root: Path, split: str | None = None) -> PairSet:
-    """Panoptic pictures where there are any, else instances of the 80 official categories."""
-    annotations = root / "annotations"
+def read_coco(root: Path, split: str | None = None, *, outside: bool = False) -> PairSet:
+    """Panoptic pictures where there are any, else instances."""
+    annotations, home = root / "annotations", Home(root, outside)
     kinds = {
         name: next(
             (k for k in ("panoptic", "instances") if (annotations / f"{k}_{name}.json").is_file()), None
@@ -133,7 +142,7 @@ def read_coco(root: Path, split: str | None = None) -> PairSet:
     }
     found = existing({name: bool(kind) for name, kind in kinds.items()}, None, str(annotations))
     sets = [
-        panoptic_pairs(root, name) if kinds[name] == "panoptic" else instance_pairs(root, name)
+        panoptic_pairs(home, name) if kinds[name] == "panoptic" else instance_pairs(home, name)
         for name in found
     ]
     if len({names for names, _ in sets}) > 1:
@@ -143,51 +152,54 @@ def read_coco(root: Path, split: str | None = None) -> PairSet:
     return PairSet(sets[0][0], {common_name(name): own for name, (_, own) in zip(found, sets, strict=True)})
 
 
-def panoptic_pairs(root: Path, split: str) -> tuple[tuple[str, ...], Pairs]:
-    content = json.loads((root / "annotations" / f"panoptic_{split}.json").read_text(encoding="utf-8"))
-    names = {own["id"]: str(own["name"]) for own in content["categories"]}
-    order = sorted(names, key=lambda category: (names[category] != BACKGROUND, category))
+def panoptic_pairs(home: Home, split: str) -> tuple[tuple[str, ...], Pairs]:
+    file = home.file(f"annotations/panoptic_{split}.json")
+    content = read_coco_file(file, needs=("file_name", "segments_info"))
+    names = content.categories
+    order = sorted(names, key=lambda category: names[category] != BACKGROUND)  # stable
     mask_id = {category: number for number, category in enumerate(order)}
-    if len(order) > IGNORE_ID:
-        raise ValueError(f"{len(order)} categories do not fit a uint8 mask")
-    images = {own["id"]: own["file_name"] for own in content["images"]}
-    annotations = content["annotations"]
-    base = image_folder(root, split)
+    folder, pictures = image_folder(home, split), home.folder / "annotations" / f"panoptic_{split}"
+    images = [image for image in content.images if image.annotations]
+    files = [(home.file(own.file_name, folder), _segments_file(home, own, pictures)) for own in images]
 
     def read(number: int) -> NamedPair:
-        annotation = annotations[number]
-        name = images[annotation["image_id"]]
-        image = inside(base, name).read_bytes()
-        file = inside(root / "annotations" / f"panoptic_{split}", annotation["file_name"])
-        colours = np.asarray(opened(file.read_bytes(), str(file)).convert("RGB")).astype(np.int64)
-        segments, places = np.unique(colours @ (1, 256, 65536), return_inverse=True)
-        category = defaultdict(
-            lambda: None, {own["id"]: own["category_id"] for own in annotation["segments_info"]}
-        )
-        ids = np.array([mask_id.get(category[int(own)], IGNORE_ID) for own in segments], np.uint8)
+        image, (picture, segments) = images[number], files[number]
+        mask_ids = _segment_ids(image, content, mask_id)
+        colours = read_image(segments).astype(np.int64)
+        found, places = np.unique(colours @ (1, 256, 65536), return_inverse=True)
+        ids = np.array([mask_ids.get(int(own), IGNORE_ID) for own in found], np.uint8)
         mask = ids[places.reshape(colours.shape[:2])]
-        check_sizes(opened(image, name), mask, name)
-        return NamedPair(Path(name).stem, image, mask)
+        return NamedPair(picture.stem, file_content(picture), mask, str(picture))
 
-    stems = [Path(images[own["image_id"]]).stem for own in annotations]
+    stems = [picture.stem for picture, _ in files]
     return tuple(names[category] for category in order), Pairs(stems, read)
 
 
-def instance_pairs(root: Path, split: str) -> tuple[tuple[str, ...], Pairs]:
-    """By the reader of `train_segmenter`, which draws small instances over large ones."""
-    from train_segmenter.data.coco import drawn_instances
+def _segments_file(home: Home, image: CocoImage, folder: Path) -> Path:
+    if len(image.annotations) > 1:
+        raise ValueError(f"{image.file_name} has {len(image.annotations)} panoptic pictures")
+    (annotation,) = image.annotations
+    return home.file(str(annotation.content["file_name"]), folder)
 
-    base = image_folder(root, split)
-    source = drawn_instances(base, root / "annotations" / f"instances_{split}.json")
-    files = [inside(base, str(path.relative_to(base))) for path, _, _ in source.images]
+
+def _segment_ids(image: CocoImage, content: CocoFile, mask_id: Mapping[Id, int]) -> dict[int, int]:
+    """The mask ids of a picture's segments."""
+    (annotation,) = image.annotations
+    ids: dict[int, int] = {}
+    for place, segment in entries(annotation.content, "segments_info", content.where(annotation)):
+        check_category(segment, content.categories, place)
+        ids[int(value_of(segment, "id", int, place))] = mask_id[segment["category_id"]]
+    return ids
+
+
+def instance_pairs(home: Home, split: str) -> tuple[tuple[str, ...], Pairs]:
+    """By the reader of `train_segmenter`, which draws small instances over large ones."""
+    file = home.file(f"annotations/instances_{split}.json")
+    source = drawn_instances(image_folder(home, split), file, home)
 
     def read(number: int) -> NamedPair:
-        image = files[number].read_bytes()
-        opened(image, str(files[number]))
-        return NamedPair(files[number].stem, image, source[number].mask)
+        picture = source.files[number]
+        mask = source.mask(source.content.images[number])
+        return NamedPair(picture.stem, file_content(picture), mask, str(picture))
 
-    return source.class_names, Pairs([file.stem for file in files], read)
-
-
-def image_folder(root: Path, split: str) -> Path:
-    return root / "images" / split if (root / "images" / split).is_dir() else root / split
+    return source.class_names, Pairs([picture.stem for picture in source.files], read)

@@ -22,7 +22,7 @@ from diffusers_attnmask.ground.options import options
 from diffusers_attnmask.ground.own_folder import new_folder
 from diffusers_attnmask.ground.palette import Colour
 
-Reader = Callable[[Path, str | None], PairSet]
+Reader = Callable[..., PairSet]  # of a folder, a split, and whether files may lie outside
 Writer = Callable[[PairSet, Path, Sequence[Colour]], Path]
 DATASET = "dataset"
 FORMATS: dict[str, tuple[Reader, Writer]] = {
@@ -37,25 +37,35 @@ FORMATS: dict[str, tuple[Reader, Writer]] = {
 @options
 class ExportOptions:
     """to: the format to write. vocabulary: whose colours to use. val_share: part of the training pairs to
-    write as validation split. split: the one to read, by default all."""
+    write as validation split. split: the one to read, by default all. allow_outside: read files, too, that
+    the data name outside of their folder."""
 
     to: Literal["voc", "cityscapes", "coco", "mmseg", "folder", "dataset"]
     vocabulary: str | None = None
     split: str | None = None
     val_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    allow_outside: bool = False
 
 
-def read_any(spec: str, split: str | None = None) -> PairSet:
-    """Pairs of `FORMAT:path`, or of a dataset folder or Hub name."""
+def read_any(spec: str, split: str | None = None, *, outside: bool = False) -> PairSet:
+    """Pairs of `FORMAT:path`, or of a dataset folder or Hub name, each checked when it is read."""
+    pairs = _read(spec, split, outside)
+    if not len(pairs):
+        raise ValueError(f"{spec} holds no pair")
+    classes = len(pairs.class_names)
+    return replace(pairs, splits={name: own.checked(classes) for name, own in pairs.splits.items()})
+
+
+def _read(spec: str, split: str | None, outside: bool) -> PairSet:
     prefix, colon, rest = spec.partition(":")
     if colon and prefix.lower() in FORMATS:
         root = Path(rest)
         if not root.is_dir():
             raise FileNotFoundError(f"there is no folder {rest!r}")
-        return FORMATS[prefix.lower()][0](root, split)
+        return FORMATS[prefix.lower()][0](root, split, outside=outside)
     if colon and not Path(spec).exists() and prefix.lower() != DATASET:
         raise ValueError(f"{spec!r} has an unknown format: use one of {', '.join((*FORMATS, DATASET))}")
-    return read_dataset(rest if prefix.lower() == DATASET and colon else spec, split)
+    return read_dataset(rest if prefix.lower() == DATASET and colon else spec, split, outside=outside)
 
 
 def convert(spec: str, out: str | Path, options: ExportOptions) -> tuple[PairSet, Path]:
@@ -64,7 +74,7 @@ def convert(spec: str, out: str | Path, options: ExportOptions) -> tuple[PairSet
     Returns what was read, and the folder below `out` that readers of the format take.
     """
     out = Path(out)
-    pairs = read_any(spec, options.split)
+    pairs = read_any(spec, options.split, outside=options.allow_outside)
     if options.val_share is not None:
         pairs = part_validation(pairs, options.val_share)
     for own in pairs.splits.values():

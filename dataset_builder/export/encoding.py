@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_builder.export.safety import opened
+from dataset_builder.export.pair_set import QUALITY
 from diffusers_attnmask.ground.drawing import mask_picture
 from diffusers_attnmask.ground.palette import Colour
-from diffusers_attnmask.ground.pictures import encoded
+from diffusers_attnmask.ground.pictures import encoded, opened, rgb_pixels
 
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
-JPEG_QUALITY = 95
 
 
 def picture_suffix(content: bytes, name: str) -> str:
@@ -29,8 +28,8 @@ def as_kind(content: bytes, kind: str, name: str) -> bytes:
     picture = opened(content, name)
     if picture.format == kind:
         return content
-    options = {"quality": JPEG_QUALITY, "subsampling": 0} if kind == "JPEG" else {}
-    return encoded(picture.convert("RGB"), kind, **options)
+    options = {"quality": QUALITY, "subsampling": 0} if kind == "JPEG" else {}
+    return encoded(rgb_pixels(picture, name), kind, **options)
 
 
 def write_mask(ids: np.ndarray, path: Path, palette: Sequence[Colour] | None = None) -> None:

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
-from dataset_builder.dataset_folder import LABELS
-from dataset_builder.export.pair_set import NamedPair, Pairs
-from dataset_builder.export.safety import check_sizes, inside, opened, opened_mask
+from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
+from diffusers_attnmask.ground.pictures import read_mask
 from train_segmenter.data.base import FilePairs
-from train_segmenter.data.folder import class_names
 
 VALIDATION = {"validation": "val"}  # what `datasets` and what these formats call it
 
 
-def file_pairs(source: FilePairs, root: Path) -> Pairs:
-    """The pairs of a source, whose files must lie below the root."""
-    files = [
-        replace(pair, image=_below(root, pair.image), mask=_below(root, pair.mask)) for pair in source.pairs
-    ]
+def file_pairs(source: FilePairs) -> Pairs:
+    """The pairs of a source."""
 
     def read(number: int) -> NamedPair:
-        pair = files[number]
-        image = pair.image.read_bytes()
-        ids = opened_mask(pair.mask.read_bytes(), str(pair.mask))
-        check_sizes(opened(image, str(pair.image)), ids, str(pair.image))
-        return NamedPair(pair.image.stem, image, ids if source.table is None else source.table[ids])
+        pair = source.pairs[number]
+        ids = read_mask(pair.mask)
+        ids = ids if source.table is None else source.table[ids]
+        return NamedPair(pair.image.stem, file_content(pair.image), ids, str(pair.image))
 
-    return Pairs([pair.image.stem for pair in files], read)
+    return Pairs([pair.image.stem for pair in source.pairs], read)
 
 
-def named_classes(root: Path, default: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of `id2label.json`, which these exports write, else those of the format."""
-    return class_names(root) if (root / LABELS).is_file() else default
+def file_pair_set(sources: Mapping[str, FilePairs]) -> PairSet:
+    """The pairs of the splits of a folder, which name the same classes."""
+    names = {source.class_names for source in sources.values()}
+    if len(names) > 1:
+        raise ValueError(f"the splits {', '.join(sources)} name different classes: import one each")
+    splits = {common_name(split): file_pairs(source) for split, source in sources.items()}
+    return PairSet(names.pop(), splits)
+
+
+def file_content(file: Path) -> bytes:
+    """An image as it is stored."""
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no picture {file}")
+    return file.read_bytes()
 
 
 def existing(splits: dict[str, bool], asked: str | None, what: str) -> list[str]:
@@ -51,7 +56,3 @@ def own_name(split: str) -> str:
 def common_name(split: str) -> str:
     """A split as `datasets` calls it."""
     return {own: common for common, own in VALIDATION.items()}.get(split, split)
-
-
-def _below(root: Path, path: Path) -> Path:
-    return inside(root, str(path.relative_to(root) if path.is_relative_to(root) else path))

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from dataset_builder.dataset_folder import write_labels
 from dataset_builder.export.encoding import as_kind, picture_suffix, write_bytes, write_mask
-from dataset_builder.export.files import common_name, existing, file_pairs, own_name
+from dataset_builder.export.files import existing, file_pair_set, own_name
 from dataset_builder.export.pair_set import PairSet
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.palette import Colour
 from train_segmenter.data.base import FilePairs, image_files, matching_masks
-from train_segmenter.data.folder import class_names, folder
+from train_segmenter.data.folder import folder
+from train_segmenter.data.home import Home
+from train_segmenter.data.names import class_names
 
 CONFIG = "dataset_config.py"
 SPLITS = ("train", "val", "test")
@@ -31,17 +33,12 @@ def write_folder(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
     return out
 
 
-def read_folder(root: Path, split: str | None = None) -> PairSet:
+def read_folder(root: Path, split: str | None = None, *, outside: bool = False) -> PairSet:
     """A folder with `images/` and `masks/`, or with splits that have them."""
     if split is None and (root / "images").is_dir():
-        source = folder(root)
-        return PairSet(source.class_names, {"train": file_pairs(source, root)})
+        return file_pair_set({"train": folder(root, outside=outside)})
     found = existing({name: (root / name / "images").is_dir() for name in SPLITS}, split, str(root))
-    sources = {name: folder(root, name) for name in found}
-    return PairSet(
-        sources[found[0]].class_names,
-        {common_name(name): file_pairs(own, root) for name, own in sources.items()},
-    )
+    return file_pair_set({name: folder(root, name, outside=outside) for name in found})
 
 
 def write_mmseg(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
@@ -80,12 +77,12 @@ def mmseg_config(pairs: PairSet, palette: Sequence[Colour]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read_mmseg(root: Path, split: str | None = None) -> PairSet:
+def read_mmseg(root: Path, split: str | None = None, *, outside: bool = False) -> PairSet:
     """`img_dir` and `ann_dir` with class names in `id2label.json` or `classes.txt`; no config is run."""
     found = existing({name: (root / "img_dir" / name).is_dir() for name in SPLITS}, split, str(root))
-    names = class_names(root)
-    sources = {
-        name: FilePairs(names, matching_masks(image_files(root / "img_dir" / name), root / "ann_dir" / name))
-        for name in found
-    }
-    return PairSet(names, {common_name(name): file_pairs(own, root) for name, own in sources.items()})
+    names, home = class_names(root), Home(root, outside)
+    sources: dict[str, FilePairs] = {}
+    for name in found:
+        images = image_files(home.file(f"img_dir/{name}"))
+        sources[name] = FilePairs(names, matching_masks(images, root / "ann_dir" / name, home))
+    return file_pair_set(sources)

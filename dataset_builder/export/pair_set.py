@@ -8,14 +8,37 @@ from hashlib import blake2b
 
 import numpy as np
 
+from diffusers_attnmask.ground.pictures import encoded, opened, orientation, rgb_pixels
+from train_segmenter.data.base import Sample, checked
+
+UPRIGHT = 1  # EXIF's word for a picture that is stored as it is seen
+QUALITY = 95  # of JPEG and WebP that are encoded anew
+
 
 @dataclass(frozen=True)
 class NamedPair:
-    """A picture's file as it is stored, its mask uint8 (H, W) of class ids, and the stem of their names."""
+    """A picture's file as it is stored, its mask uint8 (H, W) of class ids, and the stem of their names.
+
+    origin: what errors call it, where that is not its name.
+    """
 
     name: str
     image: bytes
     mask: np.ndarray
+    origin: str = ""
+
+
+def checked_pair(pair: NamedPair, classes: int) -> NamedPair:
+    """The pair with its image upright, which can be read to its end, and has a mask that fits it."""
+    origin = pair.origin or pair.name
+    picture = opened(pair.image, origin)
+    pixels = rgb_pixels(picture, origin)
+    checked(Sample(pixels, pair.mask, origin), classes)
+    if orientation(picture) == UPRIGHT:
+        return pair
+    kind = picture.format if picture.format in ("JPEG", "WEBP") else "PNG"
+    options = {"quality": QUALITY} if kind != "PNG" else {}
+    return replace(pair, image=encoded(pixels, kind, **options))
 
 
 @dataclass(frozen=True)
@@ -30,6 +53,10 @@ class Pairs:
 
     def __iter__(self) -> Iterator[NamedPair]:
         return (self.read(number) for number in range(len(self)))
+
+    def checked(self, classes: int) -> Pairs:
+        """The same pairs, each of which is checked when it is read."""
+        return replace(self, read=lambda number: checked_pair(self.read(number), classes))
 
     def chosen(self, numbers: Sequence[int]) -> Pairs:
         return Pairs([self.names[number] for number in numbers], lambda place: self.read(numbers[place]))

@@ -7,22 +7,20 @@ from pathlib import Path
 
 from dataset_builder.dataset_folder import write_labels
 from dataset_builder.export.encoding import as_kind, write_bytes, write_mask
-from dataset_builder.export.files import common_name, existing, file_pairs, named_classes, own_name
+from dataset_builder.export.files import existing, file_pair_set, own_name
 from dataset_builder.export.pair_set import PairSet
 from dataset_builder.export.safety import safe_names
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.palette import Colour
-from train_segmenter.data.tables import voc_names
-from train_segmenter.data.voc import voc
+from train_segmenter.data.voc import DEVKIT, voc, voc_home
 
-HOME = Path("VOCdevkit") / "VOC2012"  # where torchvision and others look
 SPLITS = ("train", "val", "test")
 
 
 def write_voc(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
     """Write `VOCdevkit/VOC2012`; images that are no JPEG yet are encoded at quality 95."""
     safe_names(name for own in pairs.splits.values() for name in own.names)  # all splits share a folder
-    root = out / HOME
+    root = out / DEVKIT
     lists: dict[str, list[str]] = {}
     for split, own in pairs.splits.items():
         for pair in own:
@@ -38,12 +36,10 @@ def write_voc(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
     return root
 
 
-def read_voc(path: Path, split: str | None = None) -> PairSet:
+def read_voc(path: Path, split: str | None = None, *, outside: bool = False) -> PairSet:
     """A folder with `JPEGImages`, or the one that holds `VOCdevkit/VOC2012`."""
-    root = path / HOME if (path / HOME).is_dir() else path
+    root = voc_home(path)
     lists = root / "ImageSets" / "Segmentation"
     found = existing({name: (lists / f"{name}.txt").is_file() for name in SPLITS}, split, str(root))
-    return PairSet(
-        named_classes(root, voc_names()),
-        {common_name(name): file_pairs(voc(root, name), root) for name in found},
-    )
+    sources = {name: voc(path, name, outside=outside) for name in found}
+    return file_pair_set(sources)

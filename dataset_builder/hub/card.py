@@ -6,7 +6,6 @@ from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import yaml
 from datasets import DatasetInfo, SplitInfo
 from datasets.info import DatasetInfosDict
@@ -94,7 +93,7 @@ def write_samples(folder: Path, facts: DatasetSummary) -> None:
     """The first pairs, their masks laid over them, as one picture."""
     overlays, prompts = [], []
     for pair in islice(read_pairs(folder), SAMPLES):
-        overlays.append(overlay(pair.image, np.asarray(pair.mask), facts.class_names, legend=False))
+        overlays.append(overlay(pair.image, pair.mask, facts.class_names, legend=False))
         prompts.append(pair.row.get("prompt") or "")
     write_picture(contact_sheet(overlays, columns=4, captions=prompts), folder / PICTURE)
 

@@ -11,7 +11,14 @@ from datasets import Features
 
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.tally import Tally
-from dataset_builder.dataset_folder import class_names, folder_features, read_rows, shard_paths
+from dataset_builder.dataset_folder import (
+    class_names,
+    folder_features,
+    named_classes,
+    quality_of,
+    read_rows,
+    shard_paths,
+)
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.options import read_options
@@ -37,17 +44,17 @@ class DatasetSummary:
         return self.class_names[0] == BACKGROUND
 
 
-def summary_of(folder: Path) -> DatasetSummary:
+def summary_of(folder: Path, *, outside: bool = False) -> DatasetSummary:
     manifest = Manifest.read(folder)
     if manifest is not None and not manifest.complete:
         raise ValueError(f"the build in {folder} is not complete: run the same attnmask build once more")
-    names, features = class_names(folder), folder_features(folder)
+    names, features = class_names(folder, outside=outside), folder_features(folder, outside=outside)
     methods: dict[str, None] = {}  # each once, in the order of the rows
     models: dict[str, None] = {}
     tally = Tally()
-    own_names = features["classes"].feature.names
-    for row in read_rows(folder, ("classes", "quality", "method", "model")):
-        tally.keep([own_names[own] for own in row["classes"]], row["quality"] or 0.0)
+    for row in read_rows(folder, ("id", "classes", "quality", "method", "model"), outside=outside):
+        name = str(row["id"] or f"pair {tally.pairs}")
+        tally.keep(named_classes(row, features, name), quality_of(row, name))
         methods.setdefault(row["method"])
         models.setdefault(row["model"])
     return DatasetSummary(
@@ -59,7 +66,7 @@ def summary_of(folder: Path) -> DatasetSummary:
         manifest.recipe if manifest else None,
         manifest.inputs["software"] if manifest else {},
         palette_of(manifest),
-        sum(path.stat().st_size for path in shard_paths(folder)),
+        sum(path.stat().st_size for path in shard_paths(folder, outside=outside)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dataset_builder.dataset_folder import check_pairs
 from dataset_builder.hub.card import write_card
 from dataset_builder.hub.push import push_folder
 from diffusers_attnmask.ground.own_folder import held_folder
@@ -29,5 +30,6 @@ def _published(folder: Path, repo: str, private: bool, license: str | None) -> s
         if license:
             raise ValueError(f"--license {license} has no card to stand in: write it into {folder}/README.md")
         return push_pipeline(folder, repo, private)
+    check_pairs(folder)
     write_card(folder, repo, license)
     return push_folder(folder, repo, private)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from datasets import Features, Value
+from PIL import Image
 from pydantic import Field
 from tqdm import tqdm
 
 from dataset_builder.building.layout import SPLIT
-from dataset_builder.dataset_copies import mask_names, open_dataset, undecoded, write_rows
+from dataset_builder.dataset_copies import StoredRows, mask_names, open_dataset, write_rows
 from dataset_builder.dataset_folder import FILTER_TABLE
 from dataset_builder.hub.card import write_derived_card
 from dataset_builder.noise.clip_score import ClipScore
@@ -31,7 +32,8 @@ from diffusers_attnmask.ground.options import (
     options,
 )
 from diffusers_attnmask.ground.own_folder import new_folder
-from train_segmenter.data.hub import from_dataset
+from train_segmenter.data import HubPairs, check_source
+from train_segmenter.data.hub import from_dataset, home_of
 from train_segmenter.models.pretrained import Pretrained
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
 from train_segmenter.training.run import DEFAULT_MODEL, adjusted_recipe
@@ -47,7 +49,8 @@ class FilterRun:
     recipe: of the judges, an object, a YAML file or a bundled recipe's name, by default `JUDGES`; model and
     changes (of `TrainOptions`) come over it. crop: side of training crops in scaled pixels. scale: of the
     images when judges train and judge; 0.5 costs a quarter. folds: judges, each of the part that it has not
-    seen. clip: a CLIP that scores prompts, in transformers' format.
+    seen. clip: a CLIP that scores prompts, in transformers' format. allow_outside: read files, too, that the
+    data name outside of their folder.
     """
 
     recipe: TrainingRecipe | Path | Name | None = None
@@ -60,6 +63,7 @@ class FilterRun:
     prune: PruneOptions = field(default_factory=PruneOptions)
     clip: Name | None = None
     seed: Seed = 0
+    allow_outside: bool = False
 
     def __post_init__(self) -> None:
         if self.prune.least_clip is not None and self.clip is None:
@@ -87,9 +91,10 @@ def filter_dataset(
     run, data, out = run or FilterRun(), Path(data), Path(out)
     judges = _judges(run)
     with new_folder(out, "filter") as work:
-        dataset = open_dataset(data)
-        source = from_dataset(dataset, tuple(mask_names(dataset.features)), str(data))
-        similarity = _clip_scores(run.clip, source.dataset, progress) if run.clip else None
+        dataset, home = open_dataset(data, outside=run.allow_outside), home_of(data, run.allow_outside)
+        source = from_dataset(dataset, tuple(mask_names(dataset.features)), str(data), home)
+        check_source(source, progress=progress)
+        similarity = _clip_scores(run.clip, source, progress) if run.clip else None
         trainer = SegmenterTrainer(
             judges.model,
             judges.training,
@@ -106,7 +111,7 @@ def filter_dataset(
             raise ValueError(
                 "no pair would be left: lower --threshold, or train the segmenters for more --steps"
             )
-        stored = undecoded(source.dataset)
+        stored = StoredRows(source.dataset, home)
         rows = ({**stored[index], "quality": judged[index].quality} for index in kept)
         features = Features({**source.dataset.features, "quality": Value("float32")})
         write_rows({SPLIT: (rows, len(kept))}, features, mask_names(features), work)
@@ -124,7 +129,8 @@ def _judges(run: FilterRun) -> TrainingRecipe:
     return replace(judges, training=replace(judges.training, augmentation=views))
 
 
-def _clip_scores(model: str, dataset: Sequence[Mapping[str, Any]], progress: bool) -> list[float]:
-    pairs = ((row["image"].convert("RGB"), row["prompt"]) for row in dataset)
+def _clip_scores(model: str, source: HubPairs, progress: bool) -> list[float]:
+    prompts = source.dataset["prompt"]
+    pairs = ((Image.fromarray(source[own].image), prompts[own] or "") for own in range(len(source)))
     scores = ClipScore(model).over(pairs)
-    return list(tqdm(scores, "CLIP scores", total=len(dataset), disable=not progress))
+    return list(tqdm(scores, "CLIP scores", total=len(source), disable=not progress))

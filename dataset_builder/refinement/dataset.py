@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import datasets
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from dataset_builder.dataset_copies import id_table, mask_names, undecoded
+from dataset_builder.dataset_copies import StoredRows, id_table, mask_names
 from dataset_builder.recipe import Refinement
 from dataset_builder.refinement.affinity.network import AffinityNet
 from dataset_builder.refinement.affinity.training import AffinityExample
@@ -20,7 +21,10 @@ from dataset_builder.refinement.diffumask_chain import RefineOptions, confident_
 from dataset_builder.refinement.refine_mask import image_features, refined_mask
 from diffusers_attnmask.ground.columns import MAPS, picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
-from diffusers_attnmask.ground.pictures import encoded, opened, rgb_pixels
+from diffusers_attnmask.ground.pictures import encoded, mask_ids, opened, rgb_pixels
+from train_segmenter.data.base import Sample, checked
+from train_segmenter.data.home import Home
+from train_segmenter.data.hub import ANYWHERE, picture_file
 
 
 @dataclass(frozen=True)
@@ -36,31 +40,47 @@ class MappedPair:
 class MappedPairs:
     """A dataset's pairs that have class maps; the column `maps` holds one for each of `classes`."""
 
-    def __init__(self, dataset: datasets.Dataset) -> None:
+    def __init__(self, dataset: datasets.Dataset, home: Home | None = ANYWHERE) -> None:
         if MAPS not in dataset.column_names:
             raise ValueError(
                 f"the dataset has no column {MAPS!r}: build it with `maps: true` in the recipe, "
                 "since refinement starts from the class maps"
             )
-        self.dataset = dataset
+        self.dataset, self.home = dataset, home
+        self.stored = StoredRows(dataset, home)
         self.names = mask_names(dataset.features)
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> MappedPair:
-        row = self.dataset[index]
-        ids = id_table(self.dataset.features, row["classes"])[1 : len(row["classes"]) + 1]
-        if len(row[MAPS]) != len(ids) or len(ids) == 0:
-            raise ValueError(f"pair {row.get('id', index)} has {len(row[MAPS])} maps for {len(ids)} classes")
-        maps = np.stack([np.asarray(map.convert("L")) for map in row[MAPS]]).astype(np.float32) / 255
-        mask = np.asarray(row["mask"])
+        row = self.stored[index]
+        name, classes = str(row.get("id") or f"row {index}"), row["classes"] or []
+        if wrong := [own for own in classes if not 0 <= own < len(self.names)]:
+            raise ValueError(f"{name}: classes {wrong} (the classes are 0 to {len(self.names) - 1})")
+        if len(row[MAPS] or ()) != len(classes) or not classes:
+            raise ValueError(f"pair {name} has {len(row[MAPS] or ())} maps for {len(classes)} classes")
+        image = rgb_pixels(_opened(row["image"], f"the image of {name}"), name).copy()
+        mask = mask_ids(_opened(row["mask"], f"the mask of {name}"), f"of {name}")
+        checked(Sample(image, mask, name), len(self.names))
+        maps = np.stack([self._map(cell, f"a map of {name}", mask.shape) for cell in row[MAPS]])
+        ids = id_table(self.dataset.features, classes)[1 : len(classes) + 1]
         own_ids = np.where(mask == IGNORE_ID, IGNORE_ID, BACKGROUND_ID).astype(np.uint8)
         for place, own in enumerate(ids, start=1):
             own_ids[mask == own] = place
-        image = rgb_pixels(row["image"]).copy()
         names = [self.names[own] for own in ids]
         return MappedPair(torch.from_numpy(image), torch.from_numpy(maps), torch.from_numpy(own_ids), names)
+
+    def _map(self, cell: Mapping[str, Any], name: str, size: tuple[int, ...]) -> np.ndarray:
+        """Class map float32 (H, W) in [0, 1]."""
+        grey = rgb_pixels(opened(picture_file(cell, name, self.home), name), name)[..., 0]
+        if grey.shape != size:
+            raise ValueError(f"{name} is {grey.shape[1]}×{grey.shape[0]}, the mask {size[1]}×{size[0]}")
+        return grey.astype(np.float32) / 255
+
+
+def _opened(cell: Mapping[str, Any], name: str) -> Image.Image:
+    return opened(cell["bytes"], name)
 
 
 class ConfidentExamples:
@@ -86,9 +106,8 @@ def refined_rows(
     pairs: MappedPairs, refinement: Refinement, network: AffinityNet | None, progress: bool = True
 ) -> Iterator[dict[str, Any]]:
     """The dataset's rows with refined masks and the method's name with "+refined"; all else as stored."""
-    stored = undecoded(pairs.dataset)
     for index in tqdm(range(len(pairs)), "refining", disable=not progress):
-        pair, row = pairs[index], stored[index]
+        pair, row = pairs[index], pairs.stored[index]
         image = pair.image.numpy()
         features = image_features(network, image) if network else None
         labels = refined_mask(image, pair.maps.numpy(), pair.mask.numpy(), pair.names, refinement, features)

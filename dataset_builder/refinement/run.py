@@ -18,6 +18,7 @@ from dataset_builder.refinement.dataset import ConfidentExamples, MappedPairs, r
 from dataset_builder.refinement.refine_mask import refine_options
 from diffusers_attnmask.ground.options import options
 from diffusers_attnmask.ground.own_folder import new_folder
+from train_segmenter.data.hub import home_of
 
 NETWORK = "affinity"  # folder of the AffinityNet beside the dataset's own
 
@@ -32,7 +33,8 @@ class RefineRun:
 
     method, whole_regions, snap, fill, uncertain, crf (its backend) and scale_crf: as in `Refinement`. net,
     training and thresholds (YAML by class, in place of the published ones): of the method "affinity", which
-    trains a network on the dataset's own class maps.
+    trains a network on the dataset's own class maps. allow_outside: read files, too, that the data name
+    outside of their folder.
     """
 
     method: Literal["affinity", "match", "crf", "none"] = "affinity"
@@ -45,6 +47,7 @@ class RefineRun:
     net: AffinityNetOptions = field(default_factory=pretrained_network)
     training: AffinityTraining = field(default_factory=AffinityTraining)
     thresholds: Path | None = None
+    allow_outside: bool = False
 
     def __post_init__(self) -> None:
         self.refinement(Path(NETWORK))  # refuses what does not go together
@@ -73,7 +76,7 @@ def refine_dataset(
     run, data, out = run or RefineRun(), Path(data), Path(out)
     torch.manual_seed(run.training.seed)
     with new_folder(out, "refine") as work:
-        pairs = MappedPairs(open_dataset(data))
+        pairs = MappedPairs(open_dataset(data, outside=run.allow_outside), home_of(data, run.allow_outside))
         refinement = run.refinement(work / NETWORK)
         net = _trained_network(pairs, run, refinement, work / NETWORK, progress)
         rows, features = refined_rows(pairs, refinement, net, progress), pairs.dataset.features

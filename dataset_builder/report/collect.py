@@ -17,7 +17,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from dataset_builder.building.manifest import Manifest
-from dataset_builder.dataset_folder import FILTER_TABLE, StoredPair, read_pairs, shard_paths
+from dataset_builder.dataset_folder import (
+    FILTER_TABLE,
+    StoredPair,
+    named_classes,
+    quality_of,
+    read_pairs,
+    shard_paths,
+)
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
 from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.options import Whole, options
@@ -31,11 +38,13 @@ OVERLAY_ALPHA = 150
 
 @options
 class ReportOptions:
-    """gallery: pairs spread over the dataset; extremes: of the best, and of the worst; removed: listed."""
+    """gallery: pairs spread over the dataset; extremes: of the best, and of the worst; removed: listed.
+    allow_outside: read files, too, that the data name outside of their folder."""
 
     gallery: Whole = 48
     extremes: Whole = 8
     removed: Whole = 200
+    allow_outside: bool = False
     progress: bool = True
 
 
@@ -77,18 +86,19 @@ class Collected:
 
 
 def collect(folder: Path, options: ReportOptions) -> Collected:
-    facts = summary_of(folder)
-    total = sum(pq.read_metadata(path).num_rows for path in shard_paths(folder))
+    outside = options.allow_outside
+    facts = summary_of(folder, outside=outside)
+    total = sum(pq.read_metadata(path).num_rows for path in shard_paths(folder, outside=outside))
     wanted = set(np.linspace(0, total - 1, min(options.gallery, total)).astype(int).tolist())
     gallery: list[Shown] = []
     best, worst = Extremes(options.extremes, 1), Extremes(options.extremes, -1)
     histogram = [0] * COVERAGE_BINS
     shares: dict[str, float] = defaultdict(float)
     seen: Counter[str] = Counter()
-    pairs = tqdm(read_pairs(folder), "reading pairs", total, leave=False, disable=not options.progress)
+    stored = read_pairs(folder, outside=outside)
+    pairs = tqdm(stored, "reading pairs", total, leave=False, disable=not options.progress)
     for index, pair in enumerate(pairs):
-        mask = np.asarray(pair.mask)
-        present = class_shares(mask)
+        present = class_shares(pair.mask)
         if facts.background:
             present.pop(0, None)
         covered = sum(present.values())
@@ -96,7 +106,7 @@ def collect(folder: Path, options: ReportOptions) -> Collected:
         for own, share in present.items():
             shares[facts.class_names[own]] += share
             seen[facts.class_names[own]] += 1
-        quality = pair.row.get("quality") or 0.0
+        quality = quality_of(pair.row, pair.name)
         best.offer(quality, pair)
         worst.offer(quality, pair)
         if index in wanted:
@@ -140,16 +150,15 @@ def class_shares(mask: np.ndarray) -> dict[int, float]:
 
 
 def shown(pair: StoredPair, facts: DatasetSummary) -> Shown:
-    mask = np.asarray(pair.mask)
-    own_names = facts.features["classes"].feature.names
+    mask = pair.mask
     present = class_shares(mask)
     return Shown(
         pair.name,
         pair.row.get("prompt") or "",
-        [own_names[own] for own in pair.row["classes"]],
-        pair.row.get("quality") or 0.0,
+        named_classes(pair.row, facts.features, pair.name),
+        quality_of(pair.row, pair.name),
         sum(share for own, share in present.items() if own or not facts.background),
-        address(fitted(pair.image.convert("RGB"), Image.Resampling.LANCZOS), "webp"),
+        address(fitted(pair.image, Image.Resampling.LANCZOS), "webp"),
         address(fitted(coloured(mask, facts.palette, facts.background), Image.Resampling.NEAREST), "png"),
     )
 

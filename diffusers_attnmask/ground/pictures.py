@@ -90,9 +90,18 @@ def opened(content: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Image.I
     return picture
 
 
+def opened_file(file: Path) -> Image.Image:
+    """The picture of a file, not decoded yet."""
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no picture {file}") from None
+    return opened(content, str(file))
+
+
 def read_image(file: Path) -> np.ndarray:
     """RGB image uint8 (H, W, 3)."""
-    return rgb_pixels(opened(file.read_bytes(), str(file)), str(file))
+    return rgb_pixels(opened_file(file), str(file))
 
 
 def rgb_pixels(picture: Image.Image, name: str = "the picture") -> np.ndarray:
@@ -110,7 +119,7 @@ def rgb_pixels(picture: Image.Image, name: str = "the picture") -> np.ndarray:
 
 def read_mask(file: Path) -> np.ndarray:
     """Class ids uint8 (H, W) of a grey or palette file."""
-    return mask_ids(opened(file.read_bytes(), str(file)), str(file))
+    return mask_ids(opened_file(file), str(file))
 
 
 def mask_ids(picture: Image.Image, name: str) -> np.ndarray:

@@ -35,6 +35,9 @@ PenaltyOption = Annotated[
 EnsembleOption = Annotated[
     int | None, typer.Option(min=1, help="of seg-diffusion: samples that each mask is the median of")
 ]
+OutsideOption = Annotated[
+    bool, typer.Option("--allow-outside", help="read files, too, that data name outside of their folder")
+]
 CpuOption = Annotated[bool, typer.Option("--cpu", help="stay on the CPU although there is a GPU")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 

@@ -15,6 +15,7 @@ from train_segmenter.commands.shared_options import (
     GroupOption,
     JsonOption,
     OthersOption,
+    OutsideOption,
     parsed_groups,
 )
 
@@ -98,6 +99,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="go on from the newest checkpoint in --out")
     ] = False,
+    allow_outside: OutsideOption = False,
     check: Annotated[bool, typer.Option(help="read all pairs first and name the faulty ones")] = True,
     export: Annotated[str | None, typer.Option(help="also write the model as pt2 or onnx")] = None,
     cpu: CpuOption = False,
@@ -150,6 +152,7 @@ def train(
             self_training=self_training,
             confidence=confidence,
             resume=resume,
+            allow_outside=allow_outside,
             check=check,
             export=choice(export),
             cpu=cpu,

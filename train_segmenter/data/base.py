@@ -10,6 +10,7 @@ import numpy as np
 
 from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.pictures import read_image, read_mask
+from train_segmenter.data.home import Home
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -69,7 +70,25 @@ class FilePairs:
     def __getitem__(self, index: int) -> Sample:
         pair = self.pairs[index]
         mask = read_mask(pair.mask)
-        return Sample(read_image(pair.image), mask if self.table is None else self.table[mask], pair.name)
+        mask = mask if self.table is None else self.table[mask]
+        return checked(Sample(read_image(pair.image), mask, pair.name), len(self.class_names), str(pair.mask))
+
+
+def checked(sample: Sample, classes: int, name: str = "") -> Sample:
+    """The pair itself, unless its sizes differ or its mask holds an id of no class."""
+    if wrong := fault(sample.image.shape[:2], sample.mask, classes):
+        raise ValueError(f"{name or sample.name}: {wrong}")
+    return sample
+
+
+def fault(size: tuple[int, ...], mask: np.ndarray, classes: int) -> str | None:
+    """What is wrong with a mask (H, W) of an image of a size, height and width, or None."""
+    (height, width), (rows, columns) = size, mask.shape
+    if (height, width) != (rows, columns):
+        return f"the image is {width}×{height}, its mask {columns}×{rows}"
+    if wrong := [own for own in shown_ids(mask) if own >= classes]:
+        return f"ids {wrong} (the classes are 0 to {classes - 1}; {IGNORE_ID} is ignored)"
+    return None
 
 
 def shown_ids(mask: np.ndarray) -> tuple[int, ...]:
@@ -81,9 +100,13 @@ def shown_ids(mask: np.ndarray) -> tuple[int, ...]:
     return tuple(np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[:IGNORE_ID]).tolist())
 
 
-def matching_masks(images: list[Path], mask_folder: Path, suffix: str = ".png") -> tuple[FilePair, ...]:
-    """Pairs each image with the mask of the same stem; `check_source` finds those that are missing."""
-    return tuple(FilePair(image, mask_folder / f"{image.stem}{suffix}") for image in images)
+def matching_masks(
+    images: list[Path], mask_folder: Path, home: Home, suffix: str = ".png"
+) -> tuple[FilePair, ...]:
+    """Pairs each image with the mask of the same stem; reading a pair tells which are missing."""
+    return tuple(
+        FilePair(home.path(image), home.path(mask_folder / f"{image.stem}{suffix}")) for image in images
+    )
 
 
 def image_files(folder: Path) -> list[Path]:

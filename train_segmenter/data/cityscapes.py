@@ -5,18 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from train_segmenter.data.base import FilePair, FilePairs
+from train_segmenter.data.home import Home
 from train_segmenter.data.tables import cityscapes_labels, cityscapes_names, lookup
 
 
-def cityscapes(root: Path, split: str = "train") -> FilePairs:
+def cityscapes(root: Path, split: str = "train", *, outside: bool = False) -> FilePairs:
     """The pairs below `leftImg8bit/SPLIT` and `gtFine/SPLIT`."""
+    home = Home(root, outside)
     folder = root / "leftImg8bit" / split
     images = sorted(folder.glob("*/*_leftImg8bit.png"))
     if not images:
         raise FileNotFoundError(f"Cityscapes has no picture {folder}/CITY/*_leftImg8bit.png.")
     return FilePairs(
         cityscapes_names(),
-        tuple(FilePair(image, _labels(root, split, image)) for image in images),
+        tuple(FilePair(home.path(image), home.path(_labels(root, split, image))) for image in images),
         lookup({label: train for label, (_, train) in cityscapes_labels().items()}),
     )
 

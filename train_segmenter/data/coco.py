@@ -1,32 +1,40 @@
-"""COCO: the 80 instance classes, from the stuff-things pictures or rasterised from the instances' JSON."""
+"""COCO: an annotation file's own categories, or the 80 instance classes of the stuff-things pictures."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID
 from diffusers_attnmask.ground.pictures import read_image
-from train_segmenter.data.base import FilePairs, Sample, Source, image_files, matching_masks
+from train_segmenter.data.base import FilePairs, Sample, Source, checked, image_files, matching_masks
+from train_segmenter.data.coco_file import CocoFile, CocoImage, Id, read_coco_file, region, stacked
+from train_segmenter.data.home import Home
 from train_segmenter.data.tables import coco_categories, coco_names, lookup
 
 STUFF_THINGS = range(182)  # ids in the stuff-things pictures: category id - 1; 255 is unlabelled
 
 
-def coco(root: Path, split: str = "train2017") -> Source:
+def coco(root: Path, split: str = "train2017", *, outside: bool = False) -> Source:
     """`root` holds the pictures in `SPLIT` or `images/SPLIT`, and `stuffthingmaps/SPLIT` or `annotations`."""
-    images = next((f for f in (root / "images" / split, root / split) if f.is_dir()), root / "images" / split)
-    masks = root / "stuffthingmaps" / split
-    instances = root / "annotations" / f"instances_{split}.json"
+    home = Home(root, outside)
+    images = image_folder(home, split)
+    masks = home.file(f"stuffthingmaps/{split}")
+    instances = home.file(f"annotations/instances_{split}.json")
     if masks.is_dir():
-        return FilePairs(coco_names(), matching_masks(image_files(images), masks), _thing_table())
+        return FilePairs(coco_names(), matching_masks(image_files(images), masks, home), _thing_table())
     if instances.is_file():
-        return drawn_instances(images, instances)
+        return drawn_instances(images, instances, home)
     raise FileNotFoundError(f"COCO has neither {masks} nor {instances}.")
+
+
+def image_folder(home: Home, split: str) -> Path:
+    """Where the pictures of a split lie."""
+    nested = home.file(f"images/{split}")
+    return nested if nested.is_dir() else home.file(split)
 
 
 def _thing_table() -> np.ndarray:
@@ -39,49 +47,47 @@ def _thing_table() -> np.ndarray:
 class Instances:
     """Pictures whose masks are drawn from instance annotations, the smaller instance over the larger."""
 
+    content: CocoFile
+    files: tuple[Path, ...]
+    ids: Mapping[Id, int]  # of masks, by category
     class_names: tuple[str, ...]
-    images: tuple[tuple[Path, int, int], ...]  # file, height, width
-    annotations: tuple[tuple[dict, ...], ...]  # of each picture, from large to small
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.files)
 
     def name(self, index: int) -> str:
-        return self.images[index][0].name
+        return self.files[index].name
 
     def __getitem__(self, index: int) -> Sample:
-        path, height, width = self.images[index]
-        mask = np.zeros((height, width), dtype=np.uint8)
-        for annotation in self.annotations[index]:
-            mask[_region(annotation["segmentation"], height, width)] = _CLASS_OF[annotation["category_id"]]
-        return Sample(read_image(path), mask, path.name)
+        file = self.files[index]
+        sample = Sample(read_image(file), self.mask(self.content.images[index]), file.name)
+        return checked(sample, len(self.class_names), str(file))
+
+    def mask(self, image: CocoImage) -> np.ndarray:
+        """Class ids uint8 (height, width) of what is annotated in a picture."""
+        mask = np.zeros((image.height, image.width), np.uint8)
+        regions = [
+            region(own.content["segmentation"], image.height, image.width, self.content.where(own))
+            for own in image.annotations
+        ]
+        for place in stacked(image.annotations, regions):
+            mask[regions[place]] = self.ids[image.annotations[place].content["category_id"]]
+        return mask
 
 
-_CLASS_OF = {category: new for new, category in enumerate(coco_categories(), start=1)}
+def drawn_instances(folder: Path, annotation_file: Path, home: Home) -> Instances:
+    """The pictures of a folder that an annotation file lists, by name; the classes are its categories.
 
-
-def _region(segmentation: Any, height: int, width: int) -> np.ndarray:
-    """Bool (height, width) of polygons or of run lengths, by COCO's own rules."""
-    from pycocotools import mask as official
-
-    if isinstance(segmentation, list):
-        runs = official.merge(official.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation["counts"], list):
-        runs = official.frPyObjects(segmentation, height, width)
-    else:
-        runs = segmentation
-    return official.decode(runs).astype(bool)
-
-
-def drawn_instances(folder: Path, annotation_file: Path) -> Instances:
-    """The pictures of a folder that an annotation file lists, by the file's name."""
-    content = json.loads(annotation_file.read_text(encoding="utf-8"))
-    of_image = defaultdict(list)
-    for annotation in content["annotations"]:
-        of_image[annotation["image_id"]].append(annotation)
-    images = sorted(content["images"], key=lambda image: image["file_name"])
+    They follow each other by their ids, after the background: so the ids of COCO's own files are those of
+    its class table.
+    """
+    content = read_coco_file(annotation_file, needs=("category_id", "segmentation"))
+    things = [own for own, name in content.categories.items() if name != BACKGROUND]
+    ids: dict[Id, int] = dict.fromkeys(content.categories, BACKGROUND_ID)
+    ids.update({own: number for number, own in enumerate(things, start=1)})
     return Instances(
-        coco_names(),
-        tuple((folder / image["file_name"], image["height"], image["width"]) for image in images),
-        tuple(tuple(sorted(of_image[image["id"]], key=lambda a: -a["area"])) for image in images),
+        content,
+        tuple(home.file(image.file_name, folder) for image in content.images),
+        ids,
+        (BACKGROUND, *(content.categories[own] for own in things)),
     )

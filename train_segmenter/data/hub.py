@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
 
-from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
-from diffusers_attnmask.ground.pictures import mask_ids, rgb_pixels
-from train_segmenter.data.base import Sample
-from train_segmenter.data.folder import names_by_id
+from diffusers_attnmask.ground.pictures import mask_ids, opened, rgb_pixels
+from train_segmenter.data.base import Sample, checked
+from train_segmenter.data.home import Home
+from train_segmenter.data.names import LABELS, read_labels, read_names
+from train_segmenter.data.shards import open_rows
 
 MASK_COLUMNS = ("mask", "label", "labels", "annotation", "segmentation_mask", "semantic_segmentation")
-LABEL_FILE = "id2label.json"
 LOOKED_AT = 32  # rows that tell what the ids mean
+ANYWHERE = Home(Path(), outside=True)
 
 
 @dataclass(frozen=True)
 class HubPairs:
-    """An opened dataset; its pairs are named by the `id` column where there is one."""
+    """An opened dataset; its pairs are named by the `id` column where there is one.
+
+    home: where pictures lie that rows only name, None for nowhere.
+    """
 
     dataset: datasets.Dataset
     class_names: tuple[str, ...]
     image_column: str = "image"
     mask_column: str = "mask"
+    home: Home | None = field(default=ANYWHERE, repr=False)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -38,28 +45,72 @@ class HubPairs:
         return f"row {index}"
 
     def __getitem__(self, index: int) -> Sample:
-        row = self.dataset[index]
-        image, mask = row[self.image_column], row[self.mask_column]
-        name = str(row.get("id", f"row {index}"))
-        if image is None or mask is None:
-            raise ValueError(f"The pair {name} has no {'image' if image is None else 'mask'}.")
-        return Sample(rgb_pixels(image, name), mask_ids(mask, name), name)
+        name = self.name(index)
+        image = rgb_pixels(opened(self.image_file(index), name), name)
+        mask = mask_ids(opened(self.mask_file(index), f"the mask of {name}"), f"of {name}")
+        return checked(Sample(image, mask, name), len(self.class_names))
+
+    def image_file(self, index: int) -> bytes:
+        """The encoded image of a pair, as it is stored."""
+        return self._file(self.image_column, index, "image")
+
+    def mask_file(self, index: int) -> bytes:
+        """The encoded mask of a pair, as it is stored."""
+        return self._file(self.mask_column, index, "mask")
+
+    def _file(self, column: str, index: int, what: str) -> bytes:
+        return picture_file(self._stored[column][index], f"the {what} of {self.name(index)}", self.home)
+
+    @cached_property
+    def _stored(self) -> dict[str, datasets.Dataset]:
+        """The columns of pictures, each alone and not decoded."""
+        columns = (self.image_column, self.mask_column)
+        return {name: undecoded(self.dataset.select_columns(name))[name] for name in columns}
 
 
-def hub(path: str, split: str = "train") -> HubPairs:
+def picture_file(cell: Any, name: str, home: Home | None) -> bytes:
+    """The encoded picture of a cell `{"bytes", "path"}`: within it, or a file that it names below `home`."""
+    if not isinstance(cell, Mapping) or (cell.get("bytes") is None and not cell.get("path")):
+        raise ValueError(f"there is no picture where {name} should be")
+    if cell.get("bytes") is not None:
+        return cell["bytes"]
+    if home is None:
+        raise ValueError(
+            f"{name} is a file on the machine of its maker, {cell['path']!r}, and not in the row"
+        )
+    file = home.file(cell["path"])
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no file {file}, which should be {name}")
+    return file.read_bytes()
+
+
+def undecoded(dataset: datasets.Dataset) -> datasets.Dataset:
+    """The same rows with pictures as stored bytes, so that copying does not encode them again."""
+    for name, feature in dataset.features.items():
+        inner = getattr(feature, "feature", None)
+        if isinstance(feature, datasets.Image):
+            dataset = dataset.cast_column(name, datasets.Image(decode=False))
+        elif isinstance(inner, datasets.Image):
+            dataset = dataset.cast_column(name, datasets.List(datasets.Image(decode=False)))
+    return dataset
+
+
+def hub(path: str, split: str = "train", *, outside: bool = False) -> HubPairs:
     """A dataset folder (Parquet and card, or `save_to_disk`) or a Hub name."""
-    folder = Path(path)
-    if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-        dataset = datasets.load_from_disk(path)
-        dataset = dataset[split] if isinstance(dataset, datasets.DatasetDict) else dataset
-    else:
-        with within_reach(path, "dataset"):
-            dataset = datasets.load_dataset(path, split=split)
-    return from_dataset(dataset, _names_of_file(path), path)
+    dataset = open_rows(path, split, outside=outside)
+    return from_dataset(dataset, _names_of_file(path), path, home_of(path, outside))
+
+
+def home_of(path: str | Path, outside: bool = False) -> Home | None:
+    """Where pictures lie that the rows of a dataset only name: nowhere where it comes from the Hub."""
+    return Home(Path(path), outside) if Path(path).exists() else None
 
 
 def from_dataset(
-    dataset: datasets.Dataset, names: tuple[str, ...] | None = None, origin: str = "the dataset"
+    dataset: datasets.Dataset,
+    names: tuple[str, ...] | None = None,
+    origin: str = "the dataset",
+    home: Home | None = ANYWHERE,
 ) -> HubPairs:
     """A source from an opened dataset; the names come from its `classes` feature where they are not given.
 
@@ -72,16 +123,25 @@ def from_dataset(
             f"{origin} has the columns {', '.join(dataset.column_names)}; needed are image and one of "
             f"{', '.join(MASK_COLUMNS)}."
         )
-    names = names or _names_of_features(dataset, mask_column, origin)
+    for column in ("image", mask_column):
+        if not isinstance(dataset.features[column], datasets.Image):
+            raise ValueError(
+                f"{origin} holds no pictures in its column {column}: {dataset.features[column]}."
+            )
+    if not len(dataset):
+        raise ValueError(f"{origin} holds no pair.")
+    names = names or _names_of_features(dataset, mask_column, origin, home)
     if names is None:
         raise ValueError(
-            f"{origin} does not say its class names. Put {LABEL_FILE} beside it, or add a `classes` column "
+            f"{origin} does not say its class names. Put {LABELS} beside it, or add a `classes` column "
             "of ClassLabel."
         )
-    return HubPairs(dataset, names, mask_column=mask_column)
+    return HubPairs(dataset, names, mask_column=mask_column, home=home)
 
 
-def _names_of_features(dataset: datasets.Dataset, mask_column: str, origin: str) -> tuple[str, ...] | None:
+def _names_of_features(
+    dataset: datasets.Dataset, mask_column: str, origin: str, home: Home | None
+) -> tuple[str, ...] | None:
     """The names of `classes: List(ClassLabel)` by mask id."""
     label = getattr(dataset.features.get("classes"), "feature", None)
     if not isinstance(label, datasets.ClassLabel):
@@ -90,28 +150,29 @@ def _names_of_features(dataset: datasets.Dataset, mask_column: str, origin: str)
     if BACKGROUND in names:
         return names
     as_ids = after_background = True
-    for row in dataset.select_columns(["classes", mask_column]).select(range(min(len(dataset), LOOKED_AT))):
-        if row[mask_column] is None:  # reading the pair says so
-            continue
-        ids = set(np.unique(mask_ids(row[mask_column], "of a row")).tolist()) - {IGNORE_ID}
-        classes = set(row["classes"])
+    few = dataset.select_columns(["classes", mask_column]).select(range(min(len(dataset), LOOKED_AT)))
+    for number, row in enumerate(undecoded(few)):
+        name = f"the mask of row {number}"
+        mask = mask_ids(opened(picture_file(row[mask_column], name, home), name), f"of row {number}")
+        ids = set(np.unique(mask).tolist()) - {IGNORE_ID}
+        classes = set(row["classes"] or ())
         as_ids &= ids <= classes
         after_background &= ids <= {0, *(number + 1 for number in classes)}
     if as_ids == after_background:
         raise ValueError(
             f"{origin} does not say what id 0 of its masks is: its classes {', '.join(names[:3])}, … name no "
             f"{BACKGROUND}, and its rows fit {'either' if as_ids else 'neither'} way of counting. Put "
-            f'{LABEL_FILE} beside it, as {{"0": "{names[0]}", …}} or '
+            f'{LABELS} beside it, as {{"0": "{names[0]}", …}} or '
             f'{{"0": "{BACKGROUND}", "1": "{names[0]}", …}}.'
         )
     return names if as_ids else (BACKGROUND, *names)
 
 
 def _names_of_file(path: str) -> tuple[str, ...] | None:
-    file = Path(path) / LABEL_FILE if Path(path).exists() else _download_labels(path)
-    if file is None or not file.is_file():
-        return None
-    return names_by_id(json.loads(file.read_text(encoding="utf-8")), str(file))
+    if Path(path).exists():
+        return read_names(Path(path))
+    file = _download_labels(path)
+    return read_labels(file) if file is not None else None
 
 
 def _download_labels(repo: str) -> Path | None:
@@ -119,6 +180,6 @@ def _download_labels(repo: str) -> Path | None:
     from huggingface_hub.errors import EntryNotFoundError
 
     try:
-        return Path(hf_hub_download(repo, LABEL_FILE, repo_type="dataset"))
+        return Path(hf_hub_download(repo, LABELS, repo_type="dataset"))
     except EntryNotFoundError:  # it has none; or it is cached without, and the Hub is not within reach
         return None

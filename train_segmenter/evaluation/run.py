@@ -31,7 +31,8 @@ class EvaluateRun:
 
     denoising_steps, ensemble_size, seen_penalty: of seg-diffusion, by default those of its training. unseen:
     the classes that training has not seen; with open_vocabulary, by default VOC's. others and groups: as in
-    `ClassMap`. worst: how many of the worst pictures are written.
+    `ClassMap`. allow_outside: read files, too, that the data name outside of their folder. worst: how many
+    of the worst pictures are written.
     """
 
     inference: Inference = field(default_factory=Inference)
@@ -43,6 +44,7 @@ class EvaluateRun:
     unseen: Names | None = None
     others: Others = "error"
     groups: Mapping[Name, Names] = field(default_factory=dict)
+    allow_outside: bool = False
     worst: Whole = 8
     batch_size: Batch = 8
     cpu: bool = False
@@ -66,7 +68,7 @@ def evaluate_model(
 
 def _judged(model: str | Path, data: str, run: EvaluateRun, out: Path | None, progress: bool) -> Report:
     segmenter = _loaded(str(model), run)
-    source = open_judged(data)
+    source = open_judged(data, outside=run.allow_outside)
     if segmenter.open_vocabulary and not run.groups and run.others == "error":
         segmenter = segmenter.for_classes(source.class_names)
     source = mapped(source, ClassMap(tuple(segmenter.class_names), run.groups, run.others))

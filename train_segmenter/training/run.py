@@ -40,8 +40,8 @@ class TrainRun:
     crop: side of the training crops. augment: splice, warp, occlude and blur whole pairs, as the recipe says
     or by default. validation: data whose best mean IoU decides what is kept. weights: of each data in their
     mixture. classes: names by id, by default those of the first data; others and groups as in `ClassMap`.
-    confidence: of the labels of self-training. check: read all pairs first. export: the kind of a file for
-    other runtimes.
+    confidence: of the labels of self-training. allow_outside: read files, too, that data name outside of
+    their folder. check: read all pairs first. export: the kind of a file for other runtimes.
     """
 
     recipe: TrainingRecipe | Path | Name | None = None
@@ -59,6 +59,7 @@ class TrainRun:
     self_training: bool = False
     confidence: Annotated[float, Field(ge=0, lt=1)] = 0.0
     resume: bool = False
+    allow_outside: bool = False
     check: bool = True
     export: Literal["pt2", "onnx"] | None = None
     cpu: bool = False
@@ -94,7 +95,7 @@ def _trained(data: Sequence[str], out: Path, run: TrainRun, progress: bool) -> T
     recipe = _recipe(run)
     source = _source(data, run)
     options = _options(recipe, source, run)
-    judged = _mapped(open_judged(run.validation), source.class_names, run) if run.validation else None
+    judged = _judged(run.validation, source.class_names, run) if run.validation else None
     if run.check and not run.resume:
         for part in (source, judged):
             if part is not None:
@@ -154,12 +155,16 @@ def _source(data: Sequence[str], run: TrainRun) -> Source:
     """The data in the classes to train, mixed where there are several."""
     if run.weights and len(run.weights) != len(data):
         raise ValueError(f"--weight is given {len(run.weights)} times for {len(data)} --data: once for each")
-    sources = [open_source(word) for word in data]
+    sources = [open_source(word, outside=run.allow_outside) for word in data]
     class_names = run.classes or tuple(sources[0].class_names)
     sources = [_mapped(source, class_names, run) for source in sources]
     if len(sources) == 1 and not run.weights:
         return sources[0]
     return Mixture(tuple(sources), run.weights or (1.0,) * len(sources))
+
+
+def _judged(word: str, class_names: Sequence[str], run: TrainRun) -> Source:
+    return _mapped(open_judged(word, outside=run.allow_outside), class_names, run)
 
 
 def _mapped(source: Source, class_names: Sequence[str], run: TrainRun) -> Source:

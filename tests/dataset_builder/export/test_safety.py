@@ -11,12 +11,13 @@ from PIL import Image
 
 from dataset_builder.export.convert import ExportOptions, convert, read_any
 from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
-from dataset_builder.export.safety import inside, opened, safe_names
+from dataset_builder.export.safety import safe_names
 from dataset_builder.export.voc import write_voc
 from diffusers_attnmask.ground.own_folder import MARK
 from diffusers_attnmask.ground.palette import VOC_PALETTE
-from diffusers_attnmask.ground.pictures import encoded
+from diffusers_attnmask.ground.pictures import encoded, opened
 from tests.dataset_builder.export.small_dataset import make_dataset
+from train_segmenter.data.home import Home
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,8 @@ def test_an_id_cannot_lead_out_of_the_exported_folder(tmp_path):
 @pytest.mark.parametrize("name", ["../x.png", "/etc/passwd", r"..\x.png", r"C:\x.png", "a/../../x", "a\0"])
 def test_names_that_lead_out_are_refused(tmp_path, name):
     with pytest.raises(ValueError, match="leads out of"):
-        inside(tmp_path, name)
-    assert inside(tmp_path, "a/b.png") == tmp_path / "a" / "b.png"
+        Home(tmp_path).file(name)
+    assert Home(tmp_path).file("a/b.png") == tmp_path / "a" / "b.png"
 
 
 def exported(tmp_path, to):

@@ -232,7 +232,13 @@ def test_faults_are_found_before_training_with_their_files(tmp_path):
         check_source(open_source(str(root)), progress=False)
     message = str(caught.value)
     assert message.startswith("4 of 5 pairs")
-    for part in ("0.png: ", "1.png: ids [9]", "2.png: the image is 32×32, its mask 32×16", "colour picture"):
+    for part in (
+        "there is no picture",
+        "0.png",
+        "1.png: ids [9]",
+        "2.png: the image is 32×32, its mask 32×16",
+        "colour picture",
+    ):
         assert part in message
     assert "4.png" not in message
 

@@ -1,0 +1,175 @@
+"""Datasets of Parquet files, opened where all of them are there, whole, and within their folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from datasets.exceptions import DatasetGenerationError, SplitsVerificationError
+
+from diffusers_attnmask.ground.damage import DamagedFile
+from diffusers_attnmask.ground.hub_errors import first_line, within_reach
+from diffusers_attnmask.ground.json_files import read_json
+from train_segmenter.data.home import Home
+
+NUMBERED = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.parquet")
+PLACES = ("data", ".", "*")  # where Parquet files lie in a dataset's folder
+SPLITS, STATE = "dataset_dict.json", "state.json"  # of what `save_to_disk` leaves
+CARD = "README.md"
+UNREADABLE = (pa.ArrowException, OSError)
+
+
+def shard_paths(home: Home) -> list[Path]:
+    """The Parquet files of a dataset's folder, in order: none is missing, cut off or of other columns."""
+    folder = home.folder
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {folder}: give a dataset folder, as attnmask build makes"
+        )
+    script = folder / f"{folder.resolve().name}.py"
+    if script.is_file():
+        raise ValueError(f"{script} is a loading script, which is not run: remove it, or read another folder")
+    found = (sorted(folder.glob(f"{place}/*.parquet")) for place in PLACES)
+    paths = next((some for some in found if some), [])
+    if not paths:
+        raise FileNotFoundError(
+            f"{folder} holds no Parquet files: give a dataset folder, such as attnmask build makes"
+        )
+    _check_numbers(paths)
+    for path in paths:
+        check_shard(home.path(path), paths[0])
+    return paths
+
+
+def check_shard(path: Path, first: Path) -> None:
+    """Refuses a file that is no whole Parquet file, or has other columns than the first of its dataset."""
+    with readable(path):
+        schema, own = pq.read_schema(first), pq.read_schema(path)
+    if not own.equals(schema):
+        columns = [", ".join(f"{field.name} ({field.type})" for field in each) for each in (own, schema)]
+        raise ValueError(f"{path} has the columns {columns[0]}; {first.name} has {columns[1]}")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Around what reads a Parquet file: what is wrong with it is told by its name."""
+    try:
+        if not path.stat().st_size:
+            raise DamagedFile(f"{path} is not a whole Parquet file: it is empty")
+        yield
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no file {path}") from None
+    except DamagedFile:
+        raise
+    except UNREADABLE as mistake:
+        raise DamagedFile(f"{path} is not a whole Parquet file: {first_line(mistake)}") from mistake
+
+
+def _check_numbers(paths: Sequence[Path]) -> None:
+    """Refuses files named `SPLIT-00000-of-00003.parquet` where one of the three is missing."""
+    by_split: dict[str, dict[int, set[int]]] = {}
+    for path in paths:
+        if match := NUMBERED.fullmatch(path.name):
+            split, number, count = match[1], int(match[2]), int(match[3])
+            by_split.setdefault(split, {}).setdefault(count, set()).add(number)
+    for split, counts in by_split.items():
+        if len(counts) > 1:
+            listed = " and ".join(f"of {count:05d}" for count in sorted(counts))
+            raise ValueError(f"{paths[0].parent} mixes files of two datasets: {split} {listed}")
+        for count, numbers in counts.items():
+            if missing := sorted(set(range(count)) - numbers):
+                name = paths[0].with_name(f"{split}-{missing[0]:05d}-of-{count:05d}.parquet")
+                others = f", like {len(missing) - 1} others" if len(missing) > 1 else ""
+                raise FileNotFoundError(
+                    f"{name} is missing{others}: a build that stopped goes on if run again"
+                )
+
+
+def open_rows(path: str, split: str, *, outside: bool = False) -> datasets.Dataset:
+    """The rows of a dataset folder (Parquet, or as `save_to_disk` left it) or of a dataset of the Hub."""
+    folder = Path(path)
+    if not folder.exists():
+        with within_reach(path, "dataset"):
+            return datasets.load_dataset(path, split=split)
+    home = Home(folder, outside)
+    if (folder / SPLITS).is_file() or (folder / STATE).is_file():
+        return _saved(home, split)
+    shards = shard_paths(home)
+    return _rows(_builder(home), split, shards)
+
+
+def split_names(path: str, *, outside: bool = False) -> list[str]:
+    """The splits of a dataset folder or of a dataset of the Hub."""
+    folder = Path(path)
+    if not folder.exists():
+        with within_reach(path, "dataset"):
+            return datasets.get_dataset_split_names(path)
+    if (folder / SPLITS).is_file():
+        return list(map(str, read_json(folder / SPLITS).get("splits", ())))
+    if (folder / STATE).is_file():
+        return [str(read_json(folder / STATE).get("_split") or "train")]
+    home = Home(folder, outside)
+    shard_paths(home)
+    return list(map(str, _builder(home).config.data_files))
+
+
+def _builder(home: Home) -> datasets.DatasetBuilder:
+    """What reads the files of a folder, as its card or their names say; none of them lies elsewhere."""
+    try:  # an absolute path, which is never taken for the name of a format
+        builder = datasets.load_dataset_builder(str(home.folder.absolute()))
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError) as mistake:
+        raise DamagedFile(
+            f"{home.folder / CARD} has a head that cannot be read: {first_line(mistake)}"
+        ) from mistake
+    for files in builder.config.data_files.values():
+        for file in files:
+            home.file(file)
+    return builder
+
+
+def _rows(builder: datasets.DatasetBuilder, split: str, shards: Sequence[Path]) -> datasets.Dataset:
+    try:
+        builder.download_and_prepare()
+    except SplitsVerificationError as mistake:
+        raise ValueError(
+            f"{shards[0].parent} does not hold as many pairs as the card beside it says: "
+            "files are missing, or the card is an old one"
+        ) from mistake
+    except DatasetGenerationError as mistake:
+        for path in shards:
+            with readable(path), pq.ParquetFile(path) as file:
+                for _ in file.iter_batches(batch_size=32):
+                    pass
+        raise DamagedFile(f"{shards[0].parent} cannot be read: {first_line(_cause(mistake))}") from mistake
+    return builder.as_dataset(split=split)
+
+
+def _saved(home: Home, split: str) -> datasets.Dataset:
+    """What `save_to_disk` left, whose list of files leads nowhere else."""
+    folder = home.folder
+    if (folder / SPLITS).is_file():
+        known = split_names(str(folder))
+        if split not in known:
+            raise ValueError(f"{folder} has no split {split!r}; it has {', '.join(known)}")
+        folder = home.file(split)
+    state = read_json(folder / STATE)
+    try:
+        names = [str(file["filename"]) for file in state["_data_files"]]
+    except (KeyError, TypeError) as mistake:
+        raise DamagedFile(f"{folder / STATE} does not list its files") from mistake
+    for name in names:
+        home.file(name, folder)
+    try:
+        return datasets.Dataset.load_from_disk(str(folder))
+    except (*UNREADABLE, ValueError, TypeError, KeyError, AttributeError) as mistake:
+        raise DamagedFile(f"{folder} is not a whole saved dataset: {first_line(mistake)}") from mistake
+
+
+def _cause(mistake: BaseException) -> BaseException:
+    return mistake.__cause__ or mistake
