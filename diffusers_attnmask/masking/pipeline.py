@@ -181,7 +181,9 @@ class DiffuMaskPipeline(DiffusionPipeline):
             try:
                 (specs,) = classes_per_prompt(own, 1)
                 sampled = self.sampling_prompts(method, [specs], {"prompt": prompt})["prompt"]
-                check_words(specs, split(str(sampled)), method, split)
+                splits = split(str(sampled))
+                family.check_call(self, {"prompt": sampled}, [splits])
+                check_words(specs, splits, method, split)
             except ValueError as refusal:
                 found.append(str(refusal))
             else:

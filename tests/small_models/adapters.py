@@ -31,13 +31,17 @@ def with_ip_adapter(pipe, scale=0.7):
     return pipe
 
 
-def with_lora(pipe, rank=2):
+LORA_LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
+
+
+def with_lora(pipe, rank=2, name=None):
     """Give a fresh pipeline a random LoRA on every attention layer through its own `load_lora_weights`."""
+    part = "unet" if hasattr(pipe, "unet") else "transformer"
     weights = {}
-    with seeded("lora"):
-        for name, module in pipe.unet.named_modules():
-            if name.endswith(("to_q", "to_k", "to_v", "to_out.0")):
-                weights[f"unet.{name}.lora_A.weight"] = torch.randn(rank, module.in_features) * 0.2
-                weights[f"unet.{name}.lora_B.weight"] = torch.randn(module.out_features, rank) * 0.2
-    pipe.load_lora_weights(weights)
+    with seeded(name or "lora"):
+        for layer, module in getattr(pipe, part).named_modules():
+            if layer.endswith(LORA_LAYERS) and hasattr(module, "in_features"):
+                weights[f"{part}.{layer}.lora_A.weight"] = torch.randn(rank, module.in_features) * 0.2
+                weights[f"{part}.{layer}.lora_B.weight"] = torch.randn(module.out_features, rank) * 0.2
+    pipe.load_lora_weights(weights, adapter_name=name)
     return pipe

@@ -8,7 +8,7 @@ from tests.small_models.hidream import HIDREAM, hidream
 
 
 def test_the_text_of_a_square_image_follows_it_at_once():
-    check_text_columns(HIDREAM, height=80, width=80)
+    check_text_columns(HIDREAM, hidream(), height=80, width=80)
 
 
 def test_embeddings_are_read_with_the_text_that_they_stand_for():

@@ -89,11 +89,10 @@ def explicit_columns(query, key, mask, scale, row, image, places):
 
 def test_text_columns_are_an_explicit_softmax_over_the_whole_row(small):
     """Of each of two prompts of different lengths."""
-    check_text_columns(small)
+    check_text_columns(small, small.build())
 
 
-def check_text_columns(small, **size):
-    pipe = small.build()
+def check_text_columns(small, pipe, **size):
     family = check_supported(pipe)
     prompts = [DOG_AND_CAT, "the cat and a red dog on a boat"]
     with trace(pipe, classes=["dog", "cat"], methods=Daam()) as traced:

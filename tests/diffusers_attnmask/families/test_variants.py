@@ -211,7 +211,7 @@ def test_images_made_from_pictures_stay_the_same_and_have_masks(name):
     components |= {part: build() for part, build in variant.further.items()}
     pipe = kind(**taken(kind.__init__, components))
     pipe.set_progress_bar_config(disable=True)
-    call = {"num_inference_steps": 3, "height": 64, "width": 96, **small.guided, **variant.given}
+    call = {"num_inference_steps": 2, "height": 64, "width": 96, **small.guided, **variant.given}
     call = taken(pipe.__call__, call) | {"output_type": "pt"}
     if "negative_prompt" in call:
         call["negative_prompt"] = [call["negative_prompt"]] * 2

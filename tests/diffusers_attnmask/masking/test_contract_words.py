@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from diffusers_attnmask import DiffuMaskPipeline, trace
+from diffusers_attnmask.families import StableDiffusion
 from tests.small_models import sd15, sd21, sdxl, tokenizer
 
 CALL = {"num_inference_steps": 1, "output_type": "pt"}
@@ -170,6 +171,17 @@ def test_what_a_call_would_refuse_is_told_without_sampling(build, method):
     assert said[0] is None and said[3]
     with pytest.raises(ValueError, match="'dam'"):
         pipe.refusals(prompts, classes, "dam")
+
+
+def test_what_a_family_itself_would_refuse_is_told_without_sampling(monkeypatch):
+    def refuse(family, pipe, arguments, splits):
+        ((split,),) = splits
+        if "cat" in arguments["prompt"]:
+            raise ValueError(f"no cats: {split.prompt}")
+
+    monkeypatch.setattr(StableDiffusion, "check_call", refuse)
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+    assert pipe.refusals(["a dog", "a cat"], [["dog"], ["cat"]], "daam") == [None, "no cats: a cat"]
 
 
 def test_a_traced_call_refuses_a_phrase_that_its_prompt_lacks():
