@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from huggingface_hub import CommitOperationAdd, HfApi
 
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.hub_errors import clear_errors
+from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.ground.own_folder import bears_line
 
 CARD = "README.md"
@@ -53,7 +53,7 @@ def push_pipeline(folder: Path, repo: str, private: bool = False) -> str:
 
 def pipeline_files(folder: Path) -> list[str]:
     """The index, our settings, the card and the components' files, as names relative to the folder."""
-    index = json.loads((folder / PIPELINE_INDEX).read_text(encoding="utf-8"))
+    index = read_json(folder / PIPELINE_INDEX)
     components = [folder / name for name in index if (folder / name).is_dir()]
     own = [path for kind in PIPELINE_FILES for path in folder.glob(kind)]
     parts = [path for part in components for kind in COMPONENT_FILES for path in part.glob(kind)]

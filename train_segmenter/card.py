@@ -10,6 +10,7 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.publishing import (
     CARD,
     PIPELINE_INDEX,
@@ -130,4 +131,4 @@ def _dataset_type(data: str) -> str:
 
 
 def _read(file: Path) -> dict:
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return read_json(file) if file.is_file() else {}

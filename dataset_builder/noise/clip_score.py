@@ -9,6 +9,7 @@ from PIL import Image
 from torch.nn.functional import cosine_similarity
 
 from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.model_files import TENSORS_ALONE, readable_model
 
 
 class ClipScore:
@@ -17,8 +18,8 @@ class ClipScore:
     def __init__(self, model: str, device: str = "cpu") -> None:
         from transformers import AutoModel, AutoProcessor
 
-        with within_reach(model, "model"):
-            self.model = AutoModel.from_pretrained(model).to(device).eval()
+        with within_reach(model, "model"), readable_model(model):
+            self.model = AutoModel.from_pretrained(model, **TENSORS_ALONE).to(device).eval()
             self.processor = AutoProcessor.from_pretrained(model)
         if not hasattr(self.model, "get_image_features"):
             raise ValueError(f"{model} is no CLIP: it has no image features")

@@ -20,6 +20,7 @@ from dataset_builder.prompts.options import RetrievalOptions
 from dataset_builder.vocabulary import Vocabulary
 from diffusers_attnmask.ground.atomic_files import replacing
 from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.model_files import TENSORS_ALONE, readable_model
 
 CHUNK = 8192  # captions in one file of the cache: what a stopped run may lose
 
@@ -103,9 +104,9 @@ class TextEmbedder:
         from transformers import AutoModel, AutoTokenizer
 
         self.batch_size = batch_size
-        with within_reach(model, "model"):
+        with within_reach(model, "model"), readable_model(model):
             self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
-            self.model: Any = AutoModel.from_pretrained(model).eval()
+            self.model: Any = AutoModel.from_pretrained(model, **TENSORS_ALONE).eval()
         self.model.to("cuda" if torch.cuda.is_available() else "cpu")
         if not hasattr(self.model, "get_text_features"):
             raise ValueError(

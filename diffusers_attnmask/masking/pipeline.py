@@ -20,6 +20,7 @@ from diffusers_attnmask.attention.record import NotRecordedError
 from diffusers_attnmask.families import check_supported, family_of
 from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.ids import IGNORE_ID
+from diffusers_attnmask.ground.model_files import TENSORS_ALONE, check_components, readable_model
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
 from diffusers_attnmask.masking.queries import check_words
 from diffusers_attnmask.masking.segmenting import segment
@@ -53,16 +54,19 @@ class DiffuMaskPipeline(DiffusionPipeline):
         """Load a model folder or repository as its own family's pipeline, with masks."""
         hub = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
         if cls is DiffuMaskPipeline:
-            with within_reach(os.fspath(pretrained_model_name_or_path), "model"):
-                config = DiffusionPipeline.load_config(pretrained_model_name_or_path, **hub)
-            name = config["_class_name"]
+            path = os.fspath(pretrained_model_name_or_path)
+            with within_reach(path, "model"), readable_model(path):
+                config = DiffusionPipeline.load_config(path, **hub)
+            check_components(config, path)
+            name = config.get("_class_name")
             own = getattr(diffusers, name, None) if isinstance(name, str) else None
             if own is None:
                 raise TypeError(
                     f"{pretrained_model_name_or_path} needs {name}, which diffusers does not have"
                 )
             return masking_class(own).from_pretrained(pretrained_model_name_or_path, **kwargs)
-        pipe = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        with readable_model(pretrained_model_name_or_path):
+            pipe = super().from_pretrained(pretrained_model_name_or_path, **{**TENSORS_ALONE, **kwargs})
         pipe.mask_settings = settings_of(pretrained_model_name_or_path, download=True, **hub)
         return pipe
 

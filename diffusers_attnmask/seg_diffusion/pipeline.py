@@ -17,6 +17,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.images import at_size, padded, resized_to, rgb_images
+from diffusers_attnmask.ground.model_files import TENSORS_ALONE, readable_model
 from diffusers_attnmask.masking.output import packed_masks
 from diffusers_attnmask.seg_diffusion.batching import Batching
 from diffusers_attnmask.seg_diffusion.content_attention import ContentAttention
@@ -106,8 +107,9 @@ class SegDiffusionPipeline(DiffusionPipeline):
         loaded = isinstance(checkpoint, DiffusionPipeline)
         source: Any = checkpoint
         if not loaded:
-            with within_reach(os.fspath(cast(Any, checkpoint)), "model"):
-                source = DiffusionPipeline.from_pretrained(checkpoint, safety_checker=None)
+            path = os.fspath(cast(Any, checkpoint))
+            with within_reach(path, "model"), readable_model(path):
+                source = DiffusionPipeline.from_pretrained(path, safety_checker=None, **TENSORS_ALONE)
         if not isinstance(getattr(source, "text_encoder", None), CLIPTextModel) or "text_encoder_2" in (
             source.components
         ):
@@ -137,7 +139,8 @@ class SegDiffusionPipeline(DiffusionPipeline):
             hub = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
             with within_reach(str(folder), "model"):
                 folder = snapshot_download(str(folder), allow_patterns=list(FILES), **hub)
-        return super().from_pretrained(folder, **kwargs)
+        with readable_model(folder):
+            return super().from_pretrained(folder, **{**TENSORS_ALONE, **kwargs})
 
     @torch.no_grad()
     def __call__(

@@ -37,8 +37,6 @@ def open_source(spec: str, split: str | None = None, *, outside: bool = False) -
     if colon and not known and not Path(spec).exists():
         raise ValueError(f"Unknown data format {prefix!r} in {spec!r}. Known: {', '.join(FORMATS)}.")
     reader, path = (FORMATS[prefix.lower()], rest) if known else (hub, spec)
-    if not path.strip():
-        raise ValueError(f"{spec!r} names no data: give a folder or a Hub name")
     if not Path(path).exists() and "@" in path:
         path, _, split = path.rpartition("@")
     if reader is hub and (Path(path) / "images").is_dir() and (Path(path) / "masks").is_dir():

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 from PIL import Image
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.drawing import mask_picture, overlay
+from diffusers_attnmask.ground.json_files import read_json
+from diffusers_attnmask.ground.options import Positive, options, read_options
 from diffusers_attnmask.ground.pictures import rgb_pixels
 from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data.base import shown_ids
@@ -26,14 +29,14 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-@dataclass(frozen=True)
+@options
 class SegmenterSpec:
     """What a model folder says beside the library's own files: name, classes by id, normalisation of RGB."""
 
     model: str
-    class_names: tuple[str, ...]
+    class_names: Annotated[tuple[str, ...], Field(min_length=1)]
     mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    std: tuple[Positive, Positive, Positive] = IMAGENET_STD
 
     def write(self, folder: Path) -> None:
         write_text(folder / SPEC_FILE, json.dumps(asdict(self), indent=2) + "\n")
@@ -46,9 +49,12 @@ class SegmenterSpec:
         file = folder / SPEC_FILE
         if not file.is_file():
             return None
-        content = json.loads(file.read_text(encoding="utf-8"))
-        lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
-        return cls(**{**content, **lists})
+        return read_options(cls, read_json(file), str(file))
+
+    def check_outputs(self, outputs: int) -> None:
+        """Refuses a network with another number of classes than are named."""
+        if outputs != len(self.class_names):
+            raise ValueError(f"{SPEC_FILE} names {len(self.class_names)} classes, the weights have {outputs}")
 
 
 def ids_shown(masks: Tensor) -> list[tuple[int, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +20,7 @@ from transformers import (
 )
 
 from diffusers_attnmask.ground.ids import IGNORE_ID
+from diffusers_attnmask.ground.json_files import read_json
 from train_segmenter.models.base import IMAGENET_MEAN, IMAGENET_STD, Segmenter, SegmenterSpec, ids_shown, sent
 from train_segmenter.models.pretrained import build
 
@@ -78,7 +78,7 @@ class Mask2FormerSegmenter(Segmenter):
                 raise FileNotFoundError(f"{name} is a configuration without weights")
             if name in PUBLISHED or "/" in name:
                 return Mask2FormerForUniversalSegmentation.from_pretrained(
-                    PUBLISHED.get(name, name), ignore_mismatched_sizes=True, **entries
+                    PUBLISHED.get(name, name), ignore_mismatched_sizes=True, use_safetensors=True, **entries
                 )
             backbone = timm.create_model(name, pretrained=True, features_only=True, out_indices=TIMM_STAGES)
             network: Any = random()
@@ -90,13 +90,14 @@ class Mask2FormerSegmenter(Segmenter):
 
     @classmethod
     def load(cls, folder: Path, spec: SegmenterSpec | None) -> Mask2FormerSegmenter:
-        network = Mask2FormerForUniversalSegmentation.from_pretrained(folder)
+        network = Mask2FormerForUniversalSegmentation.from_pretrained(folder, use_safetensors=True)
         if spec is None:
             names: dict[Any, str] = dict(network.config.id2label or {})
             mean, std = _normalisation(folder)
             spec = SegmenterSpec(
                 f"mask2former:{folder.name}", tuple(names[i] for i in range(len(names))), mean, std
             )
+        spec.check_outputs(network.config.num_labels)
         return cls(network, spec)
 
     def logits(self, prepared: Tensor) -> Tensor:
@@ -163,7 +164,7 @@ class Mask2FormerSegmenter(Segmenter):
 
 def _config(name: str, entries: dict) -> Mask2FormerConfig:
     if Path(name).is_file():
-        return Mask2FormerConfig.from_dict({**json.loads(Path(name).read_text(encoding="utf-8")), **entries})
+        return Mask2FormerConfig.from_dict({**read_json(Path(name)), **entries})
     if "/" in name:
         return Mask2FormerConfig.from_pretrained(name, **entries)
     backbone: PretrainedConfig
@@ -191,5 +192,5 @@ def _ignored(masks: Tensor, size: torch.Size) -> Tensor:
 
 def _normalisation(folder: Path) -> tuple[tuple, tuple]:
     file = folder / "preprocessor_config.json"
-    content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    content = read_json(file) if file.is_file() else {}
     return tuple(content.get("image_mean", IMAGENET_MEAN)), tuple(content.get("image_std", IMAGENET_STD))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,6 +11,8 @@ from typing import Any
 from huggingface_hub import snapshot_download
 
 from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.json_files import read_json
+from diffusers_attnmask.ground.model_files import readable_model
 from train_segmenter.models.base import Segmenter, SegmenterSpec
 
 CONFIG_FILE = "config.json"  # of a model of smp or transformers
@@ -70,7 +71,9 @@ def create(name: str, class_names: tuple[str, ...], pretrained: str = "auto", **
 def load(path: str | Path) -> Segmenter:
     """A saved model: a folder of ours or of its library, or a Hub name."""
     folder = model_folder(str(path))
-    return kind_saved(folder).segmenter_class().load(folder, SegmenterSpec.read(folder)).eval()
+    kind, spec = kind_saved(folder), SegmenterSpec.read(folder)
+    with readable_model(folder):
+        return kind.segmenter_class().load(folder, spec).eval()
 
 
 def kind_of(name: str) -> Kind:
@@ -113,4 +116,4 @@ def model_folder(path: str) -> Path:
 
 def _config(folder: Path) -> dict[str, Any]:
     file = folder / CONFIG_FILE
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return read_json(file) if file.is_file() else {}

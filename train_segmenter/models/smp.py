@@ -13,9 +13,12 @@ import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
 from diffusers_attnmask.ground.atomic_files import share
+from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.publishing import CARD
 from train_segmenter.models.base import Segmenter, SegmenterSpec
 from train_segmenter.models.pretrained import build
+
+CONFIG = "config.json"
 
 
 class SmpSegmenter(Segmenter):
@@ -48,6 +51,11 @@ class SmpSegmenter(Segmenter):
 
     @classmethod
     def load(cls, folder: Path, spec: SegmenterSpec | None) -> SmpSegmenter:
+        made = read_json(folder / CONFIG).get("_model_class")
+        if made not in (known := {own.__name__ for own in smp.MODEL_ARCHITECTURES_MAPPING.values()}):
+            raise ValueError(
+                f"{CONFIG}: _model_class must be one of {', '.join(sorted(known))}, not {made!r}"
+            )
         with redirect_stdout(io.StringIO()):  # it prints where a program may expect JSON alone
             network = smp.from_pretrained(str(folder))
         if spec is None:
@@ -56,6 +64,7 @@ class SmpSegmenter(Segmenter):
                 f"smp:{type(network).__name__.lower()}:{network.config['encoder_name']}",
                 tuple(f"class {number}" for number in range(classes)),
             )
+        spec.check_outputs(network.config["classes"])
         return cls(network, spec)
 
     def logits(self, prepared: Tensor) -> Tensor:

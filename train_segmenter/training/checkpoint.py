@@ -13,6 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from diffusers_attnmask.ground.atomic_files import replacing_folder
+from diffusers_attnmask.ground.json_files import read_json
+from diffusers_attnmask.ground.model_files import readable_model
 from train_segmenter.training.ema import WeightAverage
 from train_segmenter.training.fingerprint import check_same
 
@@ -65,18 +67,21 @@ def load(
     if not steps:
         raise FileNotFoundError(f"There is no checkpoint in {out / FOLDER} to resume from.")
     folder = steps[-1]
-    content = json.loads((folder / "progress.json").read_text())
-    updates = content.pop("average_updates")
-    progress = Progress(**content)
-    check_same(progress.fingerprint, fingerprint)
-    model.load_state_dict(load_file(folder / "model.safetensors"))
-    if average is not None:
-        average.model.load_state_dict(load_file(folder / "average.safetensors"))
-        average.updates = updates
-    states = torch.load(folder / "states.pt", weights_only=True, map_location="cpu")
-    optimizer.load_state_dict(states["optimizer"])
-    if scaler:
-        scaler.load_state_dict(states["scaler"])
+    with readable_model(folder):
+        content = read_json(folder / "progress.json")
+        updates = int(content.pop("average_updates"))
+        progress = Progress(**content)
+        progress.step, saved = int(progress.step), dict(progress.fingerprint)
+    check_same(saved, fingerprint)
+    with readable_model(folder):
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+        if average is not None:
+            average.model.load_state_dict(load_file(folder / "average.safetensors"))
+            average.updates = updates
+        states = torch.load(folder / "states.pt", weights_only=True, map_location="cpu")
+        optimizer.load_state_dict(states["optimizer"])
+        if scaler:
+            scaler.load_state_dict(states["scaler"])
     return progress
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from diffusers_attnmask.ground.atomic_files import replacing_files, write_text
+from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.ground.own_folder import own_folder
 from train_segmenter.data.base import Source
 from train_segmenter.evaluation.judge import Share, evaluate, merge
@@ -90,7 +92,7 @@ def trained_model(
     out = Path(out)
     if (out / SUMMARY_FILE).is_file():
         model = load(out)
-        made_with = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
+        made_with = read_json(out / SUMMARY_FILE)
         asked = {"pairs": len(source), **settings(options)}
         check_same(made_with, {k: v for k, v in asked.items() if k not in model.settings})
         return model
@@ -229,7 +231,8 @@ class _Run:
             path = self.out / PICTURES / f"step-{self.state.step:08d}.png"
             validation_sheet(self.kept, validation, self.options.pictures, path)
         if self.state.best is None or report.mean_iou > self.state.best:
-            self.state.best, self.report = report.mean_iou, report
+            self.report = report
+            self.state.best = None if math.isnan(report.mean_iou) else report.mean_iou  # nothing to judge
             if self.main:
                 self._write_model()
         return report.mean_iou

@@ -26,6 +26,8 @@ from dataset_builder.refinement.affinity.loss import affinity_loss
 from dataset_builder.refinement.affinity.neighbourhood import Radius
 from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
 from diffusers_attnmask.ground.atomic_files import replacing, write_text
+from diffusers_attnmask.ground.json_files import read_json
+from diffusers_attnmask.ground.model_files import readable_model
 from diffusers_attnmask.ground.options import (
     Batch,
     Count,
@@ -127,10 +129,12 @@ def load_affinity_net(folder: Path) -> AffinityNet:
     """The network that `train_affinity_net` left in a folder."""
     if not (folder / MODEL).exists():
         raise FileNotFoundError(f"{folder} holds no AffinityNet: there is no {MODEL}")
-    values = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
-    net = AffinityNet(read_options(AffinityNetOptions, values | {"pretrained": False}, str(folder / OPTIONS)))
-    net.load_state_dict(load_file(folder / MODEL))
-    return net.eval()
+    values = read_json(folder / OPTIONS) | {"pretrained": False}
+    options = read_options(AffinityNetOptions, values, str(folder / OPTIONS))
+    with readable_model(folder):
+        net = AffinityNet(options)
+        net.load_state_dict(load_file(folder / MODEL))
+        return net.eval()
 
 
 @torch.no_grad()
@@ -213,16 +217,18 @@ def _save(
 
 def _resume(net: AffinityNet, optimizer: torch.optim.Optimizer, origin: dict[str, Any], out: Path) -> int:
     """Put the saved weights and momenta back: the number of steps that they have seen."""
-    with safe_open(out / STATE, "pt") as file:
+    with readable_model(out / STATE), safe_open(out / STATE, "pt") as file:
         metadata = file.metadata()
-    if changed := differences(json.loads(metadata.get("origin", "{}")), origin):
+        before, step = json.loads(metadata["origin"]), int(metadata["step"])
+    if changed := differences(before, origin):
         raise ValueError(
             f"{out} holds a training begun otherwise: {'; '.join(changed)}. Take the old values to go on, or "
             f"remove {out} to begin anew"
         )
-    tensors = load_file(out / STATE)
-    net.load_state_dict({name: tensors[name] for name in net.state_dict()})
+    with readable_model(out / STATE):
+        tensors = load_file(out / STATE)
+        net.load_state_dict({name: tensors[name] for name in net.state_dict()})
     for name, parameter in net.named_parameters():
         if (buffer := tensors.get(f"momentum.{name}")) is not None:
             optimizer.state[parameter]["momentum_buffer"] = buffer
-    return int(metadata["step"])
+    return step

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from diffusers_attnmask.bundled import bundled_model
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.ids import BACKGROUND
+from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.ground.options import read_options
 from diffusers_attnmask.seg_diffusion.output import SegDiffusionOutput
 from diffusers_attnmask.seg_diffusion.pipeline import SegDiffusionPipeline
@@ -94,9 +95,11 @@ class SegDiffusionSegmenter(Segmenter):
         """The model of a folder that `save_pretrained` wrote, or of a pipeline that was saved alone."""
         pipe = SegDiffusionPipeline.from_pretrained(folder)
         known = tuple((pipe.config.id2label or {}).values())
+        if spec is not None and known and pipe.config.encoding == "levels":
+            spec.check_outputs(len(known))
         saved = folder / OPTIONS_FILE
         options = (
-            read_options(SegDiffusionOptions, json.loads(saved.read_text(encoding="utf-8")), str(saved))
+            read_options(SegDiffusionOptions, read_json(saved), str(saved))
             if saved.is_file()
             else _options_of(pipe)
         )
