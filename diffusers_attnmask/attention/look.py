@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from diffusers_attnmask.attention.probabilities import (
+    CHUNK,
     column_probabilities,
+    mean_rows,
     mean_transitions,
     row_logsumexp,
 )
@@ -94,6 +96,19 @@ class Look:
         lengths = torch.tensor(self.layout.lengths, device=positions.device)[:, None]
         return found.masked_fill_((positions >= lengths)[:, None, :, None], 0.0)
 
+    def share(self, positions: Tensor, counted: Tensor) -> Tensor:
+        """What the text's tokens at some positions (n, T) or (T,) have together: (n, heads, Q).
+
+        counted: 1 for each of them, 0 for those that only fill up the row, in the shape of the positions.
+        """
+        own = self.query.shape[0] * self.query.shape[1] * self.query.shape[2]
+        portion = max(1, CHUNK // own)  # a prompt may have hundreds of tokens
+        parts = [
+            (self.columns(places) * weights[..., None, :, None]).sum(2)
+            for places, weights in zip(positions.split(portion, -1), counted.split(portion, -1), strict=True)
+        ]
+        return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+
     def transitions(self, pool: int = 1) -> Tensor:
         """From every place of the image to every other, mean over heads: (n, N, N); rows sum to 1.
 
@@ -101,6 +116,13 @@ class Look:
         """
         mask = self._image_mask(among_image=True)
         return mean_transitions(self.query, self.image_key, self.scale, mask, self.grid, pool)
+
+    def rows_among_image(self, places: Tensor) -> Tensor:
+        """From some places of the image (R,) to all, mean over heads: (n, R, N); rows sum to 1."""
+        mask = self._image_mask(among_image=True)
+        if mask is not None and mask.shape[2] > 1:
+            mask = mask.index_select(2, places)
+        return mean_rows(self.query.index_select(2, places), self.image_key, self.scale, mask)
 
     def image_logsumexp(self) -> Tensor:
         """Over the image's keys alone: (n, heads, Q)."""

@@ -6,6 +6,8 @@ the attention where it tells it, else from the logits, some rows at a time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -80,23 +82,35 @@ def mean_transitions(
     query and key: (B, heads, N, d), N places of the grid. pool: places of pool × pool are one place: the mean
     of their rows, the sum of their columns.
     """
-    batch, heads, places, _ = query.shape
-    rows = max(1, CHUNK // (batch * heads * places))
-    parts = [
-        _pooled_columns(
-            logits(query[:, :, start : start + rows], key, scale, _mask_rows(mask, start, rows))
-            .softmax(-1)
-            .mean(1),
-            grid,
-            pool,
-        )
-        for start in range(0, places, rows)
-    ]
-    found = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+    found = mean_rows(query, key, scale, mask, partial(_pooled_columns, grid=grid, pool=pool))
     if pool == 1:
         return found
-    counts = _pooled_columns(torch.ones(1, 1, places, device=found.device), grid, pool)[0, 0]
+    counts = _pooled_columns(torch.ones(1, 1, query.shape[2], device=found.device), grid, pool)[0, 0]
     return (_pooled_columns(found.mT, grid, pool) / counts).mT
+
+
+def mean_rows(
+    query: Tensor,
+    key: Tensor,
+    scale: float,
+    mask: Tensor | None,
+    kept: Callable[[Tensor], Tensor] = lambda rows: rows,
+) -> Tensor:
+    """Softmax rows of queries (B, heads, Q, d), mean over heads, some at a time: (B, Q, N').
+
+    kept: what is kept of a portion (B, rows, N) of them.
+    """
+    batch, heads, queries, _ = query.shape
+    rows = max(1, CHUNK // (batch * heads * key.shape[2]))
+    parts = [
+        kept(
+            logits(query[:, :, start : start + rows], key, scale, _mask_rows(mask, start, rows))
+            .softmax(-1)
+            .mean(1)
+        )
+        for start in range(0, queries, rows)
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
 def _pooled_columns(rows: Tensor, grid: tuple[int, int], pool: int) -> Tensor:

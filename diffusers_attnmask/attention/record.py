@@ -62,6 +62,12 @@ class ImageRecord:
         """Per class, which of the T recorded columns are its tokens."""
         return self.recorder.batch.class_columns(self.image, source)
 
+    def has_other_content(self) -> list[bool]:
+        """Per class, whether the prompt has words of content beside its own."""
+        query = self.recorder.queries[self.image]
+        own = [{query.prompt[column] for column in columns} for columns in query.prompt_columns]
+        return [not set(query.content) <= positions for positions in own]
+
     @property
     def concepts(self) -> int:
         """How many concepts went through the model for this image: its classes, then decoys."""

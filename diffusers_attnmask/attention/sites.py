@@ -20,6 +20,7 @@ class Site:
     level l of a UNet, the patch size of a transformer. tags: the part of the model it stands in, such as
     "down", "dual". block: the module around a joint site whose forward pass also carries the text on. timed:
     whether the text of a cross site is not the encoder's own, but one that blocks with the time made of it.
+    joined: the projection of the heads' outputs, where the attention has none of its own.
     """
 
     name: str
@@ -30,11 +31,18 @@ class Site:
     tags: frozenset[str] = frozenset()
     block: nn.Module | None = None
     timed: bool = False
+    joined: nn.Module | None = None
 
     @property
     def level(self) -> int:
         """How often the latent grid is halved here."""
         return self.stride.bit_length() - 1
+
+    @property
+    def projection(self) -> nn.Module | None:
+        """Through which the heads' outputs sum to the layer's; what else it takes comes behind them."""
+        own = getattr(self.module, "to_out", getattr(self.module, "out_layer", None))
+        return self.joined if own is None else own[0] if isinstance(own, nn.ModuleList) else own
 
     @property
     def reads_text(self) -> bool:

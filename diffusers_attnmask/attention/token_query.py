@@ -30,6 +30,7 @@ class TokenQuery:
 
     prompt: positions in its prompt; words: encoded words beside the prompt. `*_columns` tell, per class,
     which of the recorded columns are its own; of the words, as (which of `words`, which of its positions).
+    content: positions of all of the prompt's words that mean something, those of the classes included.
     concepts: words that go through a transformer beside its text.
     """
 
@@ -37,6 +38,7 @@ class TokenQuery:
     prompt_columns: tuple[tuple[int, ...], ...] = ()
     words: tuple[Words, ...] = ()
     words_columns: tuple[tuple[tuple[int, int], ...], ...] = ()
+    content: tuple[int, ...] = ()
     concepts: Concepts | None = None
 
 
@@ -60,6 +62,14 @@ class QueryBatch:
         if source not in found:
             found[source] = self._prompt_columns(look) if source == PROMPT else self._word_columns(look)
         return found[source]
+
+    def content_share(self, look: Look) -> Tensor:
+        """What all content of the prompts has together in the rows of the image: (n, heads, Q)."""
+        device, content = look.query.device, [query.content for query in self.queries]
+        counted = [[1] * len(own) for own in content]
+        return look.share(
+            self._on(device, "content", content), self._on(device, "counted", counted, repeated=False)
+        )
 
     def class_columns(self, image: int, source: str) -> tuple[tuple[int, ...], ...]:
         """Per class of an image, which of the T columns are its tokens."""
@@ -127,11 +137,16 @@ class QueryBatch:
             )
         return starts
 
-    def _on(self, device: torch.device, name: str, positions: Sequence[Sequence[int]]) -> Tensor:
-        """Positions as (T,) where all images have the same, else (n, T)."""
+    def _on(
+        self, device: torch.device, name: str, positions: Sequence[Sequence[int]], repeated: bool = True
+    ) -> Tensor:
+        """Positions as (T,) where all images have the same, else (n, T).
+
+        repeated: shorter rows are filled up with their last, else with 0.
+        """
         if (name, device) not in self._positions:
             longest = max(map(len, positions))
-            rows = [[*own, *[own[-1] if own else 0] * (longest - len(own))] for own in positions]
+            rows = [[*own, *[own[-1] if own and repeated else 0] * (longest - len(own))] for own in positions]
             alike = all(row == rows[0] for row in rows)
             self._positions[name, device] = torch.tensor(rows[0] if alike else rows, device=device)
         return self._positions[name, device]

@@ -23,7 +23,10 @@ class CrossFamily(TransformerFamily):
 
     parts: ClassVar[Mapping[int, int]] = {1: 0, 2: 1}  # guidance puts the prompts' half last
     attention: ClassVar[Mapping[str, Kind]] = {"attn1": "self", "attn2": "cross"}  # of a block, in order
-    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"dataset-diffusion": {"self_pool": 2}}
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "dataset-diffusion": {"self_pool": 2},
+        "goca": {"self_pool": 2},
+    }
 
     def sites(self, pipe: Any) -> tuple[Site, ...]:
         return cross_sites(pipe.transformer, "transformer_blocks", self.attention, self.patch(pipe))

@@ -26,6 +26,7 @@ class JointFamily(TransformerFamily):
     carrying: ClassVar[frozenset[str]] = frozenset({"dual"})  # the tags of blocks that words go through
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "dataset-diffusion": {"words": "prompt", "self_pool": 2},
+        "goca": {"self_pool": 2},
     }
 
     def sites(self, pipe: Any) -> tuple[Site, ...]:
@@ -34,7 +35,8 @@ class JointFamily(TransformerFamily):
                 for index, block in enumerate(getattr(pipe.transformer, stack)):
                     attention = block.get_submodule(self.attention)
                     carrying = block if tag in self.carrying else None
-                    yield f"{stack}.{index}.{self.attention}", attention, "joint", tag, carrying
+                    joined = getattr(block, "proj_out", None)  # of attention and MLP together
+                    yield f"{stack}.{index}.{self.attention}", attention, "joint", tag, carrying, joined
 
         return joint_sites(parts(), self.patch(pipe))
 
@@ -67,15 +69,18 @@ class JointFamily(TransformerFamily):
         raise TypeError(f"{self.name} has no text beside which words could go")
 
 
-Part = tuple[str, nn.Module, Kind, str, nn.Module | None]  # name, attention, kind, tag, block
+# name, attention, kind, tag, block, projection of a block
+Part = tuple[str, nn.Module, Kind, str, nn.Module | None, nn.Module | None]
 
 
 def joint_sites(parts: Iterable[Part], stride: int) -> tuple[Site, ...]:
     """Sites from their parts, in the order in which they run."""
     found = list(parts)
     return tuple(
-        Site(name, module, kind, depth, stride, frozenset({tag}), block)
-        for (name, module, kind, tag, block), depth in zip(found, spread_depths(len(found)), strict=True)
+        Site(name, module, kind, depth, stride, frozenset({tag}), block, joined=joined)
+        for (name, module, kind, tag, block, joined), depth in zip(
+            found, spread_depths(len(found)), strict=True
+        )
     )
 
 

@@ -29,6 +29,7 @@ class Kandinsky5(TransformerFamily):
     encodings: ClassVar[int] = 2  # with guidance a second one, of the negative prompt
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "dataset-diffusion": {"words": "prompt", "self_pool": 2},
+        "goca": {"self_pool": 2},
     }
 
     def sites(self, pipe: Any) -> tuple[Site, ...]:

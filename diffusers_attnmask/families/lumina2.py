@@ -32,9 +32,9 @@ class Lumina2(JointFamily):
     def sites(self, pipe: Any) -> tuple[Site, ...]:
         def parts() -> Iterator[Part]:
             for index, block in enumerate(pipe.transformer.noise_refiner):
-                yield f"noise_refiner.{index}.attn", block.attn, "self", "refiner", None
+                yield f"noise_refiner.{index}.attn", block.attn, "self", "refiner", None, None
             for index, block in enumerate(pipe.transformer.layers):
-                yield f"layers.{index}.attn", block.attn, "joint", "single", block
+                yield f"layers.{index}.attn", block.attn, "joint", "single", block, None
 
         return joint_sites(parts(), self.patch(pipe))
 

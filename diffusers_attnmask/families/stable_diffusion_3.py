@@ -46,9 +46,9 @@ class StableDiffusion3(JointFamily):
         def parts() -> Iterator[Part]:
             for index, block in enumerate(pipe.transformer.transformer_blocks):
                 name = f"transformer_blocks.{index}"
-                yield f"{name}.attn", block.attn, "joint", "dual", block
+                yield f"{name}.attn", block.attn, "joint", "dual", block, None
                 if block.attn2 is not None:
-                    yield f"{name}.attn2", block.attn2, "self", "dual", None
+                    yield f"{name}.attn2", block.attn2, "self", "dual", None, None
 
         return joint_sites(parts(), self.patch(pipe))
 

@@ -39,7 +39,10 @@ class StableDiffusionXL(UNetFamily):
         }
     )
     prompts: ClassVar[Mapping[str, str]] = {"tokenizer": "prompt", "tokenizer_2": "prompt_2"}
-    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"dataset-diffusion": {"self_level": 2}}
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "dataset-diffusion": {"self_level": 2},
+        "goca": {"self_level": 2},
+    }
 
     def conditions(self, pipe: Any, prompts: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
         embeds, _, pooled, _ = self.encode_plain(pipe, prompts)

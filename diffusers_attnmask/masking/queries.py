@@ -11,7 +11,7 @@ from torch import Tensor
 from diffusers_attnmask.attention.concepts import Concepts
 from diffusers_attnmask.attention.token_query import TokenQuery, Words
 from diffusers_attnmask.methods import MaskMethod
-from diffusers_attnmask.words.alignment import SplitPrompt, align
+from diffusers_attnmask.words.alignment import SplitPrompt, align, content_tokens
 from diffusers_attnmask.words.classes import ClassSpec, class_prompt
 
 Split = Callable[[str], Sequence[SplitPrompt]]  # a text to its tokens per text encoder
@@ -42,14 +42,16 @@ def token_queries(
     texts = list(dict.fromkeys([*wanted, *itertools.chain(*concepts)]))
     contexts = dict(zip(texts, encode(texts), strict=True)) if texts else {}
     queries = []
-    for own, prompt, beside in zip(specs, prompts, concepts, strict=True):
+    for index, (own, prompt, beside) in enumerate(zip(specs, prompts, concepts, strict=True)):
         positions = tuple(sorted({position for tokens in prompt for position in tokens}))
         columns = tuple(tuple(positions.index(position) for position in tokens) for tokens in prompt)
         words, words_columns = encoded_words(own, contexts, split) if reads_words else ((), ())
         carried = (
             Concepts(tuple(word_tokens(text, contexts[text], split) for text in beside)) if beside else None
         )
-        queries.append(TokenQuery(positions, columns, words, words_columns, carried))
+        content = content_tokens(splits[index]) if splits is not None else ()
+        everything = tuple(sorted({*content, *positions}))
+        queries.append(TokenQuery(positions, columns, words, words_columns, everything, carried))
     return queries
 
 

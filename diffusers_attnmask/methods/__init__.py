@@ -10,11 +10,13 @@ from diffusers_attnmask.methods.concept_attention import ConceptAttention
 from diffusers_attnmask.methods.daam import Daam
 from diffusers_attnmask.methods.dataset_diffusion import DatasetDiffusion
 from diffusers_attnmask.methods.diffumask import DiffuMask
+from diffusers_attnmask.methods.goca import Goca
 from diffusers_attnmask.methods.grounding import Grounding
 from diffusers_attnmask.methods.ovam import Ovam
 
 METHODS: dict[str, type[MaskMethod]] = {
-    method.name: method for method in (DiffuMask, DatasetDiffusion, Daam, Ovam, ConceptAttention, Grounding)
+    method.name: method
+    for method in (DiffuMask, DatasetDiffusion, Daam, Ovam, ConceptAttention, Grounding, Goca)
 }
 
 
@@ -31,6 +33,7 @@ __all__ = [
     "Daam",
     "DatasetDiffusion",
     "DiffuMask",
+    "Goca",
     "Grounding",
     "MaskMethod",
     "Ovam",

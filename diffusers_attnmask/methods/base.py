@@ -78,7 +78,12 @@ def model_levels(
     Where it has none of those, the nearest to them: a transformer attends at one level alone.
     """
     if not available:
-        linear = " (linear attention compares no place with another)" if kind == "self" else ""
+        linear = ""
+        if kind == "self":
+            linear = (
+                " (linear attention compares no place with another): use mask_method='daam' or 'diffumask', "
+                "which read its text alone"
+            )
         raise ValueError(f"the model has no {kind}-attention that could be read{linear}")
     if asked is None:
         nearest = (min(available, key=lambda own: (abs(own - level), own)) for level in published)

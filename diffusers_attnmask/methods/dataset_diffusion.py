@@ -14,24 +14,13 @@ from diffusers_attnmask.attention.sites import Site, SiteChoice, grid_at, image_
 from diffusers_attnmask.attention.token_query import PROMPT, WORDS
 from diffusers_attnmask.ground.options import Count, Share, options
 from diffusers_attnmask.methods.base import MaskMethod, model_levels
-from diffusers_attnmask.methods.maps import class_means, min_max, upscaled
+from diffusers_attnmask.methods.maps import class_means, min_max, spread_map, upscaled
 from diffusers_attnmask.methods.thresholds import label_between
 from diffusers_attnmask.words.classes import ClassSpec, class_prompt
 
 PUBLISHED_CROSS_LEVELS = (2,)  # 16 of a 64x64 latent grid
 PUBLISHED_SELF_LEVEL = 1  # 32
 SOURCES = {"alone": WORDS, "prompt": PROMPT}
-
-
-def spread_map(cross: Tensor, self_attention: Tensor, power: int, grid: tuple[int, int]) -> Tensor:
-    """Cross-attention (C, h, w), spread over self-attention (N, N) to a power: (C, *grid).
-
-    Nguyen et al., eq. 5. Row i of the self-attention says where place i of the grid looks.
-    """
-    flat = upscaled(cross, grid).flatten(1)
-    for _ in range(power):  # a few rows through the matrix, rather than the matrix through itself
-        flat = flat @ self_attention.mT
-    return flat.unflatten(1, grid)
 
 
 @options(kw_only=True)

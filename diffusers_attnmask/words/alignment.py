@@ -10,6 +10,13 @@ from typing import Any
 
 from diffusers_attnmask.words.classes import ClassSpec
 
+STOP_WORDS = frozenset(  # of English: they say nothing of what a picture shows
+    """
+    a an and are as at be behind below beside between by for from he her his in into is it its near next of on
+    or over she some that the their there these they this those to under was were which who with
+    """.split()  # noqa: SIM905
+)
+
 
 @dataclass(frozen=True)
 class SplitPrompt:
@@ -146,6 +153,30 @@ def class_tokens(spec: ClassSpec, prompts: Sequence[SplitPrompt]) -> tuple[int, 
 def align(specs: Sequence[ClassSpec], prompts: Sequence[SplitPrompt]) -> tuple[tuple[int, ...], ...]:
     """Token positions of every class."""
     return tuple(class_tokens(spec, prompts) for spec in specs)
+
+
+def content_tokens(prompts: Sequence[SplitPrompt]) -> tuple[int, ...]:
+    """Positions of the tokens that mean something, in any of the prompts (one per text encoder).
+
+    Left out are special tokens, a template's, punctuation, and the words of `STOP_WORDS`.
+    """
+    return tuple(
+        sorted(
+            prompt.offset + position
+            for prompt in prompts
+            for position in prompt.word_positions
+            if position < prompt.readable and _has_content(prompt, *prompt.spans[position])
+        )
+    )
+
+
+def _has_content(prompt: SplitPrompt, start: int, end: int) -> bool:
+    if not re.search(r"\w", prompt.text[start:end]):
+        return False
+    before = re.search(r"\w*$", prompt.text[:start])
+    after = re.match(r"\w*", prompt.text[end:])
+    assert before is not None and after is not None
+    return f"{before[0]}{prompt.text[start:end]}{after[0]}".casefold() not in STOP_WORDS
 
 
 def check_whole(prompt: SplitPrompt) -> None:

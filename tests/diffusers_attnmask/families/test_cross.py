@@ -21,10 +21,11 @@ def test_words_beside_the_prompt_are_compared_as_the_prompts_own(build, options)
         assert torch.allclose(own, other, atol=1e-4)
 
 
-def test_linear_self_attention_is_refused_with_the_reason():
+@pytest.mark.parametrize("method", ["dataset-diffusion", "goca"])
+def test_linear_self_attention_is_refused_with_the_reason_and_what_does_without(method):
     pipe = DiffuMaskPipeline.from_pipe(sana())
-    with pytest.raises(ValueError, match=r"no self-attention .*linear attention compares no place"):
-        run(pipe, classes=["dog"], mask_method="dataset-diffusion", **PLAIN_SIZES)
+    with pytest.raises(ValueError, match=r"no self-attention .*compares no place .*use mask_method='daam'"):
+        run(pipe, classes=["dog"], mask_method=method, **PLAIN_SIZES)
 
 
 def test_masks_are_cut_as_the_image_is_from_the_size_that_was_sampled():

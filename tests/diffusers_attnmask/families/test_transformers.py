@@ -14,7 +14,8 @@ from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.methods import ConceptAttention, Daam
 from tests.small_models.transformers import TRANSFORMERS
 
-METHODS = ("concept-attention", "daam", "diffumask", "dataset-diffusion", "grounding")
+METHODS = ("concept-attention", "daam", "diffumask", "dataset-diffusion", "grounding", "goca")
+AS_THEY_ARE = {"dataset-diffusion": {"append_classes": False, "self_pool": 1}, "goca": {"self_pool": 1}}
 DOG_AND_CAT = "a dog and a cat"
 
 
@@ -44,7 +45,7 @@ def test_images_are_bitwise_those_of_the_plain_pipeline(small):
     plain = run(pipe, prompts, return_dict=False, **options)[0]  # Kandinsky has its own name for them
     masked = DiffuMaskPipeline.from_pipe(pipe)
     for method in fitting(pipe):
-        extra = {"append_classes": False, "self_pool": 1} if method == "dataset-diffusion" else None
+        extra = AS_THEY_ARE.get(method)
         out = run(masked, prompts, classes=classes, mask_method=method, mask_options=extra, **options)
         assert torch.equal(out.images, plain), method
         assert [tuple(maps.shape) for maps in out.heatmaps] == [(2, 64, 96)] * 2 + [(1, 64, 96)] * 2

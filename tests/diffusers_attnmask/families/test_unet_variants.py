@@ -17,7 +17,7 @@ from tests.small_models import derived, picture, sd15, sdxl
 from tests.small_models.denoisers import sd15_unet, sdxl_unet
 from tests.small_models.transformers import sd3
 
-METHODS = ("daam", "diffumask", "dataset-diffusion", "ovam")
+METHODS = ("daam", "diffumask", "dataset-diffusion", "ovam", "goca")
 PROMPTS = ["a dog and a cat", "the red cat next to a dog"]
 EVERYWHERE = ["down_blocks", "mid", "up_blocks"]
 

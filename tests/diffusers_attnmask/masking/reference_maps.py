@@ -1,7 +1,7 @@
 """Slow, literal versions of the published heat maps, in float64 and from everything that a run computed.
 
-They share no code with the package: attention is captured by a processor of their own that keeps every query
-and key of every layer and step; each definition is then spelt out in loops.
+They share no code with the package: attention is captured by a processor of their own that keeps every query,
+key and value of every layer and step; each definition is then spelt out in loops.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ class Layer:
     module: torch.nn.Module
     queries: list = field(default_factory=list)  # a step: (batch, heads, positions, depth)
     keys: list = field(default_factory=list)  # a step: (batch, heads, tokens or positions, depth)
+    values: list = field(default_factory=list)  # a step: like its keys
 
     @property
     def place(self):
@@ -41,6 +42,7 @@ class Everything:
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         self.layer.queries.append(by_head(attn.to_q(hidden_states), attn.heads))
         self.layer.keys.append(by_head(attn.to_k(context), attn.heads))
+        self.layer.values.append(by_head(attn.to_v(context), attn.heads))
         return self.plain(attn, hidden_states, encoder_hidden_states, *args, **options)
 
 

@@ -18,7 +18,7 @@ from tests.small_models import (
     with_lora,
 )
 
-METHODS = ("daam", "diffumask", "dataset-diffusion", "ovam")
+METHODS = ("daam", "diffumask", "dataset-diffusion", "ovam", "goca")
 PROMPTS = ["a dog and a cat", "a cat next to a dog", "a photo of the dog with a red cat"]
 EVERY_METHOD_AND_XL = [*(("sd15", method) for method in METHODS), ("sdxl", "dataset-diffusion")]
 CALL = {"num_inference_steps": 2, "guidance_scale": 5.0, "output_type": "pt"}

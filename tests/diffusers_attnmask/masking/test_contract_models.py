@@ -13,7 +13,7 @@ from diffusers_attnmask.words.token_embedding import TokenEmbedding
 from tests.diffusers_attnmask.masking import reference_maps as reference
 from tests.small_models import FAMILIES, picture, sd15, sdxl
 
-METHODS = ("daam", "diffumask", "dataset-diffusion", "ovam")
+METHODS = ("daam", "diffumask", "dataset-diffusion", "ovam", "goca")
 CALL = {"num_inference_steps": 2, "output_type": "pt"}
 SIZES = {"latent_size": (16, 16), "image_size": (128, 128)}
 
