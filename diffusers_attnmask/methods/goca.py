@@ -88,12 +88,12 @@ class Goca(MaskMethod):
             raise ValueError(f"blur={self.blur} must be at least 0")
 
     def readings(self, sites: Sequence[Site]) -> tuple[Reading, ...]:
-        partners = tuple(site.name for site in self.partners(sites))
+        spreading = self.spread_reading(sites)  # refuses a model without self-attention
         return (
-            self.spread_reading(sites),
+            spreading,
             self.columns_reading(),
             self.affinity_reading(sites),
-            CellTransitions(SiteChoice(names=partners), self.steps),
+            self.partners_reading(sites),
         )
 
     def spread_reading(self, sites: Sequence[Site]) -> ImageTransitions:
@@ -108,6 +108,11 @@ class Goca(MaskMethod):
         names = names_within([site for site in sites if site.reads_image], (self.reference, self.reference))
         return OutputAffinity(SiteChoice(names=names), self.steps)
 
+    def partners_reading(self, sites: Sequence[Site]) -> CellTransitions:
+        return CellTransitions(
+            SiteChoice(names=tuple(site.name for site in self.partners(sites))), self.steps
+        )
+
     def partners(self, sites: Sequence[Site]) -> list[Site]:
         """For each site that is read, the one whose self-attention speaks for it: the last so far."""
         columns, found, last = self.columns_reading(), [], next(site for site in sites if site.reads_image)
@@ -121,7 +126,7 @@ class Goca(MaskMethod):
         sites, spreading = record.sites, self.spread_reading(record.sites)
         (level,) = spreading.choice.levels or ()
         grid = grid_at(grid_at(record.latent_size, 2**level), self.self_pool)
-        transitions = dict(record.by_site(self.readings(sites)[-1]))
+        transitions = dict(record.by_site(self.partners_reading(sites)))
         weights = layer_weights(
             [transitions[partner] for partner in self.partners(sites)],
             record.over_sites(self.affinity_reading(sites)),
