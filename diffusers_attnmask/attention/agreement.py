@@ -46,7 +46,9 @@ def projection_of(look: Look) -> Tensor:
     assert module is not None
     width = look.query.shape[1] * look.output.shape[3]
     with align_module_device(module, look.query.device):  # it may be offloaded until it is needed itself
-        return module.weight[:, :width].to(look.output, copy=False).detach()
+        weight = module.weight
+        assert isinstance(weight, Tensor)
+        return weight[:, :width].detach().to(look.output)
 
 
 def cell_features(outputs: Tensor, grid: tuple[int, int]) -> Tensor:
