@@ -12,15 +12,22 @@ from diffusers_attnmask.attention.readings import ImageTransitions, Reading, Tex
 from diffusers_attnmask.attention.record import ImageRecord
 from diffusers_attnmask.attention.sites import Site, SiteChoice, grid_at, image_levels, text_levels
 from diffusers_attnmask.attention.token_query import PROMPT, WORDS
-from diffusers_attnmask.ground.options import Count, Share, options
+from diffusers_attnmask.ground.options import Count, NotNegative, Share, options
 from diffusers_attnmask.methods.base import MaskMethod, model_levels
-from diffusers_attnmask.methods.maps import class_means, min_max, spread_map, upscaled
+from diffusers_attnmask.methods.maps import blurred, class_means, min_max, spread_map, upscaled
 from diffusers_attnmask.methods.thresholds import label_between
 from diffusers_attnmask.words.classes import ClassSpec, class_prompt
 
 PUBLISHED_CROSS_LEVELS = (2,)  # 16 of a 64x64 latent grid
 PUBLISHED_SELF_LEVEL = 1  # 32
 SOURCES = {"alone": WORDS, "prompt": PROMPT}
+FAINT = 1e-4  # claims below it are equal
+
+
+def won(strength: Tensor, claims: Tensor) -> Tensor:
+    """Class maps (C, H, W): the strength (H, W) of a place for its strongest claim, others in proportion."""
+    claims = claims.clamp(min=FAINT)
+    return strength * (claims / claims.amax(0))
 
 
 @options(kw_only=True)
@@ -29,7 +36,12 @@ class DatasetDiffusion(MaskMethod):
 
     words: where the class words get their keys from: encoded `alone`, as published, or as they stand in the
     `prompt`. self_pool: squares of so many places to a side count as one, where the grid is too fine for a
-    matrix of all its places.
+    matrix of all its places. cross_layers: prefixes of the layers whose cross-attention counts, where
+    they are not those of `layers`.
+
+    winner: what parts the classes. Self-attention tells objects from the ground better than from one another:
+    with "cross", spread maps say as before how surely a place is of some class, and cross-attention itself,
+    `blur`red (a deviation in places of the grid), of which.
     """
 
     name: ClassVar[str] = "dataset-diffusion"
@@ -37,10 +49,13 @@ class DatasetDiffusion(MaskMethod):
     words: Literal["alone", "prompt"] = "alone"
     append_classes: bool = True
     cross_levels: tuple[int, ...] | None = None
+    cross_layers: tuple[str, ...] = ()
     self_level: int | None = None
     self_pool: Count = 1
     places: tuple[str, ...] = ()
     power: Count = 4
+    winner: Literal["spread", "cross"] = "spread"
+    blur: NotNegative = 0.0
     certain: Share = 0.6
     possible: Share = 0.5
 
@@ -66,7 +81,8 @@ class DatasetDiffusion(MaskMethod):
 
     def cross_reading(self, sites: Sequence[Site]) -> TextColumns:
         levels = model_levels(self.cross_levels, PUBLISHED_CROSS_LEVELS, text_levels(sites))
-        return TextColumns(SiteChoice(levels, self.places, names=self.layers), self.steps, self.source)
+        names = self.cross_layers or self.layers
+        return TextColumns(SiteChoice(levels, self.places, names=names), self.steps, self.source)
 
     def self_reading(self, sites: Sequence[Site]) -> ImageTransitions:
         asked = None if self.self_level is None else (self.self_level,)
@@ -84,13 +100,13 @@ class DatasetDiffusion(MaskMethod):
         (level,) = reading.choice.levels or ()
         grid = grid_at(grid_at(record.latent_size, 2**level), self.self_pool)
         cross = torch.stack([upscaled(maps, grid) for maps in layers]).mean(0)  # interpolation is linear
-        spread = spread_map(
-            class_means(cross, record.class_columns(self.source)),
-            record.over_sites(reading),
-            self.power,
-            grid,
-        )
-        return upscaled(min_max(spread), record.image_size).clamp(0, 1)
+        classes = class_means(cross, record.class_columns(self.source))
+        spread = spread_map(classes, record.over_sites(reading), self.power, grid)
+        maps = upscaled(min_max(spread), record.image_size).clamp(0, 1)
+        if self.winner == "spread":
+            return maps
+        claims = min_max(blurred(classes, self.blur))
+        return won(maps.amax(0), upscaled(claims, record.image_size))
 
     def mask(self, heatmaps: Tensor, class_names: Sequence[str]) -> Tensor:
         return label_between(heatmaps, self.certain, self.possible)
