@@ -43,7 +43,7 @@ from tiny_world.training.text import tokenize
 
 @options
 class TransformerRecipe(Course):
-    phases: tuple[Phase, ...] = (Phase(64, 3000, 64, lone=0.5), Phase(128, 2400, 16, lone=0.35))
+    phases: tuple[Phase, ...] = (Phase(64, 3000, 64, lone=0.5), Phase(128, 3400, 16, lone=0.35))
     learning_rate: NotNegative = 2e-3
     empty_captions: Share = 0.1
     hidden_endings: Share = 0.5
