@@ -8,8 +8,9 @@ A class counts as found where the oracle gives it at least 2 % of the pixels, an
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.report import report
-from benchmarks.scenes import pixels, unseen_scenes
+from benchmarks.scenes import CallOption, call_arguments, pixels, unseen_scenes
 from diffusers_attnmask import bundled_model
 from diffusers_attnmask.ground.drawing import contact_sheet
 from tiny_world import CLASSES
@@ -35,17 +36,19 @@ def main(
     batch: Annotated[int, typer.Option(min=1)] = 16,
     model: Annotated[Path | None, typer.Option(help="Pipeline folder; the bundled model by default.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet here.")] = None,
+    call: CallOption = "{}",
     json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
 ) -> None:
     pipe = DiffusionPipeline.from_pretrained(model or bundled_model())
     pipe.set_progress_bar_config(disable=True)
+    settings = {"num_inference_steps": steps, "guidance_scale": guidance, **call_arguments(call)}
     rows, shown = [], []
     for objects in (1, 2):
         wanted = unseen_scenes(objects, prompts)
         start = time.perf_counter()
         images = np.concatenate(
             [
-                generate(pipe, [scene.caption for scene in wanted[i : i + batch]], i, steps, guidance)
+                generate(pipe, [scene.caption for scene in wanted[i : i + batch]], i, settings)
                 for i in tqdm(range(0, prompts, batch), desc=f"{objects} object(s)")
             ]
         )
@@ -64,19 +67,18 @@ def main(
         shown += [
             (Image.fromarray(image), scene.caption) for image, scene in zip(images[:24], wanted, strict=False)
         ]
-    report("Generation quality", rows, {"steps": steps, "guidance": guidance, "batch": batch}, json)
+    report("Generation quality", rows, {**settings, "batch": batch}, json)
     if sheet is not None:
         pictures, captions = zip(*shown, strict=True)
         contact_sheet(pictures, columns=8, captions=captions).save(sheet)
 
 
 def generate(
-    pipe: DiffusionPipeline, captions: list[str], first: int, steps: int, guidance: float
+    pipe: DiffusionPipeline, captions: list[str], first: int, settings: Mapping[str, Any]
 ) -> np.ndarray:
     """Images uint8 (len(captions), 128, 128, 3); image ``i`` depends on the seed ``first + i`` alone."""
     generators = [torch.Generator().manual_seed(first + i) for i in range(len(captions))]
-    settings = {"num_inference_steps": steps, "guidance_scale": guidance, "generator": generators}
-    return pixels(pipe(captions, output_type="np", **settings).images)
+    return pixels(pipe(captions, output_type="np", generator=generators, **settings).images)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ chosen by comparing is chosen on captions of another split than those that judge
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ import typer
 from tqdm import tqdm
 
 from benchmarks.report import report
-from benchmarks.scenes import Scene, pixels, unseen_scenes, world_ids
+from benchmarks.scenes import CallOption, Scene, call_arguments, pixels, unseen_scenes, world_ids
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model, trace
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.ground.ids import IGNORE_ID
@@ -115,18 +115,16 @@ def sampled(
     pipe: DiffuMaskPipeline,
     batch: Sequence[Scene],
     methods: Sequence[MaskMethod],
-    steps: int,
-    guidance: float,
+    settings: Mapping[str, Any],
 ) -> tuple[np.ndarray, list[list]]:
     """Images uint8 (B, H, W, 3), and per method a list of (mask, heat maps)."""
     generators = [torch.Generator().manual_seed(scene.seed) for scene in batch]
     with trace(pipe, classes=[list(scene.classes) for scene in batch], methods=methods) as recorded:
         images = pipe(
             [scene.caption for scene in batch],
-            num_inference_steps=steps,
-            guidance_scale=guidance,
             generator=generators,
             output_type="np",
+            **settings,
         ).images
     readings = []
     for method in methods:
@@ -154,6 +152,7 @@ def main(
         typer.Option(help="Whose captions: validation to choose settings by, test to judge."),
     ] = "test",
     model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
+    call: CallOption = "{}",
     json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
 ) -> None:
     """Score every method's masks against the oracle's view of the same pictures."""
@@ -162,6 +161,7 @@ def main(
     texts = method or list(METHODS)
     asked = [parsed_method(text) for text in texts]
     methods = [pipe.mask_settings.resolve(name, check_supported(pipe), options) for name, options in asked]
+    arguments = {"num_inference_steps": steps, "guidance_scale": guidance, **call_arguments(call)}
     rows = []
     for objects in (1, 2):
         scores = [Scores() for _ in methods]
@@ -169,7 +169,7 @@ def main(
         chosen = unseen_scenes(objects, prompts // 2, split)
         for start in tqdm(range(0, len(chosen), batch), desc=f"{objects} object(s)"):
             part = chosen[start : start + batch]
-            images, readings = sampled(pipe, part, methods, steps, guidance)
+            images, readings = sampled(pipe, part, methods, arguments)
             for index, (scene, truth) in enumerate(zip(part, judge(images), strict=True)):
                 ids = world_ids(scene.classes)
                 complete = all((truth == own).mean() >= SEEN for own in ids[1 : len(scene.classes) + 1])
@@ -183,8 +183,7 @@ def main(
         ]
     settings = {
         "prompts": prompts,
-        "steps": steps,
-        "guidance": guidance,
+        **arguments,
         "split": split,
         "model": str(model or "bundled"),
     }
