@@ -30,7 +30,7 @@ from benchmarks.scenes import CallOption, Scene, call_arguments, pixels, unseen_
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model, trace
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.ground.ids import IGNORE_ID
-from diffusers_attnmask.methods import METHODS, MaskMethod
+from diffusers_attnmask.methods import MaskMethod
 from diffusers_attnmask.methods.thresholds import label_above
 from tiny_world import CLASSES
 from tiny_world.judge import judge
@@ -145,7 +145,8 @@ def main(
     guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 3.0,
     batch: Annotated[int, typer.Option(min=1, help="Pictures sampled at once.")] = 16,
     method: Annotated[
-        list[str] | None, typer.Option(help="A method, or NAME=JSON with options. Repeatable; default: all.")
+        list[str] | None,
+        typer.Option(help="A method, or NAME=JSON with options. Repeatable; all that fit by default."),
     ] = None,
     split: Annotated[
         Literal["validation", "test"],
@@ -158,9 +159,15 @@ def main(
     """Score every method's masks against the oracle's view of the same pictures."""
     pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model())
     pipe.set_progress_bar_config(disable=True)
-    texts = method or list(METHODS)
-    asked = [parsed_method(text) for text in texts]
-    methods = [pipe.mask_settings.resolve(name, check_supported(pipe), options) for name, options in asked]
+    family = check_supported(pipe)
+    if method is None:
+        methods = list(pipe.mask_settings.resolve_all(family, family.sites(pipe)))
+        texts = [own.name for own in methods]
+    else:
+        texts = method
+        methods = [
+            pipe.mask_settings.resolve(name, family, options) for name, options in map(parsed_method, texts)
+        ]
     arguments = {"num_inference_steps": steps, "guidance_scale": guidance, **call_arguments(call)}
     rows = []
     for objects in (1, 2):
