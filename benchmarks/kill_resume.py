@@ -1,88 +1,103 @@
-"""Does a killed build resume to the same bytes? Kills a real `build` at random moments, over and over.
+"""Does a killed command, run again, end with the same bytes? Kills real ones at random moments.
 
-python -m benchmarks.kill_resume --kills 1000
+    python -m benchmarks.kill_resume --kills 200 --json kill_resume.json
+
+A run is killed by SIGINT, SIGTERM or SIGKILL at a random moment and run again, which goes on in the same
+folder or begins anew, as the command does, until one has ended: every file must then be as after a run that
+nobody disturbed. Then the folder is removed, and so on until so many runs have died.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import os
 import random
+import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
-from benchmarks.painted_sampler import PaintedSampler
-from dataset_builder.building.run import EngineOptions, build
-from dataset_builder.hub.card import write_card
-from dataset_builder.recipe import Recipe, SamplingOptions
+import typer
 
-RECIPE = Recipe("tiny-world", pairs=60, shard_size=5, sampling=SamplingOptions(batch_size=3))
-SAMPLER = PaintedSampler(seconds=0.002, blanked=0.1, empty=0.1)
-NOT_DATA = (".build.lock", "build.log")  # differ by nature: they tell the time
+from benchmarks.fault_stages import Material, Stage, contents, long_stages, one_thread, run_apart
+from benchmarks.report import report
+from diffusers_attnmask.cli_errors import STOPPED
 
-
-def whole_build(folder: Path, workers: int = 0) -> Path:
-    """The folder after an uninterrupted build."""
-    build(RECIPE, folder, EngineOptions(workers=workers), make_sampler=SAMPLER, show_progress=False)
-    write_card(folder)
-    return folder
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 
-def killed_build(folder: Path, kills: int, seed: int, workers: int = 0) -> int:
-    """Kill builds in the folder at random moments, at least `kills` times, then let one finish.
+def killed_over_and_over(
+    stage: Stage, home: Path, kills: int, seed: int, signals: Sequence[signal.Signals] = SIGNALS
+) -> dict[str, Any]:
+    """Kill runs of a stage until `kills` have died, and compare what each ends with that ends after all.
 
-    A build that finishes before its moment has a random file of it removed, so that there is something left
-    to kill. Returns how many died.
+    Everything happens in one and the same folder, since cards tell its name.
     """
-    rng, died, longest = random.Random(seed), 0, 0.2
-    while died < kills:
-        started = time.monotonic()
-        child = os.fork()
-        if child == 0:
-            whole_build(folder, workers)
-            os._exit(0)
-        time.sleep(rng.uniform(0, longest))
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        if os.WIFSIGNALED(status):
-            died += 1
-            continue
-        longest = max(0.05, 0.9 * (time.monotonic() - started))
-        files = sorted((folder / "data").glob("*.parquet"))
-        for path in rng.sample(files, len(files) // 2):
-            path.unlink()
-    whole_build(folder, workers)
-    return died
-
-
-def folder_bytes(folder: Path) -> dict[str, str]:
-    """The digest of every file that the build promises; a file left by a dead build shows as one too many."""
+    rng, started = random.Random(seed), time.monotonic()
+    out = home / "shapes"
+    undisturbed = finished(stage, out)
+    longest = run_seconds = undisturbed.seconds
+    expected = contents(home)
+    shutil.rmtree(out)
+    died, resumed, different = 0, 0, set()
+    touched = False  # whether a run has died in the folder that is there
+    while died < kills or touched:
+        moment = (rng.uniform(0, longest), rng.choice(signals)) if died < kills else None
+        ended = run_apart(stage, out, killed=moment)
+        complete = ended.code == 0
+        if ended.code in (None, STOPPED):
+            died, touched = died + 1, True
+            complete = stage.whole and out.exists()  # it died in its last words
+        elif ended.code:
+            raise RuntimeError(f"{stage.name} did not go on after a kill: {ended.said}")
+        if complete:
+            found = contents(home)
+            different |= {name for name in {*expected, *found} if expected.get(name) != found.get(name)}
+            resumed += touched
+            longest = 0.5 * (longest + 1.1 * ended.seconds)  # the machine may have become busier, or idle
+            shutil.rmtree(out)
+            touched = False
     return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in NOT_DATA
+        "command": stage.name,
+        "kills": died,
+        "ended after kills": resumed,
+        "files": len(expected),
+        "different files": len(different),
+        "seconds of a run": run_seconds,
+        "seconds": time.monotonic() - started,
+        "names": sorted(different),
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=0)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        expected = folder_bytes(whole_build(Path(name) / "whole" / "shapes"))
-        killed = Path(name) / "killed" / "shapes"  # the folder's name is the card's title
-        died = killed_build(killed, arguments.kills, arguments.seed, arguments.workers)
-        same = folder_bytes(killed) == expected
-    print(f"{died} kills, {len(expected)} files: {'the same bytes' if same else 'DIFFERENT BYTES'}")
-    raise SystemExit(not same)
+def finished(stage: Stage, out: Path) -> Any:
+    """A run to the end."""
+    ended = run_apart(stage, out)
+    if ended.code != 0:
+        raise RuntimeError(f"{stage.name} does not run: {ended.said}")
+    return ended
+
+
+def main(
+    kills: Annotated[int, typer.Option(min=1, help="Of each command.")] = 200,
+    only: Annotated[list[str] | None, typer.Option(help="A command to kill; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(help="Of moments and signals.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+) -> None:
+    rows = []
+    with tempfile.TemporaryDirectory() as name, one_thread():
+        material = Material.make(Path(name))
+        for stage in long_stages(material):
+            if only and stage.name not in only:
+                continue
+            home = Path(name) / stage.name
+            home.mkdir()
+            rows.append(killed_over_and_over(stage, home, kills, seed))
+            print(rows[-1], flush=True)
+    shown = [{key: value for key, value in row.items() if key != "names"} for row in rows]
+    report("Killed and run again", shown, {"kills": kills, "seed": seed}, json)
+    raise SystemExit(any(row["names"] for row in rows))
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

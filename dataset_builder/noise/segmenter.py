@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from dataset_builder.noise.folds import Predict
 from train_segmenter.data import Source
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models import Segmenter, create
+from train_segmenter.training.divergence import Diverged
 from train_segmenter.training.loop import trained_model
 from train_segmenter.training.options import TrainOptions
 
@@ -41,8 +43,11 @@ class SegmenterTrainer:
             torch.manual_seed(options.seed)
             return create(self.model, source.class_names, self.pretrained, **self.model_options)
 
-        segmenter = trained_model(new_model, source, options, folder, progress=self.progress)
-
+        try:
+            segmenter = trained_model(new_model, source, options, folder, progress=self.progress)
+        except Diverged:
+            shutil.rmtree(folder)  # nobody can go on with it, and better options could not begin there
+            raise
         inference = Inference(scales=(self.scale,))
 
         def predict(image: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,7 @@ from dataset_builder.refinement.refine_mask import refine_options
 from diffusers_attnmask.ground.options import options
 from diffusers_attnmask.ground.own_folder import new_folder
 from train_segmenter.data.hub import home_of
+from train_segmenter.training.divergence import Diverged
 
 NETWORK = "affinity"  # folder of the AffinityNet beside the dataset's own
 
@@ -93,5 +95,9 @@ def _trained_network(
     net = AffinityNet(run.net)
     options = replace(refine_options(refinement), thresholds=run.thresholds)
     examples = ConfidentExamples(pairs, options, progress)
-    train_affinity_net(net, examples, run.training, folder, resume=True, progress=progress)
+    try:
+        train_affinity_net(net, examples, run.training, folder, resume=True, progress=progress)
+    except Diverged:
+        shutil.rmtree(folder, ignore_errors=True)  # nobody can go on with it, nor better options begin there
+        raise
     return net

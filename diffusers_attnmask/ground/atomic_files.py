@@ -5,13 +5,16 @@ Only the standard library is needed, so that every package may write through it.
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 PARTIAL = ".partial-"  # what the name of every hidden folder begins with
 
 
@@ -66,8 +69,22 @@ def _hidden_folder(parent: Path) -> Iterator[Path]:
     hidden = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=parent))
     try:
         yield hidden
+    except Exception as error:
+        if (code := _code_of_the_disk(error)) is not None:
+            raise OSError(code, os.strerror(code), str(parent)) from error
+        raise
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _code_of_the_disk(error: Exception) -> int | None:
+    """What was wrong with the disk where a library tells of it in an error of its own: safetensors in words,
+    torch in what came before."""
+    if isinstance(error, OSError):
+        return None
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    code = int(told[1]) if told else getattr(error.__context__, "errno", None)
+    return code if code in DISK_FAULTS else None
 
 
 def files_below(folder: Path) -> list[Path]:

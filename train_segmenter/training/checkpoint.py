@@ -47,7 +47,8 @@ def save(
         if average is not None:
             save_file(_contiguous(average.model), temporary / "average.safetensors")
         states = {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict() if scaler else None}
-        torch.save(states, temporary / "states.pt")
+        with (temporary / "states.pt").open("wb") as file:  # whose errors say more than torch's own writer
+            torch.save(states, file)
         content = {**vars(progress), "average_updates": average.updates if average else 0}
         (temporary / "progress.json").write_text(json.dumps(content, indent=2))
     for older in _steps(out)[:-1]:

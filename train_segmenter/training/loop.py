@@ -29,6 +29,7 @@ from train_segmenter.models.base import Segmenter
 from train_segmenter.models.registry import load
 from train_segmenter.training import checkpoint
 from train_segmenter.training.batches import on_device, training_batches
+from train_segmenter.training.divergence import check_finite
 from train_segmenter.training.ema import WeightAverage
 from train_segmenter.training.fingerprint import check_same, fingerprint, settings
 from train_segmenter.training.losses import Criterion
@@ -181,12 +182,18 @@ class _Run:
                 state.step += 1
                 bar.update()
                 last, stopped = state.step == options.steps, stop()
-                values = self._curve(bar) if last or state.step % options.log_every == 0 else {}
-                if self.validation is not None and (last or state.step % options.evaluate_every == 0):
+                logs, validates, saves = (
+                    last or state.step % every == 0
+                    for every in (options.log_every, options.evaluate_every, options.save_every)
+                )
+                if logs or validates or saves or stopped:
+                    check_finite(self._loss(), state.step)  # before anything is kept
+                values = self._curve(bar) if logs else {}
+                if self.validation is not None and validates:
                     values["mean_iou"] = self._validate(self.validation)
                 for tracker in self.trackers if values else ():
                     tracker.log(values, state.step)
-                if last or stopped or state.step % options.save_every == 0:
+                if saves or stopped:
                     self._save()
                 if stopped and not last:
                     raise Interrupted(f"Stopped after step {state.step}; --resume continues from there.")
@@ -219,8 +226,12 @@ class _Run:
             self.average.update(self.model)
         self.state.loss_count += 1
 
+    def _loss(self) -> float:
+        """The mean loss of the steps since the last point of the curve, over all processes."""
+        return float(self.accelerator.reduce(self.loss_sum, "mean")) / max(self.state.loss_count, 1)
+
     def _curve(self, bar: tqdm) -> dict[str, float]:
-        loss = float(self.accelerator.reduce(self.loss_sum, "mean")) / self.state.loss_count
+        loss = self._loss()
         self.loss_sum, self.state.loss_count = torch.zeros_like(self.loss_sum), 0
         bar.set_postfix(loss=f"{loss:.4f}")
         return {"loss": loss, "learning_rate": self.optimizer.param_groups[-1]["lr"]}

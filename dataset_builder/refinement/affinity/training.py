@@ -38,9 +38,11 @@ from diffusers_attnmask.ground.options import (
     options,
     read_options,
 )
+from train_segmenter.training.divergence import check_finite
 
 MODEL, OPTIONS = "model.safetensors", "affinity_net.json"
 STATE = "training.safetensors"
+BEGUN = "training"  # one entry of the state's head, since the order of several would be chance
 SHOW_EVERY = 20  # steps: to show a loss is to wait for the device
 
 
@@ -117,8 +119,12 @@ def train_affinity_net(
         losses.append(loss.detach())
         if (step + 1) % SHOW_EVERY == 0:
             bar.set_postfix(loss=f"{loss.item():.3f}")
-        if (step + 1) % options.save_every == 0 and accelerator.is_main_process:
-            _save(accelerator.unwrap_model(net), optimizer, origin, step + 1, out)
+        if (step + 1) % options.save_every == 0:
+            check_finite(loss.item(), step + 1)
+            if accelerator.is_main_process:
+                _save(accelerator.unwrap_model(net), optimizer, origin, step + 1, out)
+    if losses:
+        check_finite(losses[-1].item(), total)
     if accelerator.is_main_process:
         _save(accelerator.unwrap_model(net), optimizer, origin, total, out)
     accelerator.unwrap_model(net).eval()
@@ -212,15 +218,14 @@ def _save(
     with replacing(out / MODEL) as path:
         save_file(weights, path)
     with replacing(out / STATE) as path:
-        save_file(weights | momenta, path, {"step": str(step), "origin": json.dumps(origin)})
+        save_file(weights | momenta, path, {BEGUN: json.dumps({"step": step, "origin": origin})})
 
 
 def _resume(net: AffinityNet, optimizer: torch.optim.Optimizer, origin: dict[str, Any], out: Path) -> int:
     """Put the saved weights and momenta back: the number of steps that they have seen."""
     with readable_model(out / STATE), safe_open(out / STATE, "pt") as file:
-        metadata = file.metadata()
-        before, step = json.loads(metadata["origin"]), int(metadata["step"])
-    if changed := differences(before, origin):
+        begun = json.loads(file.metadata()[BEGUN])
+    if changed := differences(begun["origin"], origin):
         raise ValueError(
             f"{out} holds a training begun otherwise: {'; '.join(changed)}. Take the old values to go on, or "
             f"remove {out} to begin anew"
@@ -231,4 +236,4 @@ def _resume(net: AffinityNet, optimizer: torch.optim.Optimizer, origin: dict[str
     for name, parameter in net.named_parameters():
         if (buffer := tensors.get(f"momentum.{name}")) is not None:
             optimizer.state[parameter]["momentum_buffer"] = buffer
-    return step
+    return begun["step"]

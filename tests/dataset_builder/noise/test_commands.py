@@ -220,9 +220,8 @@ def test_id_tables_follow_the_dataset_with_and_without_a_background_name():
 
 
 def folder_bytes(folder):
-    """All files but the card, which has the name of its folder, and a state whose head has no order."""
-    different = ("README.md", "training.safetensors")
-    files = (file for file in sorted(folder.rglob("*")) if file.is_file() and file.name not in different)
+    """All files but the card, which has the name of its folder."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != "README.md")
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 

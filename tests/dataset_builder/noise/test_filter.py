@@ -1,16 +1,23 @@
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import tiny_world
+from dataset_builder.noise import segmenter
 from dataset_builder.noise.coverage import CoverageBounds, class_coverage
 from dataset_builder.noise.filtering import judge, table
 from dataset_builder.noise.folds import held_out_scores, split_folds
 from dataset_builder.noise.prune import Judged, PruneOptions, prune
 from dataset_builder.noise.scores import class_scores, quality
+from dataset_builder.noise.segmenter import SegmenterTrainer
+from tests.train_segmenter.shapes import SMALL_MODEL, SMALL_SIZES, SMALL_TRAINING, Squares
 from train_segmenter.data import Sample
+from train_segmenter.models import create
+from train_segmenter.training.divergence import Diverged
 
 
 class Pairs:
@@ -143,3 +150,17 @@ def test_wrong_masks_are_found_by_segmenters_that_are_about_right():
     assert [pair.id for pair in judged] == [source.name(index) for index in range(30)]
     dropped = {index for index, reason in enumerate(prune(judged, PruneOptions())) if reason}
     assert dropped == wrong
+
+
+def test_segmenters_that_diverge_are_in_no_better_ones_way(tmp_path, monkeypatch):
+    def lost(*arguments, **options):
+        model = create(*arguments, **options)
+        torch.nn.init.constant_(next(model.parameters()), float("nan"))
+        return model
+
+    bad = SegmenterTrainer(SMALL_MODEL, SMALL_TRAINING, tmp_path, "none", SMALL_SIZES, progress=False)
+    good = replace(bad, options=replace(SMALL_TRAINING, learning_rate=1e-3))
+    with monkeypatch.context() as patch, pytest.raises(Diverged):
+        patch.setattr(segmenter, "create", lost)
+        bad(Squares(4), 0)
+    assert good(Squares(4), 0)(Squares(1)[0].image).shape == (32, 32)

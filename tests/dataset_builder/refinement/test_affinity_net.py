@@ -16,6 +16,7 @@ from dataset_builder.refinement.affinity.training import (
     load_affinity_net,
     train_affinity_net,
 )
+from train_segmenter.training.divergence import Diverged
 
 SMALL = AffinityNetOptions(stride=4, widths=(8, 16, 16), out_channels=32)
 TRAINING = AffinityTraining(
@@ -181,8 +182,16 @@ def test_training_waits_for_the_device_now_and_then_and_not_each_step(tmp_path, 
         "item",
         lambda own: read.extend(loss for loss in kept if loss.data_ptr() == own.data_ptr()) or item(own),
     )
-    _, losses = trained(tmp_path, dataclasses.replace(TRAINING, epochs=21))
-    assert len(losses) == 42 and len(read) == 2
+    _, losses = trained(tmp_path, dataclasses.replace(TRAINING, epochs=21, save_every=100))
+    assert len(losses) == 42 and len(read) == 3  # every 20 steps, and at the end
+
+
+def test_a_training_that_ends_with_a_loss_that_is_no_number_is_not_kept(tmp_path):
+    net = AffinityNet(SMALL)
+    torch.nn.init.constant_(next(net.parameters()), float("nan"))
+    with pytest.raises(Diverged, match="the loss is nan by step 2: take a smaller learning rate"):
+        train_affinity_net(net, examples(), TRAINING, tmp_path, progress=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_given_features_train_too(tmp_path):

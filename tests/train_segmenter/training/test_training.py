@@ -22,6 +22,7 @@ from train_segmenter.evaluation import evaluate
 from train_segmenter.models import load
 from train_segmenter.models.registry import KINDS
 from train_segmenter.training.batches import Batch, on_device, training_batches
+from train_segmenter.training.divergence import Diverged
 from train_segmenter.training.ema import WeightAverage
 from train_segmenter.training.loop import Interrupted, train, trained_model
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
@@ -305,3 +306,11 @@ def test_signals_are_put_back_and_threads_train_too(tmp_path):
     assert (tmp_path / "config.json").exists() and signal.getsignal(signal.SIGINT) is before
     run(tmp_path / "main", replace(OPTIONS, steps=1))
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_training_stops_where_its_loss_is_no_number_and_keeps_nothing_of_it(tmp_path):
+    lost = model()
+    torch.nn.init.constant_(next(lost.parameters()), float("nan"))
+    with pytest.raises(Diverged, match="the loss is nan by step 1: take a smaller learning rate"):
+        train(lost, DATA, OPTIONS, tmp_path, cpu=True, progress=False)
+    assert not list(tmp_path.rglob("*.safetensors"))

@@ -1,0 +1,73 @@
+"""Commands that are killed, that find the disk full, or that meet in one folder lose nothing.
+
+The same command, run again, ends with the same bytes.
+
+The benchmarks `kill_resume` and `disk_full` do this a thousand times.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from benchmarks.disk_full import filled_over_and_over, full_disk
+from benchmarks.fault_stages import Material, all_stages, long_stages, one_thread
+from benchmarks.kill_resume import killed_over_and_over
+from diffusers_attnmask import cli
+from diffusers_attnmask.ground.own_folder import held_folder
+
+LONG = ("build", "train", "filter", "refine", "augment", "export")
+ALL = ("build, painted", "build", *LONG[1:], "sample", "report", "eval", "segment", "push (card)")
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    with one_thread():
+        yield Material.make(tmp_path_factory.mktemp("read"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LONG)
+def test_a_killed_command_goes_on_to_the_same_bytes(material, tmp_path, name):
+    stage = next(own for own in long_stages(material) if own.name == name)
+    row = killed_over_and_over(stage, tmp_path, kills=4, seed=1)
+    assert (row["kills"], row["names"]) == (4, [])
+    assert row["ended after kills"] >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALL)
+def test_a_command_without_room_says_so_and_goes_on_when_there_is(material, tmp_path, name):
+    stage = next(own for own in all_stages(material) if own.name == name)
+    with full_disk(tmp_path / "disk", "limit") as disk:
+        row = filled_over_and_over(stage, disk, material.pairs.parent, fills=2, seed=3)
+    assert (row["full"], row["list"]) == (2, {})
+
+
+@pytest.mark.parametrize(
+    ("words", "held"),
+    [
+        ("sample star -c star --out {out}", "out"),
+        ("build --recipe {sampling} --out {out}", "out"),
+        ("train --data {pairs} --out {out}", "out"),
+        ("demo --out {out}", "out"),
+        ("eval --model {model} --data {pairs} --out {out}", "out"),
+        ("segment {picture} --model {model} --out {out}", "out"),
+        ("filter --data {pairs} --out {out}", "out.unfinished"),
+        ("refine --data {pairs} --out {out}", "out.unfinished"),
+        ("augment --data {pairs} --out {out}", "out.unfinished"),
+        ("export --data {pairs} --to voc --out {out}", "out.unfinished"),
+        ("push someone/shapes --data {out}", "out"),
+    ],
+    ids=lambda own: own.split()[0],
+)
+def test_of_two_runs_on_one_folder_the_second_is_refused(material, tmp_path, monkeypatch, capfd, words, held):
+    places = {**vars(material), "out": tmp_path / "out"}
+    monkeypatch.setattr(sys, "argv", ["attnmask", *words.format(**places).split()])
+    monkeypatch.delenv("ATTNMASK_DEBUG", raising=False)
+    with held_folder(tmp_path / held), pytest.raises(SystemExit) as end:
+        cli.main()
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"attnmask: another run is at work in {tmp_path / held}: wait for it"), line
+    assert end.value.code == 1
