@@ -66,10 +66,16 @@ def check_folder(folder: Path) -> None:
             check_weights(file)
         pickles = sorted(file for file in own.iterdir() if file.suffix in PICKLES and configs)
         if pickles and not weights:
-            raise DamagedFile(
-                f"{pickles[0]} holds weights as a pickle, which could run code and is not opened: convert it "
-                f"to {WEIGHTS[1:]}"
-            )
+            check_no_pickle(pickles[0])
+
+
+def check_no_pickle(file: str | Path) -> None:
+    """Refuses a file of weights, or a link to one, whose name is that of a pickle."""
+    if Path(file).suffix in PICKLES:
+        raise DamagedFile(
+            f"{file} holds weights as a pickle, which could run code and is not opened: convert it to "
+            f"{WEIGHTS[1:]}"
+        )
 
 
 def check_weights(file: Path) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import diffusers
 import torch
 from diffusers import DiffusionPipeline
+from diffusers.loaders import FromSingleFileMixin
+from diffusers.loaders.single_file_utils import fetch_diffusers_config, load_single_file_checkpoint
 from diffusers.utils import logging
 from torch import Tensor
 
@@ -20,7 +22,12 @@ from diffusers_attnmask.attention.record import NotRecordedError
 from diffusers_attnmask.families import check_supported, family_of
 from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.ids import IGNORE_ID
-from diffusers_attnmask.ground.model_files import TENSORS_ALONE, check_components, readable_model
+from diffusers_attnmask.ground.model_files import (
+    TENSORS_ALONE,
+    check_components,
+    check_no_pickle,
+    readable_model,
+)
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
 from diffusers_attnmask.masking.queries import check_words
 from diffusers_attnmask.masking.segmenting import segment
@@ -46,7 +53,10 @@ class DiffuMaskPipeline(DiffusionPipeline):
 
     def __new__(cls, *args: Any, **components: Any) -> DiffuMaskPipeline:
         if cls is DiffuMaskPipeline:
-            raise TypeError("use DiffuMaskPipeline.from_pretrained(folder or repo) or .from_pipe(pipeline)")
+            raise TypeError(
+                "use DiffuMaskPipeline.from_pretrained(folder or repo), .from_single_file(file) or "
+                ".from_pipe(pipeline)"
+            )
         return super().__new__(cls)
 
     @classmethod
@@ -54,20 +64,40 @@ class DiffuMaskPipeline(DiffusionPipeline):
         """Load a model folder or repository as its own family's pipeline, with masks."""
         hub = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
         if cls is DiffuMaskPipeline:
-            path = os.fspath(pretrained_model_name_or_path)
-            with within_reach(path, "model"), readable_model(path):
-                config = DiffusionPipeline.load_config(path, **hub)
-            check_components(config, path)
-            name = config.get("_class_name")
-            own = getattr(diffusers, name, None) if isinstance(name, str) else None
-            if own is None:
-                raise TypeError(
-                    f"{pretrained_model_name_or_path} needs {name}, which diffusers does not have"
-                )
+            own = class_named_by(pretrained_model_name_or_path, hub)
             return masking_class(own).from_pretrained(pretrained_model_name_or_path, **kwargs)
         with readable_model(pretrained_model_name_or_path):
             pipe = super().from_pretrained(pretrained_model_name_or_path, **{**TENSORS_ALONE, **kwargs})
         pipe.mask_settings = settings_of(pretrained_model_name_or_path, download=True, **hub)
+        return pipe
+
+    @classmethod
+    def from_single_file(cls, pretrained_model_link_or_path: str | os.PathLike, **kwargs: Any) -> Any:
+        """Load a checkpoint of one file as its own family's pipeline, with masks.
+
+        config: the folder or repository whose configuration and mask settings it has; by default the one that
+        diffusers knows for such weights.
+        """
+        hub = {name: kwargs[name] for name in HUB_OPTIONS if name in kwargs}
+        file, config = os.fspath(pretrained_model_link_or_path), kwargs.get("config")
+        check_no_pickle(file)
+        if config is not None:
+            kwargs["config"] = config = os.fspath(config)
+        if cls is DiffuMaskPipeline:
+            if config is None:
+                with readable_model(file):
+                    checkpoint = load_single_file_checkpoint(file, **hub)
+                config = fetch_diffusers_config(checkpoint)["pretrained_model_name_or_path"]
+            own = class_named_by(config, hub)
+            return masking_class(own).from_single_file(file, **kwargs)
+        if not issubclass(cls, FromSingleFileMixin):
+            raise TypeError(
+                f"diffusers reads no whole {cls.__name__} from a single file: read the denoiser alone "
+                "(its own from_single_file), and give it to DiffuMaskPipeline.from_pretrained"
+            )
+        with readable_model(file):
+            pipe = super().from_single_file(file, **kwargs)
+        pipe.mask_settings = settings_of(config, download=True, **hub)
         return pipe
 
     @classmethod
@@ -155,7 +185,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
     ) -> dict[str, str | list[str]]:
         """The prompts that the method wants sampled, in place of the caller's."""
         wanted: dict[str, str | list[str]] = {}
-        for name in ("prompt", "prompt_2", "prompt_3"):
+        for name in ("prompt", "prompt_2", "prompt_3", "prompt_4"):
             prompt = arguments.get(name)
             if isinstance(prompt, str):
                 wanted[name] = method.sampling_prompt(prompt, specs[0])
@@ -195,10 +225,23 @@ class DiffuMaskPipeline(DiffusionPipeline):
         return found
 
 
+def class_named_by(name_or_path: str | os.PathLike, hub: Mapping[str, Any]) -> type[DiffusionPipeline]:
+    """The pipeline class of a model folder or repository."""
+    path = os.fspath(name_or_path)
+    with within_reach(path, "model"), readable_model(path):
+        config = DiffusionPipeline.load_config(path, **hub)
+    check_components(config, path)
+    name = config.get("_class_name")
+    own = getattr(diffusers, name, None) if isinstance(name, str) else None
+    if own is None:
+        raise TypeError(f"{name_or_path} needs {name}, which diffusers does not have")
+    return own
+
+
 def number_of_prompts(arguments: Mapping[str, Any]) -> int:
     prompt = arguments.get("prompt")
     if prompt is None:
-        embeds = arguments.get("prompt_embeds")
+        embeds = arguments.get("prompt_embeds", arguments.get("pooled_prompt_embeds"))
         return 1 if embeds is None else len(embeds)
     return 1 if isinstance(prompt, str) else len(prompt)
 
