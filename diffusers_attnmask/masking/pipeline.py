@@ -66,7 +66,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
         if cls is DiffuMaskPipeline:
             own = class_named_by(pretrained_model_name_or_path, hub)
             return masking_class(own).from_pretrained(pretrained_model_name_or_path, **kwargs)
-        with readable_model(pretrained_model_name_or_path):
+        with readable_model(os.fspath(pretrained_model_name_or_path)):
             pipe = super().from_pretrained(pretrained_model_name_or_path, **{**TENSORS_ALONE, **kwargs})
         pipe.mask_settings = settings_of(pretrained_model_name_or_path, download=True, **hub)
         return pipe
@@ -225,7 +225,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
         return found
 
 
-def class_named_by(name_or_path: str | os.PathLike, hub: Mapping[str, Any]) -> type[DiffusionPipeline]:
+def class_named_by(name_or_path: str | os.PathLike, hub: Mapping[str, Any]) -> Any:
     """The pipeline class of a model folder or repository."""
     path = os.fspath(name_or_path)
     with within_reach(path, "model"), readable_model(path):
