@@ -47,7 +47,7 @@ class StoredPair:
     @property
     def mask(self) -> np.ndarray:
         """Class ids uint8 (H, W), which fit the image and the classes."""
-        ids = mask_ids(self._opened("mask"), f"of {self.name}")
+        ids = mask_ids(self._opened("mask"), f"the mask of {self.name}")
         width, height = upright_size(self._opened("image"))
         if wrong := fault((height, width), ids, self.classes):
             raise ValueError(f"{self.name}: {wrong}")

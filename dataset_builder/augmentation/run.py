@@ -17,6 +17,7 @@ from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Seed, o
 from diffusers_attnmask.ground.own_folder import new_folder
 from diffusers_attnmask.publishing import CARD
 from train_segmenter.augmentation.options import AugmentOptions
+from train_segmenter.data.check import check_source
 from train_segmenter.data.hub import hub
 
 
@@ -54,6 +55,7 @@ def augment_dataset(
     """Write a dataset with augmented pairs as a new folder; one that has a card passes it on."""
     run, out = run or AugmentRun(), Path(out)
     source = hub(str(data), run.split, outside=run.allow_outside)
+    check_source(source, progress=progress)
     rows = AugmentedRows(source, run.augment, run.copies, run.seed, run.originals)
     with new_folder(out, "augment", resumes=False) as work:
         shown = tqdm(rows, "augmenting", total=len(rows), unit="pair", disable=not progress)

@@ -34,7 +34,7 @@ def dataset_pairs(source: HubPairs) -> Pairs:
 
     def read(number: int) -> NamedPair:
         name = f"the mask of {names[number]}"
-        ids = mask_ids(opened(source.mask_file(number), name), f"of {names[number]}")
+        ids = mask_ids(opened(source.mask_file(number), name), name)
         return NamedPair(names[number], source.image_file(number), ids)
 
     return Pairs(names, read)

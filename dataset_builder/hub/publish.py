@@ -17,6 +17,8 @@ def publish_folder(folder: str | Path, repo: str, private: bool = False, license
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder} to push")
+    if not any((folder / own).is_file() for own in (SPEC_FILE, PIPELINE_INDEX)):
+        check_pairs(folder)
     with held_folder(folder):
         return _published(folder, repo, private, license)
 
@@ -30,6 +32,5 @@ def _published(folder: Path, repo: str, private: bool, license: str | None) -> s
         if license:
             raise ValueError(f"--license {license} has no card to stand in: write it into {folder}/README.md")
         return push_pipeline(folder, repo, private)
-    check_pairs(folder)
     write_card(folder, repo, license)
     return push_folder(folder, repo, private)

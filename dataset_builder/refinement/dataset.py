@@ -61,7 +61,7 @@ class MappedPairs:
         if len(row[MAPS] or ()) != len(classes) or not classes:
             raise ValueError(f"pair {name} has {len(row[MAPS] or ())} maps for {len(classes)} classes")
         image = rgb_pixels(_opened(row["image"], f"the image of {name}"), name).copy()
-        mask = mask_ids(_opened(row["mask"], f"the mask of {name}"), f"of {name}")
+        mask = mask_ids(_opened(row["mask"], f"the mask of {name}"), f"the mask of {name}")
         checked(Sample(image, mask, name), len(self.names))
         maps = np.stack([self._map(cell, f"a map of {name}", mask.shape) for cell in row[MAPS]])
         ids = id_table(self.dataset.features, classes)[1 : len(classes) + 1]
@@ -70,6 +70,11 @@ class MappedPairs:
             own_ids[mask == own] = place
         names = [self.names[own] for own in ids]
         return MappedPair(torch.from_numpy(image), torch.from_numpy(maps), torch.from_numpy(own_ids), names)
+
+    def check(self, progress: bool = True) -> None:
+        """Read every pair once, so that what is wrong with one is found before hours of work."""
+        for index in tqdm(range(len(self)), "checking pairs", disable=not progress, leave=False):
+            self[index]
 
     def _map(self, cell: Mapping[str, Any], name: str, size: tuple[int, ...]) -> np.ndarray:
         """Class map float32 (H, W) in [0, 1]."""

@@ -79,6 +79,7 @@ def refine_dataset(
     torch.manual_seed(run.training.seed)
     with new_folder(out, "refine") as work:
         pairs = MappedPairs(open_dataset(data, outside=run.allow_outside), home_of(data, run.allow_outside))
+        pairs.check(progress)
         refinement = run.refinement(work / NETWORK)
         net = _trained_network(pairs, run, refinement, work / NETWORK, progress)
         rows, features = refined_rows(pairs, refinement, net, progress), pairs.dataset.features

@@ -17,6 +17,8 @@ def read_json(file: Path, kind: type = dict) -> Any:
         content = json.loads(
             file.read_text(encoding="utf-8-sig"), object_pairs_hook=_once, parse_constant=_refused
         )
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no file {file}") from None
     except json.JSONDecodeError as mistake:
         what = f"line {mistake.lineno}: {mistake.msg}" if file.stat().st_size else "it is empty"
         raise DamagedFile(f"{file} is not valid JSON: {what}") from mistake

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 
 from diffusers_attnmask.ground.damage import DamagedFile
@@ -27,7 +28,7 @@ TENSORS_ALONE = {"use_safetensors": True}  # for `from_pretrained`, which would 
 # What libraries raise at settings and weights that do not fit each other, or are none.
 UNFIT = (
     *(SafetensorError, pickle.UnpicklingError, RuntimeError, ValueError, TypeError, KeyError),
-    *(AttributeError, IndexError, ImportError, EOFError, OSError, ArithmeticError),
+    *(AttributeError, IndexError, ImportError, EOFError, OSError, ArithmeticError, StrictDataclassError),
 )
 
 

@@ -96,6 +96,8 @@ def opened_file(file: Path) -> Image.Image:
         content = file.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no picture {file}") from None
+    except IsADirectoryError:
+        raise ValueError(f"{file} is a folder, and no picture") from None
     return opened(content, str(file))
 
 
@@ -128,15 +130,15 @@ def mask_ids(picture: Image.Image, name: str) -> np.ndarray:
     ids = np.asarray(picture)
     if ids.ndim != 2:
         raise ValueError(
-            f"The mask {name} is a colour picture (mode {picture.mode}). Masks hold class ids: save them as "
+            f"{name} is a colour picture (mode {picture.mode}). Masks hold class ids: save them as "
             "grey (L) or palette (P) PNG."
         )
     if ids.dtype.kind == "f":
-        raise ValueError(f"The mask {name} holds fractions, and no class ids: save them as grey (L) PNG.")
+        raise ValueError(f"{name} holds fractions, and no class ids: save those as grey (L) PNG.")
     if ids.dtype != np.uint8:
         if ids.size and not 0 <= ids.min() <= ids.max() <= IGNORE_ID:
             wrong = ids.max() if ids.max() > IGNORE_ID else ids.min()
-            raise ValueError(f"The mask {name} holds the id {wrong}; ids go from 0 to {IGNORE_ID}.")
+            raise ValueError(f"{name} holds the id {wrong}; ids go from 0 to {IGNORE_ID}.")
         ids = ids.astype(np.uint8)
     return ids
 

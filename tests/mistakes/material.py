@@ -14,6 +14,7 @@ from PIL import Image
 
 from diffusers_attnmask.ground.columns import MAPS, pair_features
 from tests.dataset_builder.export.small_dataset import make_dataset
+from tests.mistakes import spoilt
 from tests.train_segmenter.shapes import NAMES, draw, small_model, write_folder
 
 RECIPE = "vocabulary: tiny-world\npairs: 2\nshard_size: 1\nsampling: {steps: 1, batch_size: 1}\n"
@@ -68,6 +69,7 @@ def recipe(path: Path) -> None:
 
 
 MATERIAL: dict[str, Callable[[Path], None]] = {
-    made.__name__: made for made in (dataset, mapped_dataset, folder, model, picture, recipe)
+    **{made.__name__: made for made in (dataset, mapped_dataset, folder, model, picture, recipe)},
+    **spoilt.MATERIAL,
 }
 SUFFIXES = {"picture": ".png", "recipe": ".yaml"}

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
 
-from train_segmenter.data.base import Source, fault
+from diffusers_attnmask.ground.damage import DamagedFile
+from train_segmenter.data.base import Source, checked
 
 SHOWN = 10
 
@@ -21,16 +22,18 @@ def check_source(source: Source, threads: int = 4, progress: bool = True) -> Non
         faults = [answer for answer in bar if answer]
     if faults:
         more = f"\n… and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-        listed = "\n".join(faults[:SHOWN])
-        raise ValueError(f"{len(faults)} of {len(source)} pairs cannot be used:\n{listed}{more}")
+        listed = "\n".join(map(str, faults[:SHOWN]))
+        kind = DamagedFile if all(isinstance(own, DamagedFile) for own in faults) else ValueError
+        raise kind(f"{len(faults)} of {len(source)} pairs cannot be used:\n{listed}{more}")
 
 
-def fault_of(source: Source, index: int) -> str | None:
+def fault_of(source: Source, index: int) -> Exception | None:
     """What is wrong with one pair, or None; its name or its file comes first."""
     name = source.name(index)
     try:
-        sample = source[index]
+        checked(source[index], len(source.class_names))
     except (OSError, ValueError, KeyError) as error:
-        return str(error) if name in str(error) else f"{name}: {error}"
-    wrong = fault(sample.image.shape[:2], sample.mask, len(source.class_names))
-    return f"{name}: {wrong}" if wrong else None
+        if name in str(error):
+            return error
+        return (DamagedFile if isinstance(error, DamagedFile) else ValueError)(f"{name}: {error}")
+    return None

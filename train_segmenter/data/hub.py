@@ -47,7 +47,8 @@ class HubPairs:
     def __getitem__(self, index: int) -> Sample:
         name = self.name(index)
         image = rgb_pixels(opened(self.image_file(index), name), name)
-        mask = mask_ids(opened(self.mask_file(index), f"the mask of {name}"), f"of {name}")
+        mask_name = f"the mask of {name}"
+        mask = mask_ids(opened(self.mask_file(index), mask_name), mask_name)
         return checked(Sample(image, mask, name), len(self.class_names))
 
     def image_file(self, index: int) -> bytes:
@@ -153,7 +154,7 @@ def _names_of_features(
     few = dataset.select_columns(["classes", mask_column]).select(range(min(len(dataset), LOOKED_AT)))
     for number, row in enumerate(undecoded(few)):
         name = f"the mask of row {number}"
-        mask = mask_ids(opened(picture_file(row[mask_column], name, home), name), f"of row {number}")
+        mask = mask_ids(opened(picture_file(row[mask_column], name, home), name), name)
         ids = set(np.unique(mask).tolist()) - {IGNORE_ID}
         classes = set(row["classes"] or ())
         as_ids &= ids <= classes

@@ -44,6 +44,8 @@ def shard_paths(home: Home) -> list[Path]:
     _check_numbers(paths)
     for path in paths:
         check_shard(home.path(path), paths[0])
+    if not sum(pq.read_metadata(path).num_rows for path in paths):
+        raise ValueError(f"{folder} holds no pair: its Parquet files have no row")
     return paths
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import warnings
 from collections.abc import Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -56,7 +57,9 @@ class SmpSegmenter(Segmenter):
             raise ValueError(
                 f"{CONFIG}: _model_class must be one of {', '.join(sorted(known))}, not {made!r}"
             )
-        with redirect_stdout(io.StringIO()):  # it prints where a program may expect JSON alone
+        # it prints where a program may expect JSON alone, and warns of what it then raises
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             network = smp.from_pretrained(str(folder))
         if spec is None:
             classes = network.config["classes"]

@@ -7,13 +7,14 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Literal
 
+from PIL import Image
 from pydantic import Field
 from tqdm import tqdm
 
 from diffusers_attnmask.ground.device import best_device
 from diffusers_attnmask.ground.options import MOST_SIDE, Batch, Names, Seed, Share, Steps, options
 from diffusers_attnmask.ground.own_folder import own_folder
-from diffusers_attnmask.ground.pictures import opened, write_picture
+from diffusers_attnmask.ground.pictures import read_image, write_picture
 from diffusers_attnmask.ground.typed import given
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models import Segmenter, load
@@ -71,7 +72,7 @@ def segment(
 ) -> Iterator[dict[str, Path]]:
     """Writes `NAME_mask.png`, `NAME_overlay.png` and what else the model shows; yields paths as it goes."""
     for path in images:
-        pictures = model.pictures(opened(path.read_bytes(), str(path)), inference or Inference())
+        pictures = model.pictures(Image.fromarray(read_image(path)), inference or Inference())
         written = {kind: out / f"{path.stem}_{kind}.png" for kind in pictures}
         for kind, picture in pictures.items():
             write_picture(picture, written[kind])
