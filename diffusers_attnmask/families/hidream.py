@@ -84,5 +84,11 @@ class HiDream(JointFamily):
         }
 
     def denoise(self, pipe: Any, noisy: Tensor, sigma: float, conditions: dict) -> None:
+        height, width = (side // self.patch(pipe) for side in noisy.shape[-2:])
+        if height != width and height * width > pipe.transformer.max_seq:
+            raise ValueError(
+                f"HiDream has {pipe.transformer.max_seq} places for an image that is not square, and this "
+                f"one takes {height}×{width}: give a smaller processing_res"
+            )
         timesteps = torch.full((len(noisy),), sigma * 1000, device=noisy.device)
         pipe.transformer(hidden_states=noisy, timesteps=timesteps, return_dict=False, **conditions)

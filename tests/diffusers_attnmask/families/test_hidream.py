@@ -1,5 +1,6 @@
 """HiDream's text stands behind the image's places, which are filled up unless the image is square."""
 
+import pytest
 import torch
 
 from diffusers_attnmask import DiffuMaskPipeline
@@ -21,3 +22,18 @@ def test_embeddings_are_read_with_the_text_that_they_stand_for():
     embedded = run(pipe, None, mask_prompt="a dog", **given, **options)
     assert torch.equal(embedded.images, spoken.images)
     assert torch.equal(embedded.heatmaps[0], spoken.heatmaps[0])
+
+
+def test_a_picture_with_more_places_than_the_model_has_is_refused():
+    pipe = DiffuMaskPipeline.from_pipe(hidream())
+    with pytest.raises(ValueError, match=r"64 places .* takes 9×8: give a smaller processing_res"):
+        pipe.segment(torch.rand(1, 3, 144, 128), ["a dog"], ["dog"], processing_res=0)
+
+
+def test_classes_are_appended_to_the_prompts_of_all_encoders():
+    pipe = DiffuMaskPipeline.from_pipe(hidream())
+    options = {"max_sequence_length": 32, "num_inference_steps": 1}
+    method = {"mask_method": "dataset-diffusion", "mask_options": {"self_pool": 1}}
+    out = run(pipe, "a dog", prompt_4="a red dog", classes=["cat"], **method, **options)
+    appended = run(pipe, "a dog; cat", prompt_4="a red dog; cat", **options)
+    assert torch.equal(out.images, appended.images)
