@@ -271,3 +271,23 @@ def export_digest(vocabulary, to, out):
 )
 def test_ids_and_colours_of_official_classes_are_exported_as_ever(tmp_path, vocabulary, to, digest):
     assert export_digest(vocabulary, to, tmp_path) == digest
+
+
+@pytest.mark.parametrize("to", ["voc", "coco", "folder", "mmseg"])
+def test_a_turned_picture_is_exported_as_it_is_seen(tmp_path, to):
+    """Readers of the formats may know nothing of EXIF."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = np.zeros((12, 8, 3), np.uint8)
+    upright[:6] = 200
+    lying = np.ascontiguousarray(np.rot90(upright))
+    for part in ("images", "masks"):
+        (tmp_path / "data" / part).mkdir(parents=True)
+    Image.fromarray(lying).save(tmp_path / "data/images/a.jpg", quality=95, exif=exif)
+    Image.fromarray((upright[..., 0] > 100).astype(np.uint8)).save(tmp_path / "data/masks/a.png")
+    (tmp_path / "data/classes.txt").write_text("background\nlight\n")
+    _, home = convert(f"folder:{tmp_path / 'data'}", tmp_path / "out", ExportOptions(to))
+    (file,) = (own for own in home.rglob("a.*") if own.suffix == ".jpg" or "img" in str(own))
+    with Image.open(file) as picture:
+        assert picture.size == (8, 12) and picture.getexif().get(0x0112, 1) == 1
+        assert abs(np.asarray(picture).astype(int) - upright).mean() < 5

@@ -270,3 +270,30 @@ def test_the_official_tables_are_complete():
 def test_a_frozen_class_can_be_a_source():
     """Of a protocol's plain attribute, type checkers ask that it can be set."""
     assert isinstance(inspect.getattr_static(Source, "class_names"), property)
+
+
+def test_coco_is_read_in_the_categories_that_its_file_has(tmp_path):
+    square = [[1, 1, 9, 1, 9, 9, 1, 9]]
+    save(np.zeros((12, 12, 3), np.uint8), tmp_path / "images/train2017/a.png")
+    content = {
+        "images": [{"id": "x", "file_name": "a.png", "height": 12, "width": 12}],
+        "annotations": [{"image_id": "x", "category_id": 6, "segmentation": square, "area": 64}],
+        "categories": [{"id": 6, "name": "tree"}, {"id": 2, "name": "mushroom"}],
+    }
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/instances_train2017.json").write_text(json.dumps(content))
+    source = open_source(f"COCO:{tmp_path}")
+    assert source.class_names == ("background", "mushroom", "tree")
+    assert source[0].mask[5, 5] == 2 and source[0].mask[0, 0] == 0
+
+
+def test_voc_is_read_under_the_names_beside_it(tmp_path):
+    save(IMAGE, tmp_path / "VOCdevkit/VOC2012/JPEGImages/a.jpg")
+    save(np.array([[0, 1, 2], [0, 1, 255]], np.uint8), tmp_path / "VOCdevkit/VOC2012/SegmentationClass/a.png")
+    root = tmp_path / "VOCdevkit/VOC2012"
+    (root / "ImageSets/Segmentation").mkdir(parents=True)
+    (root / "ImageSets/Segmentation/train.txt").write_text("a\n")
+    assert open_source(f"VOC:{tmp_path}").class_names == voc_names()
+    (root / "id2label.json").write_text('{"0": "background", "1": "tree", "2": "mushroom"}')
+    for path in (tmp_path, root):
+        assert open_source(f"VOC:{path}").class_names == ("background", "tree", "mushroom")
