@@ -21,6 +21,7 @@ from diffusers_attnmask.masking.segmenting import denoise_once, encoded_images
 from diffusers_attnmask.masking.tracing import AttentionTrace
 from diffusers_attnmask.methods import Ovam
 from diffusers_attnmask.methods.daam import daam_map
+from diffusers_attnmask.methods.maps import min_max
 from diffusers_attnmask.words.token_embedding import TokenEmbedding
 
 KEPT_STEPS = 8  # evenly spread: their queries are in memory while the embedding is learned
@@ -135,13 +136,17 @@ def fitted_context(
     steps: int,
     lr: float,
 ) -> Tensor:
-    """The context (2, D) whose second token attends to the target (h, w), by binary cross-entropy."""
+    """The context (2, D) whose second token attends to the target (h, w), by binary cross-entropy.
+
+    Its map is stretched to [0, 1] first, as in the masks that it is learned for and in OVAM's own code: what
+    counts is how places compare, not how much of their attention the token has.
+    """
     context = start.clone().requires_grad_()
     optimizer = torch.optim.Adam([context], lr)
     for _ in range(steps):
         with torch.enable_grad():
             attended = token_map(context, queries, (target.shape[0], target.shape[1]))
-            attended = attended.clamp(EPSILON, 1 - EPSILON)
+            attended = min_max(attended).clamp(EPSILON, 1 - EPSILON)
             loss = F.binary_cross_entropy(attended, target, known)
         (context.grad,) = torch.autograd.grad(loss, [context])
         optimizer.step()

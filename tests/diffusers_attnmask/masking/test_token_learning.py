@@ -26,8 +26,8 @@ def iou(first, second):
     return (first & second).sum() / (first | second).sum()
 
 
-@pytest.mark.parametrize("build", [sd15, sdxl])
-def test_a_learned_embedding_finds_its_region_better_than_the_word(build, tmp_path):
+@pytest.mark.parametrize(("build", "reached"), [(sd15, 0.55), (sdxl, 0.72)])
+def test_a_learned_embedding_finds_its_region_better_than_the_word(build, reached, tmp_path):
     pipe = DiffuMaskPipeline.from_pipe(build())
     learned = optimize_tokens(
         pipe, "a dog", corner(), name="corner", steps=60, generator=seeded(), **SAMPLING
@@ -46,6 +46,7 @@ def test_a_learned_embedding_finds_its_region_better_than_the_word(build, tmp_pa
         iou(found(classes), corner() == 1) for classes in (["dog"], [{"corner": [read]}])
     )
     assert by_embedding > by_word + 0.05
+    assert by_embedding > reached, "learned by the map as it is before it is stretched to [0, 1]"
     assert pipe("a dog", classes=[read], mask_method="ovam", **SAMPLING).class_names == [
         "background",
         "corner",
