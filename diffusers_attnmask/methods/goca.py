@@ -67,8 +67,9 @@ class Goca(MaskMethod):
     with itself, 0 the first and 1 the last. A layer's self-attention is that of the same site, or of the last
     one before it, over 8 × 8 cells. blur: deviation in places of the grid of `self_level`, which the
     publication does not tell either; nor does it tell how classes of several tokens are read: their mean.
-    What is no class has no words in a prompt as ours are, hence the threshold, over maps that are stretched
-    once more at the end.
+    rescale: divide by the content at all. The publication's prompts name all that a picture shows, its
+    background included; where a prompt names objects alone, their shares say little outside of them. Nor is
+    there a word that takes what is no class, hence the threshold, over maps that are stretched once more.
     """
 
     name: ClassVar[str] = "goca"
@@ -76,11 +77,12 @@ class Goca(MaskMethod):
 
     steps: tuple[float, float] = PUBLISHED_STEPS
     reference: Share = REFERENCE_DEPTH
+    rescale: bool = True
     blur: float = 1.0
     self_level: int | None = None
     self_pool: Count = 1
     power: Count = PUBLISHED_POWER
-    threshold: Threshold = 0.4
+    threshold: Threshold = 0.6
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -134,7 +136,8 @@ class Goca(MaskMethod):
         layers = [maps for _, maps in record.by_site(self.columns_reading())]
         content, tokens = aggregated(layers, weights, grid).split([1, len(layers[0]) - 1])
         classes = class_means(tokens, record.class_columns(PROMPT))
-        classes = rescaled(classes, content, record.has_other_content())
+        if self.rescale:
+            classes = rescaled(classes, content, record.has_other_content())
         spread = spread_map(
             min_max(blurred(classes, self.blur)), record.over_sites(spreading), self.power, grid
         )

@@ -77,6 +77,16 @@ def test_cells_share_out_every_place_whatever_the_resolution():
         assert torch.allclose(parts.sum(0), torch.full((8,), length / 8))
 
 
+def test_rescaling_may_be_left_out():
+    options = {"classes": ["dog"], "mask_method": "goca"}
+    divided, plain = (
+        masked_run(sd15(), PROMPT, mask_options={"rescale": rescale}, **options).heatmaps[0]
+        for rescale in (True, False)
+    )
+    assert not torch.allclose(divided, plain, atol=1e-2)
+    assert plain.std() > 1e-3
+
+
 def test_a_class_that_is_all_the_content_keeps_its_map():
     maps = torch.rand(1, 4, 4)
     assert torch.equal(rescaled(maps, maps[0], [False]), maps)
