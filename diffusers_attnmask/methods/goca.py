@@ -14,7 +14,7 @@ from diffusers_attnmask.attention.readings import ImageTransitions, Reading
 from diffusers_attnmask.attention.record import ImageRecord
 from diffusers_attnmask.attention.sites import Site, SiteChoice, grid_at, image_levels
 from diffusers_attnmask.attention.token_query import PROMPT
-from diffusers_attnmask.ground.options import Count, Share, options
+from diffusers_attnmask.ground.options import Count, NotNegative, Share, options
 from diffusers_attnmask.methods.base import MaskMethod, Threshold, model_levels, names_within, threshold_mask
 from diffusers_attnmask.methods.maps import blurred, class_means, min_max, spread_map, upscaled
 
@@ -78,16 +78,11 @@ class Goca(MaskMethod):
     steps: tuple[float, float] = PUBLISHED_STEPS
     reference: Share = REFERENCE_DEPTH
     rescale: bool = True
-    blur: float = 1.0
+    blur: NotNegative = 1.0
     self_level: int | None = None
     self_pool: Count = 1
     power: Count = PUBLISHED_POWER
     threshold: Threshold = 0.6
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.blur < 0:
-            raise ValueError(f"blur={self.blur} must be at least 0")
 
     def readings(self, sites: Sequence[Site]) -> tuple[Reading, ...]:
         spreading = self.spread_reading(sites)  # refuses a model without self-attention
