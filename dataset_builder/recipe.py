@@ -14,6 +14,7 @@ from pydantic import Field as Checked
 
 from dataset_builder.prompts.options import PromptOptions
 from dataset_builder.vocabulary import Vocabulary, load_vocabulary, vocabulary_from
+from diffusers_attnmask.bundled import BUNDLED_NAME
 from diffusers_attnmask.ground.options import (
     SECTION,
     Count,
@@ -25,27 +26,26 @@ from diffusers_attnmask.ground.options import (
     read_options,
 )
 from diffusers_attnmask.ground.yaml_files import read_yaml
+from diffusers_attnmask.loading.options import DrawingOptions
 
 MISSING = object()
 # A pair's index and its attempt make the 32 bits of an image's seed: `image_seed` in building/layout.py.
 MOST_PAIRS, MOST_ATTEMPTS = 2**28, 2**4
 
 
-@options
-class SamplingOptions:
-    """How images are drawn.
+UNSEEN = ("device", "offload")  # of sampling: no pixel depends on where weights lie
 
-    size: (height, width), by default the model's own. attempts: how often a pair is tried before it is
-    skipped. threads: of the CPU, by default all; it is part of the recipe since it can change the last bit.
+
+@options(kw_only=True)
+class SamplingOptions(DrawingOptions):
+    """How the model is loaded and how images are drawn.
+
+    attempts: how often a pair is tried before it is skipped. threads: of the CPU, by default all; it is part
+    of the recipe since it can change the last bit.
     """
 
     steps: Count = 50
-    guidance: NotNegative = 7.5
-    size: tuple[Count, Count] | None = None
     batch_size: Count = 8
-    scheduler: str | None = None
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
-    safety_checker: bool = True
     attempts: Annotated[int, Checked(ge=1, le=MOST_ATTEMPTS)] = 2
     threads: Count | None = None
 
@@ -113,16 +113,16 @@ def checked_method_options(value: Mapping[str, Any], recipe: ValidationInfo) -> 
 class Recipe:
     """What determines a dataset.
 
-    vocabulary: a name, a YAML file, or what such a file would hold. model: a folder, a repository, or
-    "bundled". method and method_options: as in `DiffuMaskPipeline`, by default the model's own. maps: keep
-    the class maps as a column, which `attnmask refine` starts from.
+    vocabulary: a name, a YAML file, or what such a file would hold. model: a folder, a repository, a single
+    file, or "bundled". method and method_options: as in `DiffuMaskPipeline`, by default the model's own.
+    maps: keep the class maps as a column, which `attnmask refine` starts from.
     """
 
     vocabulary: Annotated[str | Mapping[str, Any], AfterValidator(checked_vocabulary)]
     pairs: Annotated[int, Checked(ge=1, le=MOST_PAIRS)] = 1000
     shard_size: Count = 256
     seed: Seed = 0
-    model: str = "bundled"
+    model: str = BUNDLED_NAME
     revision: str | None = None
     method: Annotated[str | None, AfterValidator(checked_method)] = None
     method_options: Annotated[Mapping[str, Any], SECTION, AfterValidator(checked_method_options)] = field(
@@ -136,6 +136,10 @@ class Recipe:
     maps: bool = False
     license: str = "other"
 
+    def __post_init__(self) -> None:
+        some = bool(self.prompts.conditions) or any(own.condition for own in self.prompts.captions)
+        self.sampling.check_conditions("prompts.conditions", some, self.prompts.conditioned)
+
     @classmethod
     def read(cls, recipe: str | Path) -> Recipe:
         """A recipe by the path of its YAML file, or by its bundled name. Files it names may lie beside it."""
@@ -144,7 +148,12 @@ class Recipe:
         path = recipes.find(recipe)
         content = read_yaml(path, "a recipe")
         prompts = content.get("prompts")
-        for place, key in ((content, "vocabulary"), (prompts, "captions")):
+        for place, key in (
+            (content, "vocabulary"),
+            (content, "model"),
+            (prompts, "captions"),
+            (prompts, "conditions"),
+        ):
             if isinstance(place, dict) and key in place:
                 place[key] = _beside(path, place[key])
         return read_options(cls, content, str(path))
@@ -156,8 +165,23 @@ class Recipe:
         return vocabulary_from(self.vocabulary, "own")
 
     def with_changes(self, **changes: Any) -> Recipe:
-        """The recipe with those of the changes that are not None."""
-        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+        """The recipe with those of the changes that are not None; `sampling` changes options within it."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        if "sampling" in given:
+            given["sampling"] = replace(self.sampling, **given["sampling"])
+        return replace(self, **given)
+
+    def on_this_machine(self) -> Recipe:
+        """The recipe with the precision that "auto" means here, on which its bytes depend."""
+        from diffusers_attnmask.ground.device import device_called, precision_on
+
+        precision = precision_on(self.sampling.dtype, device_called(self.sampling.device))
+        return self.with_changes(sampling={"dtype": precision})
+
+    def deciding(self) -> dict[str, Any]:
+        """Plain values of all that decides a byte."""
+        values = self.to_dict()
+        return {**values, "sampling": {k: v for k, v in values["sampling"].items() if k not in UNSEEN}}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON gives them back, from which `read_options` makes the same recipe."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from diffusers_attnmask.ground.atomic_files import remove_partial, write_text
 
 BUNDLED = Path(__file__).with_name("bundled")
+BUNDLED_NAME = "bundled"  # what recipes and commands call the model
 CHECKSUMS = "SHA256SUMS"  # in the format of sha256sum, one line per file
 REMEDY = "run `git checkout -- diffusers_attnmask/bundled` in a checkout, else reinstall diffusers-attnmask"
 

@@ -68,7 +68,8 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
         return [datasets.SplitGenerator(datasets.Split.TRAIN, gen_kwargs={"shards": shards})]
 
     def _generate_examples(self, shards: list[int]) -> Iterator[tuple[str, dict[str, Any]]]:
-        recipe, vocabulary = self.config.recipe, self.config.recipe.open_vocabulary()
+        recipe = self.config.recipe.on_this_machine()
+        vocabulary = recipe.open_vocabulary()
         plan = prompt_plan(recipe.prompts, vocabulary, recipe.seed)
         job = Job(recipe, vocabulary, "", self.config.make_sampler or diffumask_sampler)
         for _, results in local_results(job, job.sampler(), shards, plan, workers=0, watcher=Watcher()):

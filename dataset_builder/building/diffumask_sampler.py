@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,20 +11,23 @@ import torch
 from dataset_builder.building.sampler import Refused, Sampled
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
-from diffusers_attnmask.ground.device import best_device
-
-BUNDLED = "bundled"
+from diffusers_attnmask.bundled import BUNDLED_NAME, bundled_model
+from diffusers_attnmask.ground.options import OptionsError
+from diffusers_attnmask.loading.asking import call_arguments
+from diffusers_attnmask.loading.load import load_pipeline
 
 
 class DiffuMaskSampler:
     """A loaded pipeline with a recipe's settings."""
 
-    def __init__(self, recipe: Recipe, device: str | None = None) -> None:
+    def __init__(self, recipe: Recipe) -> None:
         if recipe.sampling.threads:
             torch.set_num_threads(recipe.sampling.threads)
         self.settings = recipe.sampling
-        self.pipe = load_pipeline(recipe)
-        self.pipe.to(device or best_device())
+        try:
+            self.pipe = load_pipeline(recipe.model, recipe.sampling, recipe.revision)
+        except OptionsError as mistake:
+            raise OptionsError([fault.under("sampling") for fault in mistake.faults]) from mistake
         self.pipe.set_progress_bar_config(disable=True)
         self.asked_method = recipe.method
         self.method = recipe.method or self.pipe.mask_settings.method
@@ -49,9 +51,8 @@ class DiffuMaskSampler:
     def drawn(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled]:
         if not items:
             return []
-        arguments: dict[str, Any] = {}
-        if self.settings.size is not None:
-            arguments["height"], arguments["width"] = self.settings.size
+        conditions = [item.condition for item in items if item.condition is not None]
+        arguments = call_arguments(self.pipe, self.settings, self.settings.steps, conditions)
         if any(item.negative for item in items):
             arguments["negative_prompt"] = [item.negative for item in items]
         output = self.pipe(
@@ -59,8 +60,6 @@ class DiffuMaskSampler:
             classes=[list(item.classes) for item in items],
             mask_method=self.asked_method,
             mask_options=self.method_options,
-            num_inference_steps=self.settings.steps,
-            guidance_scale=self.settings.guidance,
             generator=[torch.Generator().manual_seed(seed) for seed in seeds],
             output_type="np",
             **arguments,
@@ -80,30 +79,7 @@ class DiffuMaskSampler:
         ]
 
 
-def load_pipeline(recipe: Recipe) -> Any:
-    import diffusers
-
-    from diffusers_attnmask import DiffuMaskPipeline, bundled_model
-
-    arguments: dict[str, Any] = {"dtype": getattr(torch, recipe.sampling.dtype)}
-    if recipe.revision:
-        arguments["revision"] = recipe.revision
-    pipe = DiffuMaskPipeline.from_pretrained(
-        bundled_model() if recipe.model == BUNDLED else recipe.model, **arguments
-    )
-    if not recipe.sampling.safety_checker and getattr(pipe, "safety_checker", None) is not None:
-        pipe.safety_checker = None
-    if recipe.sampling.scheduler:
-        scheduler = getattr(diffusers, recipe.sampling.scheduler, None)
-        if scheduler is None:
-            raise ValueError(
-                f"diffusers has no scheduler {recipe.sampling.scheduler!r}: name one such as DDIMScheduler"
-            )
-        pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
-    return pipe
-
-
 def model_name(recipe: Recipe) -> str:
-    """What the `model` column says: a folder's own name, without the way to it."""
-    name = "tiny-world" if recipe.model == BUNDLED else recipe.model
-    return Path(name).resolve().name if Path(name).is_dir() else name
+    """What the `model` column says: a folder's or file's own name, without the way to it."""
+    name = bundled_model() if recipe.model == BUNDLED_NAME else Path(recipe.model)
+    return name.resolve().name if name.exists() else recipe.model

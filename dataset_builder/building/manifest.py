@@ -78,7 +78,7 @@ class Manifest:
 
 def begin(folder: Path, recipe: Recipe, inputs: Mapping[str, Any]) -> Manifest:
     """The manifest of a new build, or of the same build begun before; another build's folder is refused."""
-    manifest = Manifest(recipe.to_dict(), inputs)
+    manifest = Manifest(recipe.deciding(), inputs)
     before = Manifest.read(folder)
     if before is None:
         data = folder / "data"
@@ -103,18 +103,23 @@ def begin(folder: Path, recipe: Recipe, inputs: Mapping[str, Any]) -> Manifest:
 
 def inputs_of(recipe: Recipe, model: Path | None, vocabulary: Any) -> dict[str, Any]:
     """What else decides the bytes: the files that the recipe names, and the versions of what reads them."""
+    named = dict(recipe.sampling.addresses())
+    if recipe.prompts.conditions:
+        named["conditions"] = recipe.prompts.conditions
+    local = {name: content_digest(Path(own)) for name, own in named.items() if Path(own).exists()}
     return {
         "vocabulary": sha256(repr(vocabulary).encode()).hexdigest(),
-        "model": folder_digest(model) if model and model.is_dir() else recipe.revision,
-        "network": folder_digest(Path(network)) if (network := recipe.refinement.network) else None,
+        "model": content_digest(model) if model and model.exists() else recipe.revision,
+        **({"beside": local} if local else {}),
+        "network": content_digest(Path(network)) if (network := recipe.refinement.network) else None,
         "software": {"python": platform.python_version()} | {name: version(name) for name in SOFTWARE},
     }
 
 
-def folder_digest(folder: Path) -> str:
-    """A digest of a model folder: names, sizes and both ends of every file."""
-    whole = sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+def content_digest(model: Path) -> str:
+    """A digest of a folder or a file: names, sizes and both ends of every file."""
+    whole, folder = sha256(), model if model.is_dir() else model.parent
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()) if model.is_dir() else [model]:
         size = path.stat().st_size
         whole.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
         with path.open("rb") as stream:

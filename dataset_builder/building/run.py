@@ -20,6 +20,7 @@ from dataset_builder.building.shard import Shard, read_tally, write_shard
 from dataset_builder.building.tally import Tally
 from dataset_builder.prompts import prompt_plan
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask.bundled import BUNDLED_NAME, bundled_model
 from diffusers_attnmask.ground.options import Fault, OptionsError, Whole, options
 from diffusers_attnmask.ground.own_folder import own_folder
 
@@ -71,6 +72,7 @@ class _Build:
         make_sampler: MakeSampler | None,
         show_progress: bool,
     ) -> None:
+        recipe = recipe.on_this_machine()
         self.recipe, self.folder, self.engine, self.show = recipe, folder, engine, show_progress
         self.vocabulary = recipe.open_vocabulary()
         self.plan = prompt_plan(recipe.prompts, self.vocabulary, recipe.seed)
@@ -172,11 +174,9 @@ def nothing_kept(shard: Shard) -> str:
 
 
 def _model_folder(recipe: Recipe, make_sampler: MakeSampler | None) -> Path | None:
-    """The folder of the weights, where the build reads one."""
+    """The folder or file of the weights, where the build reads one."""
     if make_sampler is not None:
         return None
-    if recipe.model == "bundled":
-        from diffusers_attnmask import bundled_model
-
+    if recipe.model == BUNDLED_NAME:
         return bundled_model()
     return Path(recipe.model)

@@ -12,11 +12,15 @@ from dataset_builder.prompts.item import DrawnPrompt, NamedPhrases
 
 @dataclass(frozen=True)
 class Caption:
-    """A caption that may be sampled; near: the classes that it may stand for (named early enough)."""
+    """A caption that may be sampled; near: the classes that it may stand for (named early enough).
+
+    condition: the file of the picture that it goes with.
+    """
 
     text: str
     classes: tuple[NamedPhrases, ...]
     near: tuple[str, ...]
+    condition: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,4 +40,4 @@ class CaptionSource:
         """The class's captions in rounds, each round in an order of its own."""
         places = self.of_class[name]
         caption = self.captions[places[shuffled(visit, len(places), *key, name, "caption")]]
-        return caption.text, caption.classes
+        return DrawnPrompt(caption.text, caption.classes, caption.condition)

@@ -17,24 +17,40 @@ def read_captions(path: str, column: str | None = None, split: str = "train") ->
 
     A cell may hold a list of captions. A .json file is COCO's (`annotations`) or a list.
     """
+    for text, _ in caption_pairs(path, column, split):
+        yield text
+
+
+def caption_pairs(
+    path: str, column: str | None = None, split: str = "train", condition: str | None = None
+) -> Iterator[tuple[str, str | None]]:
+    """The same, each with the file that the column `condition` names, which may lie beside the captions."""
     file = Path(path)
     suffix = file.suffix.lower()
     if path.startswith(HUB) or file.is_dir():
-        yield from texts(_dataset_rows(path.removeprefix(HUB), split, column), column, path)
+        rows: Iterable[Any] = _dataset_rows(path.removeprefix(HUB), split, column, condition)
     elif not file.is_file():
         raise FileNotFoundError(f"there is no caption file {path!r}; a dataset of the Hub is hub:user/name")
     elif suffix == ".txt":
-        with file.open(encoding="utf-8-sig") as lines:
-            yield from (line.rstrip("\n") for line in lines)
+        rows = _lines(file)
     elif suffix in READERS:
-        yield from texts(READERS[suffix](file, column), column, path)
+        rows = READERS[suffix](file, column, condition)
     else:
         raise ValueError(f"captions {path!r} should end in .txt, {', '.join(READERS)}, or be hub:user/name")
+    yield from texts(rows, column, path, condition)
 
 
-def texts(rows: Iterable[Any], column: str | None, path: str) -> Iterator[str]:
-    """The captions of rows that are texts or mappings of columns."""
+def texts(
+    rows: Iterable[Any], column: str | None, path: str, condition: str | None = None
+) -> Iterator[tuple[str, str | None]]:
+    """The captions of rows that are texts or mappings of columns, with their conditions."""
     for number, row in enumerate(rows, start=1):
+        beside = None
+        if condition is not None:
+            told = row.get(condition) if isinstance(row, dict) else None
+            if not isinstance(told, str):
+                raise ValueError(f"{path}, row {number}: column {condition!r} holds no path of a picture")
+            beside = str(Path(path).parent / told)
         if isinstance(row, dict):
             column = column_of(row, column, path)
             value = row[column]
@@ -43,7 +59,7 @@ def texts(rows: Iterable[Any], column: str | None, path: str) -> Iterator[str]:
         for text in value if isinstance(value, list | tuple) else [value]:
             if text is not None and not isinstance(text, str):
                 raise TypeError(f"{path}, row {number}: {text!r} is not a caption")
-            yield text or ""
+            yield text or "", beside
 
 
 def column_of(row: dict[str, Any], column: str | None, path: str) -> str:
@@ -55,7 +71,18 @@ def column_of(row: dict[str, Any], column: str | None, path: str) -> str:
     raise ValueError(f"{path} has no column {wanted}; it has {', '.join(map(str, row))}: set `column`")
 
 
-def _json_lines(file: Path, _: str | None) -> Iterator[Any]:
+def columns_of(names: Iterable[str], column: str | None, condition: str | None, path: str) -> list[str]:
+    """The columns that are read: of the captions, and of their conditions."""
+    row = dict.fromkeys(names)
+    return [column_of(row, column, path), *([column_of(row, condition, path)] if condition else ())]
+
+
+def _lines(file: Path) -> Iterator[str]:
+    with file.open(encoding="utf-8-sig") as lines:
+        yield from (line.rstrip("\n") for line in lines)
+
+
+def _json_lines(file: Path, *_: str | None) -> Iterator[Any]:
     with file.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
@@ -65,7 +92,7 @@ def _json_lines(file: Path, _: str | None) -> Iterator[Any]:
                     raise ValueError(f"{file}, line {number} is not JSON: {mistake}") from mistake
 
 
-def _json(file: Path, _: str | None) -> Iterator[Any]:
+def _json(file: Path, *_: str | None) -> Iterator[Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as mistake:
@@ -76,27 +103,29 @@ def _json(file: Path, _: str | None) -> Iterator[Any]:
     yield from rows
 
 
-def _csv(file: Path, _: str | None) -> Iterator[dict[str, str]]:
+def _csv(file: Path, *_: str | None) -> Iterator[dict[str, str]]:
     with file.open(encoding="utf-8-sig", newline="") as lines:
         yield from csv.DictReader(lines, delimiter="\t" if file.suffix.lower() == ".tsv" else ",")
 
 
-def _parquet(file: Path, column: str | None) -> Iterator[dict[str, Any]]:
+def _parquet(file: Path, column: str | None, condition: str | None) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(file) as table:
-        wanted = column_of(dict.fromkeys(table.schema_arrow.names), column, str(file))
-        for batch in table.iter_batches(columns=[wanted]):
+        wanted = columns_of(table.schema_arrow.names, column, condition, str(file))
+        for batch in table.iter_batches(columns=wanted):
             yield from batch.to_pylist()
 
 
-def _dataset_rows(path: str, split: str, column: str | None) -> Iterator[dict[str, Any]]:
+def _dataset_rows(
+    path: str, split: str, column: str | None, condition: str | None
+) -> Iterator[dict[str, Any]]:
     import datasets
 
     dataset = datasets.load_dataset(path, split=split, streaming=True)
     names = dataset.column_names
     if names:  # images are neither downloaded whole nor decoded for their captions
-        dataset = dataset.select_columns([column_of(dict.fromkeys(names), column, path)])
+        dataset = dataset.select_columns(columns_of(names, column, condition, path))
     yield from dataset
 
 

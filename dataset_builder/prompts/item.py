@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 NamedPhrases = tuple[str, tuple[str, ...]]  # a class and the phrases of the prompt that stand for it
-DrawnPrompt = tuple[str, tuple[NamedPhrases, ...]]  # a text and its classes
+
+
+class DrawnPrompt(NamedTuple):
+    """A text, its classes, and the file of the picture that it goes with, where it has one."""
+
+    text: str
+    classes: tuple[NamedPhrases, ...]
+    condition: str | None = None
 
 
 @dataclass(frozen=True)
 class PromptItem:
-    """A prompt and its classes; `list(classes)` is what `DiffuMaskPipeline` takes as `classes`."""
+    """A prompt and its classes; `list(classes)` is what `DiffuMaskPipeline` takes as `classes`.
+
+    condition: the file of the picture that a ControlNet or an adapter looks at.
+    """
 
     text: str
     classes: tuple[NamedPhrases, ...]
     negative: str = ""
+    condition: str | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -72,7 +72,8 @@ class CaptionOptions:
 
     column: by default the first of caption, captions, text, prompt. prefix: put before each caption, as the
     published "Photo of ". subclasses: whether a sub-class alone ("golden retriever") names its class. filter:
-    in a recipe also "published", which is DiffuMask's.
+    in a recipe also "published", which is DiffuMask's. condition: a column with the file of each caption's
+    picture, from the folder of the captions, at which a ControlNet or an adapter looks.
     """
 
     path: str
@@ -85,6 +86,7 @@ class CaptionOptions:
         default_factory=CaptionFilter
     )
     retrieval: RetrievalOptions | None = None
+    condition: str | None = None
 
 
 def spelled_templates(value: Any) -> Any:
@@ -102,7 +104,8 @@ class PromptOptions:
     """The sources of prompts; `classes` limits the plan to some classes of the vocabulary.
 
     In a recipe, templates are used unless captions are given; `templates: true` combines both. A caption file
-    may stand there as its path alone.
+    may stand there as its path alone. conditions: a folder of pictures, of which each pair without one of its
+    own gets one, in rounds.
     """
 
     templates: Annotated[
@@ -114,6 +117,13 @@ class PromptOptions:
     ] = ()
     classes: Words = ()
     negative: str = ""
+    conditions: str | None = None
+
+    @property
+    def conditioned(self) -> bool:
+        """Whether every prompt has a picture to go by."""
+        own = [bool(caption.condition) for caption in self.captions]
+        return bool(self.conditions) or (self.templates is None and all(own))
 
     def __post_init__(self) -> None:
         if self.templates is None and not self.captions:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from pathlib import Path
 from random import Random
 from typing import Protocol
 
 from dataset_builder.prompts.caption_source import CaptionSource
-from dataset_builder.prompts.captions import read_captions
+from dataset_builder.prompts.captions import caption_pairs
 from dataset_builder.prompts.draws import generator, shuffled, weighted
 from dataset_builder.prompts.item import DrawnPrompt, PromptItem
 from dataset_builder.prompts.options import CaptionOptions, PromptOptions
@@ -17,6 +18,7 @@ from dataset_builder.prompts.retrieval import nearest_captions
 from dataset_builder.prompts.sort_captions import sorted_captions
 from dataset_builder.prompts.templates import TemplateSource
 from dataset_builder.vocabulary import Vocabulary
+from train_segmenter.data.base import image_files
 
 
 class PromptSource(Protocol):
@@ -55,6 +57,7 @@ class PromptPlan:
     negative: str
     report: PromptReport
     fingerprint: str
+    conditions: tuple[str, ...] = ()  # files, for prompts without one of their own
 
     def __getitem__(self, index: int) -> PromptItem:
         if index < 0:
@@ -63,8 +66,11 @@ class PromptPlan:
         rng = generator(self.seed, "prompt", index)
         able = [(place, source) for place, source in enumerate(self.sources) if source.amount(name)]
         place, source = able[weighted(rng, [source.weight for _, source in able])]
-        text, classes = source.draw(name, index // len(self.names), (self.seed, place), rng)
-        return PromptItem(text, classes, self.negative)
+        drawn = source.draw(name, index // len(self.names), (self.seed, place), rng)
+        condition = drawn.condition
+        if condition is None and self.conditions:
+            condition = self.conditions[shuffled(index, len(self.conditions), self.seed, "condition")]
+        return PromptItem(drawn.text, drawn.classes, self.negative, condition)
 
     def main_class(self, index: int) -> str:
         """The class for which prompt `index` was made."""
@@ -88,12 +94,13 @@ def prompt_plan(options: PromptOptions, vocabulary: Vocabulary, seed: int) -> Pr
             f"passes the filter: {dict(report.rejected or {})}"
         )
     digest = fingerprint(options, vocabulary, seed, sources)
-    return PromptPlan(tuple(sources), names, seed, options.negative, report, digest)
+    conditions = tuple(map(str, image_files(Path(options.conditions)))) if options.conditions else ()
+    return PromptPlan(tuple(sources), names, seed, options.negative, report, digest, conditions)
 
 
 def caption_source(options: CaptionOptions, vocabulary: Vocabulary) -> CaptionSource:
     """Read and sort the captions that the options name; with retrieval, keep the nearest of each class."""
-    texts = read_captions(options.path, options.column, options.split)
+    texts = caption_pairs(options.path, options.column, options.split, options.condition)
     source = sorted_captions(texts, options, vocabulary)
     return nearest_captions(source, options.retrieval, vocabulary) if options.retrieval else source
 
@@ -119,5 +126,5 @@ def fingerprint(
     digest = sha256(repr((asdict(options), asdict(vocabulary), seed)).encode())
     for source in sources:
         for caption in getattr(source, "captions", ()):
-            digest.update(repr((caption.text, caption.classes, caption.near)).encode())
+            digest.update(repr((caption.text, caption.classes, caption.near, caption.condition)).encode())
     return digest.hexdigest()

@@ -100,14 +100,15 @@ class TextEmbedder:
     """The text half of a CLIP of transformers."""
 
     def __init__(self, model: str, batch_size: int) -> None:
-        import torch
         from transformers import AutoModel, AutoTokenizer
+
+        from diffusers_attnmask.ground.device import best_device
 
         self.batch_size = batch_size
         with within_reach(model, "model"), readable_model(model):
             self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
             self.model: Any = AutoModel.from_pretrained(model, **TENSORS_ALONE).eval()
-        self.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self.model.to(best_device())
         if not hasattr(self.model, "get_text_features"):
             raise ValueError(
                 f"{model!r} is a {type(self.model).__name__}, which embeds no texts: name a CLIP model"

@@ -74,7 +74,7 @@ class TemplateSource:
             text, classes, clear = self.prompt(template, words, place)
             if clear:
                 break
-        return text, classes
+        return DrawnPrompt(text, classes)
 
     def prompt(
         self, template: str, subjects: Sequence[Subject], scene: str

@@ -6,12 +6,18 @@ from typing import Annotated
 
 import typer
 
+from diffusers_attnmask.loading import flags
+
 
 def app(
-    model: Annotated[
-        str | None, typer.Option(help="Model folder or repository; by default the bundled model.")
-    ] = None,
-    half: Annotated[bool, typer.Option(help="Sample in float16.")] = False,
+    model: flags.Model = None,
+    revision: flags.Revision = None,
+    dtype: flags.Dtype = None,
+    device: flags.Device = None,
+    lora: flags.Loras = None,
+    vae: flags.Vae = None,
+    scheduler: flags.Scheduler = None,
+    offload: flags.Offload = None,
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",
@@ -22,7 +28,14 @@ def app(
     """Sample pictures with masks, and find the masks of pictures, in a browser."""
     from diffusers_attnmask.app.page import gradio, page
     from diffusers_attnmask.app.studio import Studio
-    from diffusers_attnmask.sampling.loading import loaded_pipeline
+    from diffusers_attnmask.ground.options import as_flags
+    from diffusers_attnmask.loading.load import load_pipeline
+    from diffusers_attnmask.loading.options import ModelOptions
 
     gradio()  # before a model is loaded in vain
-    page(Studio(loaded_pipeline(model, half))).launch(server_name=host, server_port=port)
+    with as_flags(flags.FLAGS):
+        typed = flags.typed_model(
+            dtype=dtype, device=device, loras=lora, vae=vae, scheduler=scheduler, offload=offload
+        )
+        pipe = load_pipeline(model, ModelOptions(**typed), revision)
+    page(Studio(pipe)).launch(server_name=host, server_port=port)

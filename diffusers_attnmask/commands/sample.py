@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from diffusers_attnmask.loading import flags
+
 
 def sample(
     prompt: Annotated[str, typer.Argument(help="What to paint.")],
@@ -16,9 +18,8 @@ def sample(
         typer.Option("--class", "-c", help="A class to mask: a phrase, or name=phrase,phrase. Repeatable."),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("samples"),
-    model: Annotated[
-        str | None, typer.Option(help="Model folder or repository; by default the bundled model.")
-    ] = None,
+    model: flags.Model = None,
+    revision: flags.Revision = None,
     method: Annotated[
         str | None, typer.Option(help="daam, dataset-diffusion, diffumask or ovam; by default the model's.")
     ] = None,
@@ -27,9 +28,19 @@ def sample(
     ] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many pictures.")] = 1,
     steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 30,
-    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 7.5,
+    guidance: flags.Guidance = None,
+    size: flags.Size = None,
     seed: Annotated[int, typer.Option(help="Seed of the first picture; the next ones count up.")] = 0,
-    half: Annotated[bool, typer.Option(help="Sample in float16.")] = False,
+    dtype: flags.Dtype = None,
+    device: flags.Device = None,
+    lora: flags.Loras = None,
+    vae: flags.Vae = None,
+    scheduler: flags.Scheduler = None,
+    offload: flags.Offload = None,
+    condition: Annotated[
+        str | None, typer.Option(help="Picture for the ControlNet or adapter that --set names.")
+    ] = None,
+    more: flags.Set = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Sample pictures from a prompt and write them with their masks, overlays and a sheet of class maps."""
@@ -37,18 +48,30 @@ def sample(
     from diffusers_attnmask.ground.typed import by_name, parsed_class, parsed_option
     from diffusers_attnmask.sampling.run import SampleRun, sample_pictures
 
-    with as_flags({"method_options": "--option"}):
+    with as_flags({"method_options": "--option", **flags.FLAGS}):
+        typed = flags.typed_model(
+            guidance=guidance,
+            size=size,
+            dtype=dtype,
+            device=device,
+            loras=lora,
+            vae=vae,
+            scheduler=scheduler,
+            offload=offload,
+            more=more,
+        )
         run = SampleRun(
             model=model,
+            revision=revision,
+            condition=condition,
             method=method,
             method_options=by_name(map(parsed_option, option or []), "--option"),
             number=number,
             steps=steps,
-            guidance=guidance,
             seed=seed,
-            half=half,
+            **typed,
         )
-    written = sample_pictures(prompt, list(map(parsed_class, classes)), out, run)
+        written = sample_pictures(prompt, list(map(parsed_class, classes)), out, run)
     if as_json:
         typer.echo(json.dumps([own.to_dict() for own in written]))
     else:

@@ -1,10 +1,33 @@
-"""Where models run."""
+"""Where models run, and in which precision."""
 
 from __future__ import annotations
 
 import torch
 
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
 
 def best_device(cpu: bool = False) -> str:
     """The GPU where there is one, unless the CPU is asked for."""
     return "cuda" if torch.cuda.is_available() and not cpu else "cpu"
+
+
+def device_called(word: str) -> str:
+    """The device of this name (auto, cuda, mps, cpu), where it is there; "auto" is the best one."""
+    if word == "auto":
+        return best_device()
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if not there[word]:
+        raise ValueError(
+            f"there is no {word} on this machine, which has {best_device()}: ask for that, or auto"
+        )
+    return word
+
+
+def precision_on(word: str, device: str) -> str:
+    """A key of `DTYPES`. "auto" is bf16 on a GPU that computes in it, fp32 elsewhere."""
+    if word != "auto":
+        return word
+    # an older GPU emulates bf16, which is slower there than fp32
+    computes = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if computes else "fp32"

@@ -11,28 +11,35 @@ import torch
 from PIL import Image
 
 from diffusers_attnmask.ground.drawing import contact_sheet
-from diffusers_attnmask.ground.options import Count, Guidance, Name, Seed, Steps, options
+from diffusers_attnmask.ground.options import Count, Name, Seed, Steps, options
 from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.pictures import write_picture
-from diffusers_attnmask.sampling.loading import loaded_pipeline
+from diffusers_attnmask.loading.asking import call_arguments
+from diffusers_attnmask.loading.load import load_pipeline
+from diffusers_attnmask.loading.options import DrawingOptions
 from diffusers_attnmask.words.classes import ClassLike
 
 SHEET = "contact-sheet.png"
 
 
 @options(kw_only=True)
-class SampleRun:
-    """model: a folder or repository, by default the bundled model. method: a mask method's name, by default
-    the model's own, with its options. seed: of the first of `number` pictures; the next ones count up."""
+class SampleRun(DrawingOptions):
+    """model: a folder, repository or single file, by default the bundled model. method: a mask method's name,
+    by default the model's own, with its options. seed: of the first of `number` pictures; the next ones count
+    up. condition: the picture that a ControlNet or an adapter looks at."""
 
     model: Name | None = None
+    revision: Name | None = None
     method: Name | None = None
     method_options: Mapping[str, Any] = field(default_factory=dict)
     number: Count = 1
     steps: Steps = 30
-    guidance: Guidance = 7.5
     seed: Seed = 0
-    half: bool = False  # float16
+    condition: Name | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_conditions("condition", self.condition is not None, self.condition is not None)
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ def sample_pictures(
 
 
 def _sampled(prompt: str, classes: Sequence[ClassLike], out: Path, run: SampleRun) -> list[SampledFiles]:
-    pipe: Any = loaded_pipeline(run.model, run.half)  # of its family's own class, too, which nothing declares
+    pipe = load_pipeline(run.model, run, run.revision)
+    arguments = call_arguments(pipe, run, run.steps, [run.condition] if run.condition else [])
     written: list[SampledFiles] = []
     shown: list[Image.Image] = []
     captions: list[str] = []
@@ -69,9 +77,8 @@ def _sampled(prompt: str, classes: Sequence[ClassLike], out: Path, run: SampleRu
             classes=list(classes),
             mask_method=run.method,
             mask_options=dict(run.method_options),
-            num_inference_steps=run.steps,
-            guidance_scale=run.guidance,
             generator=torch.Generator().manual_seed(seed),
+            **arguments,
         )
         pictures = {"image": sampled.images[0], "mask": sampled.masks[0], "overlay": sampled.overlay(0)}
         files = {kind: out / f"{seed:06d}-{kind}.png" for kind in pictures}

@@ -4,7 +4,7 @@ import os
 
 from diffusers_attnmask.app.page import page
 from diffusers_attnmask.app.studio import Studio
-from diffusers_attnmask.sampling.loading import loaded_pipeline
+from diffusers_attnmask.loading.load import load_pipeline
 
 if __name__ == "__main__":
-    page(Studio(loaded_pipeline(os.environ.get("ATTNMASK_MODEL")))).launch()
+    page(Studio(load_pipeline(os.environ.get("ATTNMASK_MODEL")))).launch()

@@ -37,11 +37,16 @@ LORA_LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "
 def with_lora(pipe, rank=2, name=None):
     """Give a fresh pipeline a random LoRA on every attention layer through its own `load_lora_weights`."""
     part = "unet" if hasattr(pipe, "unet") else "transformer"
+    weights = lora_weights(getattr(pipe, part), rank, name)
+    pipe.load_lora_weights({f"{part}.{layer}": own for layer, own in weights.items()}, adapter_name=name)
+    return pipe
+
+
+def lora_weights(denoiser, rank=2, name=None):
     weights = {}
     with seeded(name or "lora"):
-        for layer, module in getattr(pipe, part).named_modules():
+        for layer, module in denoiser.named_modules():
             if layer.endswith(LORA_LAYERS) and hasattr(module, "in_features"):
-                weights[f"{part}.{layer}.lora_A.weight"] = torch.randn(rank, module.in_features) * 0.2
-                weights[f"{part}.{layer}.lora_B.weight"] = torch.randn(module.out_features, rank) * 0.2
-    pipe.load_lora_weights(weights, adapter_name=name)
-    return pipe
+                weights[f"{layer}.lora_A.weight"] = torch.randn(rank, module.in_features) * 0.2
+                weights[f"{layer}.lora_B.weight"] = torch.randn(module.out_features, rank) * 0.2
+    return weights

@@ -1,0 +1,109 @@
+"""The flags of models, the same in every command: `Annotated` types, and what of them was typed.
+
+Only this and Typer is imported, so that help stays quick.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from diffusers_attnmask.ground.typed import given, parsed_option
+
+Model = Annotated[
+    str | None,
+    typer.Option(help="Model folder, repository or .safetensors file; by default the bundled model."),
+]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of the repository.")]
+Dtype = Annotated[
+    str | None, typer.Option(help="auto, bf16, fp16 or fp32; auto is bf16 on a GPU that has it, else fp32.")
+]
+Device = Annotated[str | None, typer.Option(help="auto, cuda, mps or cpu.")]
+Loras = Annotated[
+    list[str] | None,
+    typer.Option("--lora", help="LoRA: a file, folder or repository, =WEIGHT after it. Repeatable."),
+]
+Vae = Annotated[str | None, typer.Option(help="VAE in place of the model's: a folder or repository.")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Scheduler of diffusers, such as DPMSolverMultistepScheduler.")
+]
+Offload = Annotated[
+    str | None,
+    typer.Option(help="What waits in the CPU's memory until needed: none, model, group or sequential."),
+]
+Guidance = Annotated[float | None, typer.Option(help="Guidance scale; by default the pipeline's own.")]
+Size = Annotated[
+    str | None, typer.Option(help="Pixels: 512, or HEIGHTxWIDTH; by default the model's own size.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Anything else of loading and calling the model, as call.true_cfg_scale=4, controlnet=FOLDER or "
+        "scheduler_options.use_karras_sigmas=true. Repeatable.",
+    ),
+]
+UNFLAGGED = (
+    *("variant", "config", "scheduler_options", "controlnet", "adapter", "quantization"),
+    *("quantization.quant_backend", "quantization.components_to_quantize", "vae_tiling", "vae_slicing"),
+    *("safety_checker", "call"),
+)
+FLAGS = {  # for `as_flags`
+    "loras": "--lora",
+    **{f"loras.{own}": "--lora" for own in ("path", "weight", "file")},
+    **{name: f"--set {name}" for name in UNFLAGGED},
+}
+
+
+def typed_model(
+    *,
+    loras: Sequence[str] | None = None,
+    size: str | None = None,
+    more: Sequence[str] | None = None,
+    **rest: Any,
+) -> dict[str, Any]:
+    """The options that were typed, by name, as `ModelOptions` and `DrawingOptions` take them.
+
+    >>> typed_model(dtype="fp16", size="512x768", more=["call.eta=0.5"], vae=None)
+    {'call': {'eta': 0.5}, 'dtype': 'fp16', 'size': (512, 768)}
+    """
+    typed: dict[str, Any] = {}
+    for text in more or ():
+        name, value = parsed_option(text, "--set")
+        section, _, inner = name.partition(".")
+        if inner:
+            typed.setdefault(section, {})[inner] = value
+        else:
+            typed[section] = value
+    own = given(**rest, size=parsed_size(size) if size else None)
+    if loras:
+        from diffusers_attnmask.loading.options import Lora
+
+        own["loras"] = tuple(Lora(**parsed_lora(lora)) for lora in loras)
+    return {**typed, **own}
+
+
+def parsed_lora(text: str) -> dict[str, Any]:
+    """`style.safetensors=0.8`: a path or repository and its weight.
+
+    >>> parsed_lora("user/style=0.8"), parsed_lora("style.safetensors")
+    ({'path': 'user/style', 'weight': 0.8}, {'path': 'style.safetensors'})
+    """
+    path, weighted, weight = text.rpartition("=")
+    if not weighted:
+        return {"path": text}
+    try:
+        return {"path": path, "weight": float(weight)}
+    except ValueError:
+        raise ValueError(f"--lora is written as PATH or PATH=WEIGHT, and {weight!r} is no weight") from None
+
+
+def parsed_size(text: str) -> tuple[int, int]:
+    """Height and width of `512` or `512x768`."""
+    found = re.fullmatch(r"(\d+)(?:[x×](\d+))?", text.strip())
+    if not found:
+        raise ValueError(f"--size is written as 512 or HEIGHTxWIDTH, not {text!r}")
+    return int(found[1]), int(found[2] or found[1])
