@@ -147,15 +147,16 @@ class Recipe:
 
         path = recipes.find(recipe)
         content = read_yaml(path, "a recipe")
-        prompts = content.get("prompts")
+        prompts, sampling = content.get("prompts"), content.get("sampling")
         for place, key in (
             (content, "vocabulary"),
             (content, "model"),
             (prompts, "captions"),
             (prompts, "conditions"),
+            (sampling, "loras"),
         ):
             if isinstance(place, dict) and key in place:
-                place[key] = _beside(path, place[key])
+                place[key] = _beside(path, place[key], folders=key == "conditions")
         return read_options(cls, content, str(path))
 
     def open_vocabulary(self) -> Vocabulary:
@@ -167,8 +168,12 @@ class Recipe:
     def with_changes(self, **changes: Any) -> Recipe:
         """The recipe with those of the changes that are not None; `sampling` changes options within it."""
         given = {name: value for name, value in changes.items() if value is not None}
+        for name, value in given.get("sampling", {}).items():
+            before = getattr(self.sampling, name, None)
+            if isinstance(before, Mapping) and isinstance(value, Mapping):
+                given["sampling"] = {**given["sampling"], name: {**before, **value}}
         if "sampling" in given:
-            given["sampling"] = replace(self.sampling, **given["sampling"])
+            given["sampling"] = changed(self.sampling, given["sampling"])
         return replace(self, **given)
 
     def on_this_machine(self) -> Recipe:
@@ -186,6 +191,14 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON gives them back, from which `read_options` makes the same recipe."""
         return json.loads(json.dumps({**asdict(self), "prompts": self.prompts.to_dict()}))
+
+
+def changed(sampling: SamplingOptions, changes: Mapping[str, Any]) -> SamplingOptions:
+    """With faults that say in which section of a recipe they are."""
+    try:
+        return replace(sampling, **changes)
+    except OptionsError as mistake:
+        raise OptionsError([fault.under("sampling") for fault in mistake.faults]) from mistake
 
 
 def digest(content: Mapping[str, Any]) -> str:
@@ -216,12 +229,14 @@ def _shown(value: Any) -> str:
     return "not given" if value is MISSING else json.dumps(value, ensure_ascii=False)
 
 
-def _beside(recipe: Path, value: Any) -> Any:
+def _beside(recipe: Path, value: Any, folders: bool = False) -> Any:
     """A file that lies beside the recipe, under its path from here; anything else as it is."""
     if isinstance(value, list):
-        return [_beside(recipe, own) for own in value]
+        return [_beside(recipe, own, folders) for own in value]
     if isinstance(value, Mapping) and "path" in value:
-        return {**value, "path": _beside(recipe, value["path"])}
-    if isinstance(value, str) and (recipe.parent / value).is_file():
-        return str(recipe.parent / value)
+        return {**value, "path": _beside(recipe, value["path"], folders)}
+    if isinstance(value, str):
+        beside = recipe.parent / value
+        if beside.is_file() or (folders and beside.is_dir()):
+            return str(beside)
     return value

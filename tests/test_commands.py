@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": ("dataset_builder.demo.run:run_demo", "DemoOptions", ""),
     "eval": ("train_segmenter.evaluation.run:evaluate_model", "EvaluateRun", "--model m --data d"),
     "filter": ("dataset_builder.noise.run:filter_dataset", "FilterRun", "--data d --out o"),
+    "plan": ("dataset_builder.planning.run:plan_build", "PlanOptions", "--recipe tiny"),
     "refine": ("dataset_builder.refinement.run:refine_dataset", "RefineRun", "--data d --out o"),
     "report": ("dataset_builder.report.run:report_dataset", "ReportOptions", "d"),
     "sample": ("diffusers_attnmask.sampling.run:sample_pictures", "SampleRun", "prompt -c class"),

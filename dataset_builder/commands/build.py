@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from diffusers_attnmask.ground.typed import choice
+from diffusers_attnmask.ground.typed import by_name, choice, parsed_option
+from diffusers_attnmask.loading import flags
 
 
 def print_schema(asked: bool) -> None:
@@ -26,6 +27,21 @@ def build(
     num_pairs: Annotated[int | None, typer.Option(help="Pairs, in place of the recipe's.")] = None,
     shard_size: Annotated[int | None, typer.Option(help="Pairs in a file, in place of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, in place of the recipe's.")] = None,
+    model: flags.RecipeModel = None,
+    revision: flags.Revision = None,
+    method: flags.Method = None,
+    option: flags.MethodOptions = None,
+    steps: flags.Steps = None,
+    guidance: flags.Guidance = None,
+    batch_size: flags.BatchSize = None,
+    size: flags.Size = None,
+    dtype: flags.Dtype = None,
+    device: flags.Device = None,
+    lora: flags.Loras = None,
+    vae: flags.Vae = None,
+    scheduler: flags.Scheduler = None,
+    offload: flags.Offload = None,
+    more: flags.Set = None,
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
     workers: Annotated[
         int, typer.Option(help="Processes that refine beside the sampler; with ray, samplers.")
@@ -35,6 +51,9 @@ def build(
         str | None, typer.Option(help="Dataset repository user/name; files are uploaded as they are built.")
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be built, as attnmask plan does, and exit.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
     schema: Annotated[
         bool,
@@ -49,12 +68,39 @@ def build(
     """Build a dataset of images and masks that `load_dataset` reads."""
     from dataset_builder.building.dataset import build_dataset
     from dataset_builder.building.run import EngineOptions
+    from dataset_builder.planning.run import PlanOptions, lines, plan_build
     from dataset_builder.recipe import Recipe
     from diffusers_attnmask.ground.options import as_flags
 
-    with as_flags({"pairs": "--num-pairs"}):
-        asked = Recipe.read(recipe).with_changes(pairs=num_pairs, shard_size=shard_size, seed=seed)
+    with as_flags({"pairs": "--num-pairs", "method_options": "--option", **flags.FLAGS, **flags.OF_SAMPLING}):
+        sampling = flags.typed_model(
+            steps=steps,
+            guidance=guidance,
+            batch_size=batch_size,
+            size=size,
+            dtype=dtype,
+            device=device,
+            loras=lora,
+            vae=vae,
+            scheduler=scheduler,
+            offload=offload,
+            more=more,
+        )
+        asked = Recipe.read(recipe).with_changes(
+            pairs=num_pairs,
+            shard_size=shard_size,
+            seed=seed,
+            model=model,
+            revision=revision,
+            method=method,
+            method_options=by_name(map(parsed_option, option), "--option") if option else None,
+            sampling=sampling,
+        )
         options = EngineOptions(choice(engine), workers, address)
+        if dry_run:
+            plan = plan_build(asked, PlanOptions(workers=workers))
+            typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(lines(plan)))
+            return
     try:
         built = build_dataset(asked, out, options, push_to=push_to, private=private)
     except KeyboardInterrupt:

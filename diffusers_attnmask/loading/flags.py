@@ -17,6 +17,9 @@ Model = Annotated[
     str | None,
     typer.Option(help="Model folder, repository or .safetensors file; by default the bundled model."),
 ]
+RecipeModel = Annotated[
+    str | None, typer.Option("--model", help="Model folder, repository or file, in place of the recipe's.")
+]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of the repository.")]
 Dtype = Annotated[
     str | None, typer.Option(help="auto, bf16, fp16 or fp32; auto is bf16 on a GPU that has it, else fp32.")
@@ -34,6 +37,12 @@ Offload = Annotated[
     str | None,
     typer.Option(help="What waits in the CPU's memory until needed: none, model, group or sequential."),
 ]
+Method = Annotated[str | None, typer.Option(help="Mask method, in place of the recipe's.")]
+MethodOptions = Annotated[
+    list[str] | None, typer.Option("--option", help="An option of the method, as threshold=otsu. Repeatable.")
+]
+Steps = Annotated[int | None, typer.Option(help="Denoising steps, in place of the recipe's.")]
+BatchSize = Annotated[int | None, typer.Option(help="Images drawn at once, in place of the recipe's.")]
 Guidance = Annotated[float | None, typer.Option(help="Guidance scale; by default the pipeline's own.")]
 Size = Annotated[
     str | None, typer.Option(help="Pixels: 512, or HEIGHTxWIDTH; by default the model's own size.")
@@ -55,6 +64,14 @@ FLAGS = {  # for `as_flags`
     "loras": "--lora",
     **{f"loras.{own}": "--lora" for own in ("path", "weight", "file")},
     **{name: f"--set {name}" for name in UNFLAGGED},
+}
+OF_SAMPLING = {  # of a recipe's section of this name
+    f"sampling.{name}": flag
+    for name, flag in {
+        **{own: f"--{own.replace('_', '-')}" for own in ("steps", "guidance", "batch_size", "size", "dtype")},
+        **{own: f"--{own}" for own in ("device", "vae", "scheduler", "offload")},
+        **FLAGS,
+    }.items()
 }
 
 

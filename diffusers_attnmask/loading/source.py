@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ class ModelSource:
 
     address: its folder, repository or single file. configuration: the folder or repository with its
     configuration, which a single file does not hold. index: the content of its model_index.json. kind: the
-    pipeline class that it is loaded as, with the ControlNet or adapter that is asked for.
+    pipeline class that it is loaded as, with the ControlNet or adapter that is asked for. configs: of its
+    components, where they are known beforehand.
     """
 
     address: str
@@ -36,6 +37,7 @@ class ModelSource:
     index: Mapping[str, Any]
     kind: type
     revision: str | None = None
+    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def single_file(self) -> bool:
@@ -61,6 +63,8 @@ class ModelSource:
         return inspect.signature(self.kind.__call__).parameters
 
     def config_of(self, component: str) -> Mapping[str, Any]:
+        if component in self.configs:
+            return self.configs[component]
         return read_config(self.configuration, f"{component}/{CONFIG}", "model", self.hub)
 
 

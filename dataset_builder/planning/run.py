@@ -1,0 +1,161 @@
+"""The plan of a build: what it will make, and what it will need."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dataset_builder.building.layout import shard_count
+from dataset_builder.planning.disk import bytes_per_pair
+from dataset_builder.planning.measure import Measured, measured
+from dataset_builder.prompts import PromptItem, prompt_plan
+from dataset_builder.recipe import Recipe
+from diffusers_attnmask.ground.options import Count, OptionsError, Processes, Whole, options
+from diffusers_attnmask.loading.fitting import check_fit
+from diffusers_attnmask.loading.memory import BYTES, native_size, parameters, planned_model, without_weights
+
+COUNTED = 1000  # prompts, of which the average number of classes is taken
+
+
+@options(kw_only=True)
+class PlanOptions:
+    """measure: load the model, and time two batches. workers: processes that refine beside the sampler, as in a
+    build. machines: for how many the hours are told, beside one. shown: prompts."""
+
+    measure: bool = False
+    workers: Processes = 1
+    machines: Count = 8
+    shown: Whole = 5
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """size: (height, width). prompts: the first ones. pairs_of: by the class that they are made for. weights:
+    parameters by component. bytes_per_pair: estimated from photographs, or measured."""
+
+    recipe: Recipe
+    pipeline: str
+    size: tuple[int, int]
+    shards: int
+    prompts: tuple[PromptItem, ...]
+    pairs_of: Mapping[str, int]
+    without: tuple[str, ...]
+    weights: Mapping[str, int]
+    bytes_per_pair: float
+    measured: Measured | None
+    options: PlanOptions
+
+    @property
+    def weight_bytes(self) -> dict[str, int]:
+        """Of all weights, by precision."""
+        return {name: size * sum(self.weights.values()) for name, size in BYTES.items()}
+
+    @property
+    def largest_bytes(self) -> dict[str, int]:
+        """Of the largest component, which is what a GPU must hold with offload: model."""
+        return {name: size * max(self.weights.values()) for name, size in BYTES.items()}
+
+    @property
+    def hours(self) -> dict[int, float] | None:
+        """By number of machines; one refines beside its sampler."""
+        if self.measured is None:
+            return None
+        pairs, many = self.recipe.pairs, self.options.machines
+        here = self.measured.hours_here(pairs, self.options.workers)
+        return {1: here, **({many: self.measured.hours(pairs, many)} if many > 1 else {})}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON takes them."""
+        return {
+            "model": self.recipe.model,
+            "pipeline": self.pipeline,
+            "size": list(self.size),
+            "dtype": self.recipe.sampling.dtype,
+            "pairs": self.recipe.pairs,
+            "shards": self.shards,
+            "prompts": [{"prompt": own.text, "classes": list(own.class_names)} for own in self.prompts],
+            "pairs_of": dict(self.pairs_of),
+            "without": list(self.without),
+            "disk": {
+                "bytes": round(self.bytes_per_pair * self.recipe.pairs),
+                "measured": self.measured is not None,
+            },
+            "weights": {
+                "parameters": dict(self.weights),
+                "bytes": self.weight_bytes,
+                "largest_bytes": self.largest_bytes,
+            },
+            "measured": asdict(self.measured) if self.measured else None,
+            "hours": self.hours,
+        }
+
+
+def plan_build(recipe: Recipe, asked: PlanOptions | None = None) -> BuildPlan:
+    """Read what a build would read but for weights, and count. Nothing is written."""
+    asked, recipe = asked or PlanOptions(), recipe.on_this_machine()
+    vocabulary = recipe.open_vocabulary()
+    plan = prompt_plan(recipe.prompts, vocabulary, recipe.seed)
+    source = planned_model(recipe.model, recipe.sampling, recipe.revision)
+    try:
+        check_fit(source, recipe.sampling)
+    except OptionsError as mistake:
+        raise OptionsError([fault.under("sampling") for fault in mistake.faults]) from mistake
+    networks = without_weights(source)
+    if not recipe.sampling.safety_checker:
+        networks.pop("safety_checker", None)
+    size = recipe.sampling.size or native_size(source, networks)
+    counted = [plan[index] for index in range(min(recipe.pairs, COUNTED))]
+    maps = sum(len(item.classes) for item in counted) / len(counted) if recipe.maps else 0.0
+    timed = measured(recipe, vocabulary, plan) if asked.measure else None
+    return BuildPlan(
+        recipe,
+        source.kind.__name__,
+        size,
+        shard_count(recipe),
+        tuple(counted[: asked.shown]),
+        Counter(plan.main_class(index) for index in range(recipe.pairs)),
+        plan.report.without,
+        parameters(networks),
+        timed.bytes_per_pair if timed else bytes_per_pair(recipe, size, maps),
+        timed,
+        asked,
+    )
+
+
+def lines(plan: BuildPlan) -> list[str]:
+    """The plan for a reader, a line for each thing."""
+    recipe, (height, width) = plan.recipe, plan.size
+    classes = ", ".join(f"{name} {count}" for name, count in plan.pairs_of.items())
+    said = [
+        f"{recipe.pairs} pairs of {height} × {width} in {plan.shards} shards",
+        f"for {classes}",
+        *([f"no prompt can be made for {', '.join(plan.without)}"] if plan.without else []),
+        *(f"  {item.text!r}: {', '.join(item.class_names)}" for item in plan.prompts),
+        f"disk: {_gib(plan.bytes_per_pair * recipe.pairs)}"
+        + (" as measured" if plan.measured else ", estimated from photographs"),
+        f"{recipe.model}, a {plan.pipeline}, in {recipe.sampling.dtype}:",
+        *(f"  {name}: {count / 1e6:,.1f} million weights" for name, count in plan.weights.items()),
+        *(
+            f"  {name}: {_gib(size)} of weights, the largest part {_gib(plan.largest_bytes[name])}"
+            for name, size in plan.weight_bytes.items()
+        ),
+    ]
+    timed = plan.measured
+    if timed is None or plan.hours is None:
+        return [*said, "hours: not measured; --measure loads the model and times two batches"]
+    peak = f", {_gib(timed.peak_memory)} of its memory at most" if timed.peak_memory else ""
+    said.append(
+        f"a pair takes {timed.draw_seconds:.3g} s to draw on {timed.device}{peak}, and {timed.row_seconds:.3g} s "
+        "to refine and encode"
+    )
+    return [*said, *(f"{_machines(count)}: {hours:.3g} hours" for count, hours in plan.hours.items())]
+
+
+def _machines(count: int) -> str:
+    return "this machine" if count == 1 else f"{count} Ray workers like it"
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.2f} GiB" if size >= 2**30 / 10 else f"{size / 2**20:.1f} MiB"
