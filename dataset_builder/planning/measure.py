@@ -53,12 +53,8 @@ def measured(recipe: Recipe, vocabulary: Vocabulary, plan: PromptPlan) -> Measur
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     numbers = range(min(BATCHES * size, recipe.pairs))
-    drawn, draw_seconds, row_seconds, results = (
-        candidates(sampler, {i: plan[i] for i in numbers}, recipe),
-        0.0,
-        0.0,
-        [],
-    )
+    drawn = candidates(sampler, {index: plan[index] for index in numbers}, recipe)
+    draw_seconds, row_seconds, results = 0.0, 0.0, []
     for start in range(0, len(numbers), size):
         began = time.perf_counter()
         batch = list(islice(drawn, len(numbers[start : start + size])))

@@ -21,8 +21,8 @@ COUNTED = 1000  # prompts, of which the average number of classes is taken
 
 @options(kw_only=True)
 class PlanOptions:
-    """measure: load the model, and time two batches. workers: processes that refine beside the sampler, as in a
-    build. machines: for how many the hours are told, beside one. shown: prompts."""
+    """measure: load the model, and time two batches. workers: processes that refine beside the sampler.
+    machines: for how many the hours are told, beside one. shown: prompts."""
 
     measure: bool = False
     workers: Processes = 1
@@ -147,8 +147,8 @@ def lines(plan: BuildPlan) -> list[str]:
         return [*said, "hours: not measured; --measure loads the model and times two batches"]
     peak = f", {_gib(timed.peak_memory)} of its memory at most" if timed.peak_memory else ""
     said.append(
-        f"a pair takes {timed.draw_seconds:.3g} s to draw on {timed.device}{peak}, and {timed.row_seconds:.3g} s "
-        "to refine and encode"
+        f"a pair takes {timed.draw_seconds:.3g} s to draw on {timed.device}{peak}, and "
+        f"{timed.row_seconds:.3g} s to refine and encode"
     )
     return [*said, *(f"{_machines(count)}: {hours:.3g} hours" for count, hours in plan.hours.items())]
 
