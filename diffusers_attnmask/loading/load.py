@@ -13,10 +13,11 @@ import torch
 
 from diffusers_attnmask.ground.device import DTYPES, device_called, precision_on
 from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.model_files import TENSORS_ALONE, readable_model
 from diffusers_attnmask.loading.fitting import check_fit
 from diffusers_attnmask.loading.options import Lora, ModelOptions, Offload
 from diffusers_attnmask.loading.source import ComponentSource, ModelSource, find_model
-from diffusers_attnmask.masking.pipeline import DiffuMaskPipeline, masking_class
+from diffusers_attnmask.masking.pipeline import masking_class
 
 
 def load_pipeline(
@@ -49,10 +50,9 @@ def load_pipeline(
 def with_weights(
     source: ModelSource, options: ModelOptions, dtype: torch.dtype, components: dict[str, Any]
 ) -> Any:
+    kind: Any = masking_class(source.kind)
     if source.single_file:
-        kind: Any = source.kind
-        pipe = kind.from_single_file(source.address, config=source.configuration, dtype=dtype, **components)
-        return DiffuMaskPipeline.from_pipe(pipe)
+        return kind.from_single_file(source.address, config=source.configuration, dtype=dtype, **components)
     own: dict[str, Any] = {**source.hub, **components}
     if options.variant:
         own["variant"] = options.variant
@@ -61,14 +61,15 @@ def with_weights(
 
         own["quantization_config"] = PipelineQuantizationConfig(**options.quantization)
     with within_reach(source.address, "model"):
-        return masking_class(source.kind).from_pretrained(source.address, dtype=dtype, **own)
+        return kind.from_pretrained(source.address, dtype=dtype, **own)
 
 
 def loaded_component(part: ComponentSource, dtype: torch.dtype) -> Any:
     from diffusers import AutoModel
 
     own = {"subfolder": part.subfolder} if part.subfolder else {}
-    return AutoModel.from_pretrained(part.address, dtype=dtype, **own)
+    with within_reach(part.address, "model"), readable_model(part.address):
+        return AutoModel.from_pretrained(part.address, dtype=dtype, **TENSORS_ALONE, **own)
 
 
 def set_scheduler(pipe: Any, options: ModelOptions) -> None:
@@ -86,7 +87,7 @@ def add_loras(pipe: Any, loras: tuple[Lora, ...]) -> None:
         misfit = f"LoRA {lora.path} does not fit {type(pipe).__name__}: it was made for another model"
         try:
             with within_reach(lora.path, "LoRA"), _without_its_log():
-                pipe.load_lora_weights(lora.path, adapter_name=name, use_safetensors=True, **own)
+                pipe.load_lora_weights(lora.path, adapter_name=name, **TENSORS_ALONE, **own)
         except (ValueError, RuntimeError) as reason:  # names or sizes of layers
             raise ValueError(misfit) from reason
         if name not in {known for adapters in pipe.get_list_adapters().values() for known in adapters}:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,11 +14,13 @@ from huggingface_hub.errors import EntryNotFoundError
 
 from diffusers_attnmask.bundled import BUNDLED_NAME, bundled_model
 from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.json_files import read_json
+from diffusers_attnmask.ground.model_files import WEIGHTS, check_no_pickle, readable_model
+from diffusers_attnmask.ground.options import Fault, OptionsError
 from diffusers_attnmask.loading.options import ModelOptions
+from diffusers_attnmask.masking.pipeline import index_of
 
-INDEX, CONFIG = "model_index.json", "config.json"
-SINGLE = ".safetensors"
-PICKLED = (".ckpt", ".pt", ".pth", ".bin")
+CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -85,20 +86,14 @@ def find_model(model: str | None, options: ModelOptions, revision: str | None = 
     """A model by its folder, its repository, or its single file; by default the bundled one."""
     address = str(bundled_model()) if model in (None, BUNDLED_NAME) else str(model)
     configuration = address
-    if address.endswith(SINGLE) and not Path(address).is_dir():
+    check_no_pickle(address)
+    if address.endswith(WEIGHTS) and not Path(address).is_dir():
         address = local_file(address, revision)
-        configuration = options.config or published_like(address)
-        revision = None
-    elif address.endswith(PICKLED):
-        raise ValueError(
-            f"{address} may hold code, which loading it would run: convert it to safetensors first"
-        )
+        configuration, revision = options.config or published_like(address), None
     elif options.config is not None:
-        raise ValueError(
-            f"config {options.config} goes with a model that is a single file, not with {address}"
-        )
-    hub = {"revision": revision} if revision else {}
-    index = read_config(configuration, INDEX, "model", hub)
+        told = f" {options.config} goes with a model that is a single file, and not with {address}"
+        raise OptionsError([Fault("config", told)])
+    index = index_of(configuration, {"revision": revision} if revision else {})
     return ModelSource(address, configuration, index, pipeline_class(index, options, address), revision)
 
 
@@ -116,13 +111,10 @@ def published_like(file: str) -> str:
     """The repository whose configuration fits the names and shapes of a file's weights."""
     import torch
     from diffusers.loaders.single_file_utils import fetch_diffusers_config
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        with safe_open(file, "pt") as weights:
-            shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
-    except SafetensorError as damage:
-        raise ValueError(f"{file} is no whole safetensors file: {damage}") from damage
+    with readable_model(file), safe_open(file, "pt") as weights:
+        shapes = {name: weights.get_slice(name).get_shape() for name in weights.keys()}  # noqa: SIM118
     weightless = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
     return fetch_diffusers_config(weightless)["pretrained_model_name_or_path"]
 
@@ -136,13 +128,7 @@ def read_config(address: str, file: str, kind: str, hub: Mapping[str, str]) -> M
                 raise ValueError(f"{address} holds no {kind} of diffusers: there is no {file} in it")
         else:
             path = Path(hf_hub_download(address, file, **hub))
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as damage:
-        raise ValueError(f"{path} is no JSON: {damage}") from damage
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is not the configuration of a {kind}")
-    return content
+    return read_json(path)
 
 
 def find_component(address: str, name: str) -> ComponentSource:

@@ -225,13 +225,18 @@ class DiffuMaskPipeline(DiffusionPipeline):
         return found
 
 
-def class_named_by(name_or_path: str | os.PathLike, hub: Mapping[str, Any]) -> Any:
-    """The pipeline class of a model folder or repository."""
+def index_of(name_or_path: str | os.PathLike, hub: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What `model_index.json` of a model folder or repository holds."""
     path = os.fspath(name_or_path)
     with within_reach(path, "model"), readable_model(path):
-        config = DiffusionPipeline.load_config(path, **hub)
-    check_components(config, path)
-    name = config.get("_class_name")
+        index = DiffusionPipeline.load_config(path, **hub)
+    check_components(index, path)
+    return index
+
+
+def class_named_by(name_or_path: str | os.PathLike, hub: Mapping[str, Any]) -> Any:
+    """The pipeline class of a model folder or repository."""
+    name = index_of(name_or_path, hub).get("_class_name")
     own = getattr(diffusers, name, None) if isinstance(name, str) else None
     if own is None:
         raise TypeError(f"{name_or_path} needs {name}, which diffusers does not have")

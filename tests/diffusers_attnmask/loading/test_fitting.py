@@ -31,7 +31,7 @@ def shelf(tmp_path_factory):
     unet_controlnet().save_pretrained(folder / "controlnet")
     flow_autoencoder(16).save_pretrained(folder / "vae16")
     for weights in folder.rglob("*.safetensors"):
-        weights.write_bytes(b"not to be read")
+        weights.unlink()
     return folder
 
 
@@ -95,7 +95,7 @@ def test_all_faults_are_told_at_once(shelf):
 def test_guidance_that_a_family_has_under_another_name_is_told(shelf, monkeypatch):
     index = json.loads((shelf / "flux/model_index.json").read_text())
     monkeypatch.setattr(
-        "diffusers_attnmask.loading.source.read_config",
+        "diffusers_attnmask.loading.source.index_of",
         lambda *_: {**index, "_class_name": "HunyuanImagePipeline"},
     )
     with pytest.raises(
@@ -107,15 +107,16 @@ def test_guidance_that_a_family_has_under_another_name_is_told(shelf, monkeypatc
 @pytest.mark.parametrize(
     ("address", "due"),
     [
-        ("{tmp}", "holds no model of diffusers: there is no model_index.json in it"),
-        ("{tmp}/model.ckpt", "may hold code, which loading it would run: convert it to safetensors"),
-        ("{tmp}/broken.safetensors", "is no whole safetensors file"),
+        ("{tmp}/empty", "cannot be read as a model: Error no file named model_index.json"),
+        ("{tmp}/model.ckpt", "holds weights as a pickle, which could run code"),
+        ("{tmp}/broken.safetensors", "is damaged or cut off"),
         ("{tmp}/none.safetensors", "There is no model at"),
         ("nowhere", "There is no model at 'nowhere'"),
         ("user/name", "no model of this name within reach"),
     ],
 )
 def test_a_model_that_is_none_is_told(tmp_path, address, due):
+    (tmp_path / "empty").mkdir()
     (tmp_path / "broken.safetensors").write_bytes(b"0123456789")
     with pytest.raises((ValueError, OSError), match=re.escape(due)):
         load_pipeline(address.format(tmp=tmp_path))

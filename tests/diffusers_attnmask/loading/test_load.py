@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from diffusers import (
     StableDiffusionPipeline,
 )
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from diffusers_attnmask import DiffuMaskPipeline
 from diffusers_attnmask.ground.device import DTYPES, precision_on
@@ -26,6 +28,7 @@ from tests.small_models import IMAGE_SIZE, picture, sd15, seeded
 from tests.small_models.adapters import lora_weights
 from tests.small_models.controls import adapter
 from tests.small_models.denoisers import autoencoder, sd15_unet, unet_controlnet
+from tests.small_models.single_files import write_single_file
 
 CPU = {"device": "cpu"}
 
@@ -200,6 +203,21 @@ def test_sample_takes_a_condition(shelf, tmp_path):
     for wrong in ({"condition": None}, {"controlnet": None}):
         with pytest.raises(ValueError, match=r"^condition (must give|goes with)"):
             replace(run, **wrong)
+
+
+def test_a_single_file_has_its_weights_and_the_configuration_that_is_named(shelf, tmp_path, plain):
+    file = write_single_file(plain.unet, tmp_path / "own.safetensors")
+    text = plain.text_encoder.state_dict()
+    original = "cond_stage_model.transformer.text_model."
+    text = {original + name.removeprefix("text_model."): own for name, own in text.items()}
+    save_file(load_file(file) | text, file)
+    config = shutil.copytree(shelf / "model", tmp_path / "config")
+    for weights in config.rglob("*.safetensors"):
+        weights.unlink()
+    options = ModelOptions(**CPU, config=str(config), vae=str(shelf / "model"))
+    pipe = load_pipeline(file, options)
+    assert isinstance(pipe, DiffuMaskPipeline)
+    assert np.array_equal(image(pipe), image(plain))
 
 
 def test_a_small_decoder_of_another_kind_serves_as_a_vae(shelf, tmp_path, plain):
