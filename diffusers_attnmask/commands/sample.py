@@ -17,7 +17,9 @@ def sample(
         list[str],
         typer.Option("--class", "-c", help="A class to mask: a phrase, or name=phrase,phrase. Repeatable."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("samples"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the pictures: new, empty, or of earlier samples.")
+    ] = Path("samples"),
     model: flags.Model = None,
     revision: flags.Revision = None,
     method: Annotated[

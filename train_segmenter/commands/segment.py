@@ -28,7 +28,9 @@ def segment(
     model: Annotated[
         str, typer.Option(help="a trained model: a folder or a Hub name, also as seg-diffusion:NAME")
     ],
-    out: Annotated[Path, typer.Option(help="folder for the masks and overlays")] = Path("masks"),
+    out: Annotated[
+        Path, typer.Option(help="folder for the masks and overlays: new, empty, or of earlier ones")
+    ] = Path("masks"),
     window: WindowOption = None,
     stride: StrideOption = None,
     scales: ScalesOption = "1",
