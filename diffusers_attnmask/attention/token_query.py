@@ -13,15 +13,18 @@ from diffusers_attnmask.attention.concepts import Concepts, ConceptStream
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.probabilities import column_probabilities, project_keys, row_logsumexp
 
-PROMPT, WORDS = "prompt", "words"
+PROMPT, WORDS, UNPADDED = "prompt", "words", "words without padding"
 
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """Encoded words: context (S, D) as the model takes its text, and the positions to read."""
+    """Encoded words: context (S, D) as the model takes its text, the positions to read, and how many of the S
+    are no padding.
+    """
 
     context: Tensor
     positions: tuple[int, ...]
+    length: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,9 @@ class QueryBatch:
             self.last = (look, {})
         found = self.last[1]
         if source not in found:
-            found[source] = self._prompt_columns(look) if source == PROMPT else self._word_columns(look)
+            found[source] = (
+                self._prompt_columns(look) if source == PROMPT else self._word_columns(look, source == WORDS)
+            )
         return found[source]
 
     def content_share(self, look: Look) -> Tensor:
@@ -91,10 +96,10 @@ class QueryBatch:
     def _prompt_positions(self, device: torch.device) -> Tensor:
         return self._on(device, "prompt", [query.prompt for query in self.queries])
 
-    def _word_columns(self, look: Look) -> Tensor:
+    def _word_columns(self, look: Look, padded: bool) -> Tensor:
         if look.site.name not in self.word_keys:
             self.word_keys[look.site.name] = self._project(look)
-        parts = [own.columns(look) for own in self.word_keys[look.site.name]]
+        parts = [own.columns(look, padded) for own in self.word_keys[look.site.name]]
         return parts[0] if len(parts) == 1 else torch.cat(parts, 2)
 
     def _project(self, look: Look) -> list[WordKeys]:
@@ -108,18 +113,11 @@ class QueryBatch:
             context = torch.stack([_padded(text, longest) for text in texts]).to(look.query)
             keys = project_keys(look.site.module, context, heads)
             which = [next(i for i, text in enumerate(texts) if text is words.context) for words in own]
-            hidden = None
-            if any(len(text) < longest for text in texts):
-                places = torch.arange(longest)
-                lengths = torch.tensor([len(text) for text in texts])[:, None]
-                hidden = torch.zeros(len(texts), longest).masked_fill(places >= lengths, -torch.inf)
-                hidden = hidden.to(look.query)[which, None, None, :]
+            each = keys[which] if len(texts) > 1 else keys.expand(len(own), -1, -1, -1)
             positions = self._on(keys.device, f"words {slot}", [words.positions for words in own])
-            made.append(
-                WordKeys(
-                    keys[which] if len(texts) > 1 else keys.expand(len(own), -1, -1, -1), positions, hidden
-                )
-            )
+            absent = _hidden_beyond([len(words.context) for words in own], longest, look.query)
+            padding = _hidden_beyond([words.length for words in own], longest, look.query)
+            made.append(WordKeys(each, positions, absent, padding))
         return made
 
     @property
@@ -158,17 +156,21 @@ class QueryBatch:
 
 @dataclass(frozen=True, eq=False)
 class WordKeys:
-    """Keys (n, heads, S, d) of words at one site, the positions of them that are read, and what is
-    padding.
+    """Keys (n, heads, S, d) of words at one site, and the positions of them that are read.
+
+    absent, padding: additive masks (n, 1, 1, S) of what an image's text does not have at all, and of that and
+    its padding.
     """
 
     keys: Tensor
     positions: Tensor
-    hidden: Tensor | None
+    absent: Tensor | None
+    padding: Tensor | None
 
-    def columns(self, look: Look) -> Tensor:
+    def columns(self, look: Look, padded: bool) -> Tensor:
         """The image compared with these words instead of its prompt: (n, heads, T, Q)."""
-        logsumexp = row_logsumexp(look.query, self.keys, look.scale, self.hidden)
+        hidden = self.absent if padded else self.padding
+        logsumexp = row_logsumexp(look.query, self.keys, look.scale, hidden)
         return column_probabilities(look.query, self.read, logsumexp, look.scale)
 
     @cached_property
@@ -181,3 +183,11 @@ class WordKeys:
 
 def _padded(text: Tensor, length: int) -> Tensor:
     return torch.nn.functional.pad(text, (0, 0, 0, length - len(text)))
+
+
+def _hidden_beyond(lengths: Sequence[int], longest: int, like: Tensor) -> Tensor | None:
+    """Additive mask (n, 1, 1, longest) of the places from each length on; None where there are none."""
+    if all(length == longest for length in lengths):
+        return None
+    places, ends = torch.arange(longest), torch.tensor(lengths)[:, None]
+    return torch.zeros(len(lengths), longest).masked_fill(places >= ends, -torch.inf)[:, None, None].to(like)

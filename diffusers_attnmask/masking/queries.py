@@ -85,7 +85,9 @@ def encoded_words(
     columns: list[list[tuple[int, int]]] = [[] for _ in specs]
     if text := class_prompt(specs):
         positions = consecutive_tokens(specs, text, split)
-        words.append(Words(contexts[text], tuple(position for own in positions for position in own)))
+        flat = tuple(position for own in positions for position in own)
+        ended = max(flat, default=-1) + 1 + split(text)[0].end_tokens
+        words.append(Words(contexts[text], flat, min(ended, len(contexts[text]))))
         read = 0
         for own, tokens in zip(columns, positions, strict=True):
             own += [(0, read + index) for index in range(len(tokens))]
@@ -93,7 +95,7 @@ def encoded_words(
     for own, spec in zip(columns, specs, strict=True):
         for embedding in spec.embeddings:
             own += [(len(words), index) for index in range(len(embedding.positions))]
-            words.append(Words(embedding.context, embedding.positions))
+            words.append(Words(embedding.context, embedding.positions, len(embedding.context)))
     return tuple(words), tuple(map(tuple, columns))
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from diffusers_attnmask import DiffuMaskPipeline
-from diffusers_attnmask.methods import DatasetDiffusion, DiffuMask
+from diffusers_attnmask.methods import DatasetDiffusion, DiffuMask, Ovam
 from tests.diffusers_attnmask.masking import reference_maps as reference
 from tests.small_models import FAMILIES, sd15
 
@@ -140,6 +140,19 @@ def test_ovam_reads_a_word_that_the_prompt_does_not_have(build):
     keys_of = reference.keys_of_words(reference.text_states(pipe, "horse"))
     expected = reference.daam(layers, 1, [1], **sizes((128, 128)), keys_of=keys_of)
     np.testing.assert_allclose(out.heatmaps[0][0], expected.clip(0, 1), **CLOSE)
+
+
+def test_ovam_may_compare_with_the_words_alone_without_their_padding():
+    """In a batch whose texts differ in length: start, words, end."""
+    pipe, classes = sd15(), [["horse"], ["dining table"]]
+    prompts = [DOG_AND_CAT, CAT_ONLY]
+    out = masked_run(pipe, prompts, classes=classes, mask_method=Ovam(padded=False))
+    layers = recorded_run(pipe, prompts)
+    for image, (text, tokens) in enumerate([("horse", [1]), ("dining table", [1, 2])]):
+        states = reference.text_states(pipe, text)[:, : len(tokens) + 2]
+        keys_of = reference.keys_of_words(states)
+        expected = reference.daam(layers, 2 + image, tokens, **sizes((128, 128)), keys_of=keys_of)
+        np.testing.assert_allclose(out.heatmaps[image][0], expected, **CLOSE)
 
 
 def test_a_class_may_have_resolutions_of_its_own():
