@@ -17,11 +17,14 @@ from dataset_builder.vocabulary import Vocabulary, load_vocabulary, vocabulary_f
 from diffusers_attnmask.bundled import BUNDLED_NAME
 from diffusers_attnmask.ground.options import (
     SECTION,
+    Batch,
     Count,
     Fault,
+    Name,
     NotNegative,
     OptionsError,
     Seed,
+    Steps,
     options,
     read_options,
 )
@@ -31,7 +34,6 @@ from diffusers_attnmask.loading.options import DrawingOptions
 MISSING = object()
 # A pair's index and its attempt make the 32 bits of an image's seed: `image_seed` in building/layout.py.
 MOST_PAIRS, MOST_ATTEMPTS = 2**28, 2**4
-
 
 UNSEEN = ("device", "offload")  # of sampling: no pixel depends on where weights lie
 
@@ -44,10 +46,10 @@ class SamplingOptions(DrawingOptions):
     of the recipe since it can change the last bit.
     """
 
-    steps: Count = 50
-    batch_size: Count = 8
+    steps: Steps = 50
+    batch_size: Batch = 8
     attempts: Annotated[int, Checked(ge=1, le=MOST_ATTEMPTS)] = 2
-    threads: Count | None = None
+    threads: Annotated[int, Checked(ge=1, le=1024)] | None = None
 
 
 @options
@@ -63,7 +65,7 @@ class Refinement:
     """
 
     method: Literal["none", "crf", "match", "affinity"] = "none"
-    network: str | None = None
+    network: Name | None = None
     backend: Literal["torch", "pydensecrf"] = "torch"
     scale_crf: bool = True
     box_area: NotNegative = 1500
@@ -122,8 +124,8 @@ class Recipe:
     pairs: Annotated[int, Checked(ge=1, le=MOST_PAIRS)] = 1000
     shard_size: Count = 256
     seed: Seed = 0
-    model: str = BUNDLED_NAME
-    revision: str | None = None
+    model: Name = BUNDLED_NAME
+    revision: Name | None = None
     method: Annotated[str | None, AfterValidator(checked_method)] = None
     method_options: Annotated[Mapping[str, Any], SECTION, AfterValidator(checked_method_options)] = field(
         default_factory=dict

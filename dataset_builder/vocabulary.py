@@ -19,6 +19,7 @@ from diffusers_attnmask.ground.class_tables import class_table
 from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
 from diffusers_attnmask.ground.options import (
     Fault,
+    Name,
     OptionsError,
     Shorthand,
     Whole,
@@ -33,6 +34,7 @@ from diffusers_attnmask.words.classes import class_specs
 
 FOLDER = Path(__file__).with_name("vocabularies")
 LISTS = FOLDER / "lists"  # one entry a line; an empty line is the empty scene
+MOST_CHARACTERS = 2000  # of what stands in a prompt: no model reads as many
 PUBLISHED_TEMPLATE = "Photo of {objects}"  # DiffuMask (ICCV 2023)
 
 
@@ -54,8 +56,9 @@ def with_objects(template: str) -> str:
     return template
 
 
-Words = Annotated[tuple[str, ...], Shorthand(spelled_words, str | list[str])]
-Template = Annotated[str, AfterValidator(with_objects)]
+Phrase = Annotated[str, Checked(max_length=MOST_CHARACTERS)]
+Words = Annotated[tuple[Phrase, ...], Shorthand(spelled_words, str | list[str])]
+Template = Annotated[Phrase, AfterValidator(with_objects)]
 
 
 @options
@@ -69,7 +72,7 @@ class VocabularyClass:
     article: whether "a" or "an" goes before it.
     """
 
-    name: str
+    name: Name
     id: Whole
     phrases: Words
     subclasses: Words = ()
@@ -87,7 +90,7 @@ class Vocabulary:
     Without a background, as in Cityscapes, a pixel that shows none of the classes is ignored.
     """
 
-    name: str
+    name: Name
     classes: tuple[VocabularyClass, ...]
     ignore_index: Annotated[int, Checked(ge=0, le=255)] = IGNORE_ID
     background: bool = True
@@ -102,6 +105,26 @@ class Vocabulary:
             raise ValueError(
                 f"the class ids of vocabulary {self.name!r} must count up from {int(self.background)}"
             )
+        if self.ignore_index < len(self.class_names):
+            told = f" is {self.ignore_index}, the id of {self.class_names[self.ignore_index]}: take 255"
+            raise OptionsError([Fault("ignore_index", told)])
+        for method in dict.fromkeys(method for own in self.classes for method in own.options):
+            self._check_options(method)
+
+    def _check_options(self, method: str) -> None:
+        """Raise unless a mask method takes what the classes say of it."""
+        from diffusers_attnmask.methods import make_method
+
+        for place, own in enumerate(self.classes):
+            if method in own.options:
+                chosen = {
+                    f"class_{option}": {own.name: value} for option, value in own.options[method].items()
+                }
+                try:
+                    make_method(method, chosen)
+                except ValueError as mistake:
+                    key = f"classes[{place}].options.{method}"
+                    raise OptionsError([fault.under(key) for fault in told_by(mistake)]) from mistake
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -180,7 +203,7 @@ def vocabulary_from(content: Mapping[str, Any], name: str, where: str = "") -> V
     try:
         entries, values = _entries(content), {key: content[key] for key in content if key != "table"}
         if "table" in content:
-            known = class_table(content["table"])
+            known = class_table(str(content["table"]))
             values["background"] = known.background
             if foreign := entries.keys() - set(known.class_names):
                 told = f"class table {known.name!r} has no class {', '.join(sorted(foreign))}: add it there"
@@ -204,6 +227,8 @@ def _entries(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         raise OptionsError([Fault("", ": it needs `classes`: a list of names, or names with their phrases")])
     if not isinstance(classes, list | Mapping):
         raise OptionsError([Fault("classes", f" must be a list or a mapping, not {shown(classes)}")])
+    if strange := [own for own in classes if not isinstance(own, str | int | float)]:
+        raise OptionsError([Fault("classes", f": {shown(strange[0])} must be the name of a class: quote it")])
     names = list(map(str, classes))
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise OptionsError([Fault("classes", f": {', '.join(twice)} is listed twice")])

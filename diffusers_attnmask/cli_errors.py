@@ -81,6 +81,7 @@ def _typed(flags: Sequence[str]) -> str | None:
 
 def _of_the_system(error: OSError) -> tuple[str, int]:
     misplaced = isinstance(error, FileNotFoundError | FileExistsError) or error.errno in PLACES
+    misplaced = misplaced and not isinstance(error, ConnectionError)
     code = MISTAKE if misplaced else FAULT
     if error.errno is None or (error.filename is None and error.errno in PLACES):
         return str(error) or type(error).__name__, code

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, HfApi
+from huggingface_hub import CommitOperationAdd, HfApi, constants
+from huggingface_hub.utils import validate_repo_id
 
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.hub_errors import clear_errors
@@ -60,11 +61,18 @@ def pipeline_files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in own + parts)
 
 
+def check_repository_name(repo: str) -> None:
+    """Raise unless the Hub can have a repository of that name; it is not asked."""
+    if repo.count("/") != 1:
+        raise ValueError(f"{repo!r} is no name of a repository: write it as user/name")
+    with clear_errors(repo, constants.ENDPOINT):
+        validate_repo_id(repo)
+
+
 def made_repository(api: HfApi, repo: str, kind: str, private: bool) -> str:
     """The address of a repository ("dataset" or "model"), made if need be. A public one is never taken for a
     private one."""
-    if repo.count("/") != 1:
-        raise ValueError(f"{repo!r} is no name of a repository: write it as user/name")
+    check_repository_name(repo)
     with clear_errors(repo, api.endpoint):
         address = api.create_repo(repo, repo_type=kind, private=private or None, exist_ok=True)
         if private and not api.repo_info(repo, repo_type=kind).private:

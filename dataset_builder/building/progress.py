@@ -47,9 +47,10 @@ class BuildProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.show:
+            self.live.transient = error is not None and not handled(self.tally)  # nothing there to be shown
             self.live.update(self.picture(), refresh=True)
             self.live.stop()
-            if not self.live.console.is_terminal:  # where rich ends without a line break
+            if not (self.live.transient or self.live.console.is_terminal):  # where rich ends without a break
                 self.live.console.line()
         if error is not None:
             self.note("stopped", error=f"{type(error).__name__}: {error}")

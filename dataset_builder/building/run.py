@@ -21,7 +21,7 @@ from dataset_builder.building.tally import Tally
 from dataset_builder.prompts import prompt_plan
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.bundled import BUNDLED_NAME, bundled_model
-from diffusers_attnmask.ground.options import Fault, OptionsError, Whole, options
+from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Processes, options
 from diffusers_attnmask.ground.own_folder import own_folder
 
 WRITE_PAUSES = (1.0, 4.0)  # seconds before a shard that found the disk full is written again
@@ -36,8 +36,8 @@ class EngineOptions:
     """
 
     engine: Literal["local", "ray"] = "local"
-    workers: Whole = 1
-    address: str = "local"
+    workers: Processes = 1
+    address: Name = "local"
 
     def __post_init__(self) -> None:
         if self.engine == "ray" and not self.workers:

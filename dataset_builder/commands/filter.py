@@ -70,9 +70,8 @@ def filter(
     from diffusers_attnmask.ground.options import as_flags
 
     own_thresholds = by_name(map(parsed_threshold, class_threshold or []), "--class-threshold")
-    flags = {f"thresholds.{name}": f"--class-threshold {name}" for name in own_thresholds}
-    flags |= {"thresholds.default": "--threshold", "low": "--least-coverage", "high": "--greatest-coverage"}
-    with as_flags(flags):
+    thresholds = {"thresholds": "--class-threshold", "thresholds.default": "--threshold"}
+    with as_flags({**thresholds, "low": "--least-coverage", "high": "--greatest-coverage"}):
         run = FilterRun(
             recipe=recipe,
             model=model,

@@ -8,7 +8,7 @@ from dataset_builder.dataset_folder import check_pairs
 from dataset_builder.hub.card import write_card
 from dataset_builder.hub.push import push_folder
 from diffusers_attnmask.ground.own_folder import held_folder
-from diffusers_attnmask.publishing import PIPELINE_INDEX, push_pipeline
+from diffusers_attnmask.publishing import PIPELINE_INDEX, check_repository_name, push_pipeline
 from train_segmenter.models.base import SPEC_FILE
 
 
@@ -17,6 +17,7 @@ def publish_folder(folder: str | Path, repo: str, private: bool = False, license
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder} to push")
+    check_repository_name(repo)  # before a card is written
     if not any((folder / own).is_file() for own in (SPEC_FILE, PIPELINE_INDEX)):
         check_pairs(folder)
     with held_folder(folder):

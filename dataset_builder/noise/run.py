@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,6 +93,7 @@ def filter_dataset(
     with new_folder(out, "filter") as work:
         dataset, home = open_dataset(data, outside=run.allow_outside), home_of(data, run.allow_outside)
         source = from_dataset(dataset, tuple(mask_names(dataset.features)), str(data), home)
+        _check_classes(run.prune, source.class_names)
         check_source(source, progress=progress)
         similarity = _clip_scores(run.clip, source, progress) if run.clip else None
         trainer = SegmenterTrainer(
@@ -119,6 +120,15 @@ def filter_dataset(
         write_derived_card(work, out.resolve().name, data)
         shutil.rmtree(work / WORK)
     return Filtered(len(kept), len(judged) - len(kept))
+
+
+def _check_classes(prune: PruneOptions, class_names: Sequence[str]) -> None:
+    named = {*prune.thresholds, *prune.class_coverage} - {"default"}
+    if unknown := sorted(named - set(class_names)):
+        raise ValueError(
+            f"--class-threshold {', '.join(unknown)}: the dataset has no such class; it has "
+            f"{', '.join(class_names)}"
+        )
 
 
 def _judges(run: FilterRun) -> TrainingRecipe:

@@ -8,8 +8,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from diffusers_attnmask.ground.damage import DamagedFile
+from diffusers_attnmask.ground.hub_errors import within_reach
+
 COLUMNS = ("caption", "captions", "text", "prompt")
 HUB = "hub:"
+DATASET_FILES = (
+    "*.parquet",
+    "*/*.parquet",
+)  # in a folder: without them, all under it would be looked through
 
 
 def read_captions(path: str, column: str | None = None, split: str = "train") -> Iterator[str]:
@@ -25,6 +32,18 @@ def caption_pairs(
     path: str, column: str | None = None, split: str = "train", condition: str | None = None
 ) -> Iterator[tuple[str, str | None]]:
     """The same, each with the file that the column `condition` names, which may lie beside the captions."""
+    import pyarrow
+
+    damages = (UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError, pyarrow.ArrowException)
+    try:
+        yield from _pairs(path, column, split, condition)
+    except damages as mistake:
+        raise DamagedFile(f"captions {path} cannot be read: {mistake}") from mistake
+
+
+def _pairs(
+    path: str, column: str | None, split: str, condition: str | None
+) -> Iterator[tuple[str, str | None]]:
     file = Path(path)
     suffix = file.suffix.lower()
     if path.startswith(HUB) or file.is_dir():
@@ -89,14 +108,11 @@ def _json_lines(file: Path, *_: str | None) -> Iterator[Any]:
                 try:
                     yield json.loads(line)
                 except json.JSONDecodeError as mistake:
-                    raise ValueError(f"{file}, line {number} is not JSON: {mistake}") from mistake
+                    raise DamagedFile(f"{file}, line {number} is not JSON: {mistake}") from mistake
 
 
 def _json(file: Path, *_: str | None) -> Iterator[Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as mistake:
-        raise ValueError(f"{file} is not JSON: {mistake}") from mistake
+    content = json.loads(file.read_text(encoding="utf-8-sig"))
     rows = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(rows, list):
         raise ValueError(f"{file} holds neither a list of captions nor COCO's `annotations`")
@@ -122,7 +138,12 @@ def _dataset_rows(
 ) -> Iterator[dict[str, Any]]:
     import datasets
 
-    dataset = datasets.load_dataset(path, split=split, streaming=True)
+    if Path(path).is_dir() and not any(any(Path(path).glob(form)) for form in DATASET_FILES):
+        raise ValueError(
+            f"captions {path!r} is a folder, and no dataset: name the file of the captions in it"
+        )
+    with within_reach(path, "dataset"):
+        dataset = datasets.load_dataset(path, split=split, streaming=True)
     names = dataset.column_names
     if names:  # images are neither downloaded whole nor decoded for their captions
         dataset = dataset.select_columns(columns_of(names, column, condition, path))

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator
 
 from dataset_builder.prompts.caption_filter import PUBLISHED, CaptionFilter
-from dataset_builder.vocabulary import Template, Words
-from diffusers_attnmask.ground.options import Count, NotNegative, Positive, Shorthand, options
+from dataset_builder.vocabulary import Phrase, Template, Words
+from diffusers_attnmask.ground.options import Batch, Count, Name, NotNegative, Positive, Shorthand, options
 
 ONE_OBJECT = {1: 1.0}
 
@@ -55,11 +55,11 @@ class RetrievalOptions:
     folder of the embeddings, by default one in the Hugging Face cache.
     """
 
-    model: str
+    model: Name
     query: Annotated[str, AfterValidator(naming_the_class)] = "a photo of a {class}"
     per_class: Count = 1000
-    batch_size: Count = 256
-    cache: str | None = None
+    batch_size: Batch = 256
+    cache: Name | None = None
 
 
 def spelled_filter(value: Any) -> Any:
@@ -76,17 +76,23 @@ class CaptionOptions:
     picture, from the folder of the captions, at which a ControlNet or an adapter looks.
     """
 
-    path: str
-    column: str | None = None
-    split: str = "train"
+    path: Name
+    column: Name | None = None
+    split: Name = "train"
     weight: Positive = 1.0
-    prefix: str = ""
+    prefix: Phrase = ""
     subclasses: bool = False
     filter: Annotated[CaptionFilter, Shorthand(spelled_filter, CaptionFilter | Literal["published"])] = field(
         default_factory=CaptionFilter
     )
     retrieval: RetrievalOptions | None = None
     condition: str | None = None
+
+
+def different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{', '.join(twice)} is listed twice")
+    return names
 
 
 def spelled_templates(value: Any) -> Any:
@@ -115,9 +121,9 @@ class PromptOptions:
         tuple[CaptionOptions, ...],
         Shorthand(spelled_captions, str | CaptionOptions | list[str | CaptionOptions] | None),
     ] = ()
-    classes: Words = ()
-    negative: str = ""
-    conditions: str | None = None
+    classes: Annotated[Words, AfterValidator(different)] = ()
+    negative: Phrase = ""
+    conditions: Name | None = None
 
     @property
     def conditioned(self) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from dataset_builder.prompts.caption_source import Caption, CaptionSource
 from dataset_builder.prompts.matching import Matcher, ambiguous, clean, named_classes
 from dataset_builder.prompts.options import CaptionOptions
-from dataset_builder.vocabulary import Vocabulary
+from dataset_builder.vocabulary import MOST_CHARACTERS, Vocabulary
 
 
 def sorted_captions(
@@ -46,6 +46,8 @@ def sorted_captions(
 
 def usable(text: str, options: CaptionOptions, matcher: Matcher) -> Caption | str:
     """The caption with its classes, or why it cannot be used."""
+    if len(text) > MOST_CHARACTERS:
+        return f"is longer than {MOST_CHARACTERS} characters"
     mentions = matcher.mentions(text)
     classes = named_classes(mentions)
     if not classes:

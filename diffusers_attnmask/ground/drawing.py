@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from math import ceil
 
@@ -114,9 +115,9 @@ def fitted(text: str, font: Font, width: int) -> str:
     """The text, cut so that it fits the width."""
     if font.getlength(text) <= width:
         return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
+    lengths = range(1, len(text))
+    most = bisect_right(lengths, width, key=lambda count: ceil(font.getlength(f"{text[:count]}…")))
+    return f"{text[:most]}…"
 
 
 def font_height(font: Font) -> int:

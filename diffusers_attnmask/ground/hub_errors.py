@@ -12,7 +12,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from huggingface_hub import constants
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 PATIENCE = 5.0  # seconds for the Hub to take a connection
 # Connections lost or forbidden (offline); answers of the Hub; what is not there, by whichever library.
@@ -45,19 +45,22 @@ def within_reach(word: str | Path, kind: str) -> Iterator[None]:
     except (*NOT_FOUND, OSError) as reason:
         if not isinstance(reason, NOT_FOUND) and reason.errno is not None:  # of the disk
             raise
-        raise (OutOfReach if _unreached(reason) else FileNotFoundError)(
+        lost = _lost_connection(reason)
+        raise (OutOfReach if lost else FileNotFoundError)(
             f"There is no folder {word}, and no {kind} of this name within reach on the Hub "
-            f"({first_line(reason)})."
+            f"({first_line(lost or reason)})."
         ) from reason
 
 
-def _unreached(reason: BaseException | None) -> bool:
-    """Whether the lack of a connection is among the reasons."""
+def _lost_connection(reason: BaseException | None) -> BaseException | None:
+    """The lack of a connection, where it is among the reasons."""
     while reason is not None:
-        if isinstance(reason, ConnectionError | ConnectionLost) and not isinstance(reason, HfHubHTTPError):
-            return True
+        if isinstance(reason, LocalEntryNotFoundError | ConnectionError):
+            return reason
+        if isinstance(reason, ConnectionLost) and not isinstance(reason, HfHubHTTPError):
+            return reason
         reason = reason.__cause__ or reason.__context__
-    return False
+    return None
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple, get_args, get_origin
@@ -31,7 +32,9 @@ class Fault(NamedTuple):
 
     def under(self, key: str) -> Fault:
         """The same fault, told of what holds the options at that key."""
-        return self._replace(key=f"{key}.{self.key}" if key and self.key else key or self.key)
+        if key and not self.key:
+            return Fault(key, re.sub("^there is no option", " has no option", self.says))
+        return self._replace(key=f"{key}.{self.key}" if key else self.key)
 
 
 class OptionsError(ValueError, TypeError):
@@ -76,37 +79,40 @@ def _within(key: str, keys: Iterable[str]) -> bool:
 
 
 class _Found(NamedTuple):
-    """An error with its key, the key of the first union on the way there, and the type around it."""
+    """An error with its key, that of what is around it, of the first union on the way there, and the type
+    around it."""
 
     error: Error
     key: str
+    place: str
     union: str | None
     around: Any
 
     @classmethod
     def at(cls, error: Error, kind: Any) -> _Found:
-        key, union, around = "", None, kind
+        key, place, union, around = "", "", None, kind
         for part in error["loc"]:
             possible = branches(kind)
             if len(possible) > 1:  # the branch that was tried
                 union = key if union is None else union
                 kind = branch_called(possible, part)
             elif part != "[key]":
-                key, around = below(key, part), possible[0]
+                key, place, around = below(key, part), key, possible[0]
                 kind = inner(around, part)
-        return cls(error, key, union, around)
+        return cls(error, key, place, union, around)
 
     def faults(self) -> Sequence[Fault]:
-        error, (place, _, name) = self.error, self.key.rpartition(".")
+        error, place = self.error, self.place
         if error["type"] in RAISED:
             return [own.under(self.key) for own in told_by(error["ctx"]["error"])]
         if error["type"] == "unexpected_keyword_argument":
+            name = str(error["loc"][-1])
             return [Fault(place, f"{' has' if place else 'there is'} no option {name}: {self.remedy(name)}")]
         if error["type"] == "missing" and get_origin(self.around) is tuple:
             key, count = self.key.rpartition("[")[0], len(get_args(self.around))
             return [Fault(key, f" must have {count} entries, not {shown(error['input'])}")]
         if error["loc"][-1:] == ("[key]",):
-            return [Fault(place, f": its keys{_said([error])}")]
+            return [Fault(self.key.rpartition(".")[0], f": its keys{_said([error])}")]
         return [Fault(self.key, _said([error]))]
 
     def remedy(self, name: str) -> str:

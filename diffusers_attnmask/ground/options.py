@@ -27,10 +27,10 @@ from diffusers_attnmask.ground.option_faults import Fault, OptionsError, faults_
 from diffusers_attnmask.ground.option_types import below, inner, is_union, may_hold
 
 __all__ = [
-    *("MOST_SIDE", "SECTION", "Batch", "Count", "Fault", "Guidance", "LearningRate", "Name", "Names"),
-    *("NotNegative", "OptionsError", "Positive", "Processes", "Range", "Scale", "ScaleRange", "Seed"),
-    *("Share", "Shorthand", "Side", "Steps", "Whole", "as_flags", "json_schema", "options", "plain"),
-    *("read_options", "shown", "told_by"),
+    *("MOST_SIDE", "SECTION", "Batch", "Count", "Eights", "Fault", "Guidance", "LearningRate"),
+    *("Name", "Names", "NotNegative", "OptionsError", "Positive", "Processes", "Range", "Scale"),
+    *("ScaleRange", "Seed", "Share", "Shorthand", "Side", "Steps", "Whole", "as_flags"),
+    *("json_schema", "options", "plain", "read_options", "shown", "told_by"),
 ]
 
 Options = TypeVar("Options")
@@ -49,12 +49,13 @@ Count = Annotated[int, pydantic.Field(ge=1, le=MOST)]  # of things of which ther
 Whole = Annotated[int, pydantic.Field(ge=0, le=MOST)]  # of things of which there may be none
 Batch = Annotated[int, pydantic.Field(ge=1, le=2**16)]  # of things that are computed at once
 Side = Annotated[int, pydantic.Field(ge=1, le=MOST_SIDE)]  # of an image, in pixels
+Eights = Annotated[int, pydantic.Field(ge=8, le=MOST_SIDE, multiple_of=8)]  # of what latents are made of
 Processes = Annotated[int, pydantic.Field(ge=0, le=MOST_PROCESSES)]  # beside this one
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 Positive = Annotated[float, pydantic.Field(gt=0, le=LARGEST)]
 NotNegative = Annotated[float, pydantic.Field(ge=0, le=LARGEST)]
 Scale = Annotated[float, pydantic.Field(ge=1 / 64, le=64)]  # of an image's sides
-Steps = Annotated[int, pydantic.Field(ge=1, le=10_000)]  # of denoising
+Steps = Annotated[int, pydantic.Field(ge=1, le=1000)]  # of denoising: those of training
 Guidance = Annotated[float, pydantic.Field(ge=0, le=1000)]
 LearningRate = Annotated[float, pydantic.Field(gt=0, le=1000)]
 Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
@@ -193,6 +194,9 @@ def _spelled(value: Any, kind: Any, key: str, faults: Faults) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         faults.setdefault(key, []).append(Fault(key, f" must be a finite number, not {value}"))
         return None
+    if isinstance(value, str) and not value.isascii() and "\\ud" in ascii(value):
+        faults.setdefault(key, []).append(Fault(key, f" holds half a character, not text: {value!a}"))
+        return None
     if value is None or isinstance(value, str | int | float):
         return value
     faults.setdefault(key, []).append(Fault(key, f" is {shown(value)}, which no YAML or JSON holds"))
@@ -210,7 +214,8 @@ def _is_name(name: Any, key: str, faults: Faults) -> bool:
 def as_flags(flags: Mapping[str, str] | None = None) -> Iterator[None]:
     """Within it, faults call options as the command line does: `--learning-rate` for `learning_rate`.
 
-    flags: of options whose flag is not their own name, by their key (`{"coverage.low": "--least-coverage"}`).
+    flags: of options whose flag is not their own name, by their key (`{"coverage.low": "--least-coverage"}`),
+    and of those that are given as `name=value`.
     What a file is at fault for keeps the file's keys.
     """
     try:
@@ -223,7 +228,10 @@ def as_flags(flags: Mapping[str, str] | None = None) -> Iterator[None]:
 
 def _flagged(fault: Fault, flags: Mapping[str, str]) -> Fault:
     key = re.sub(r"\[\d+\]", "", fault.key)  # entries of a list are a flag that is repeated
-    own = key.rpartition(".")[2].replace("_", "-")
+    above, _, own = key.rpartition(".")
+    if key not in flags and above in flags:  # as are names with their values
+        return fault._replace(key=f"{flags[above]} {own}")
+    own = own.replace("_", "-")
     return fault._replace(key=flags.get(key, f"--{own}" if own else ""))
 
 

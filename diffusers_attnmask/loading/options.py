@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field as Checked
 
 from diffusers_attnmask.ground.options import (
+    Eights,
     Fault,
     Guidance,
     Name,
     OptionsError,
     Shorthand,
-    Side,
     options,
 )
 
@@ -107,5 +107,5 @@ class DrawingOptions(ModelOptions):
     """
 
     guidance: Guidance | None = None
-    size: tuple[Side, Side] | None = None
+    size: tuple[Eights, Eights] | None = None
     call: Mapping[str, Any] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from diffusers_attnmask.ground.drawing import heatmap_picture, mask_picture, overlay
 
+OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 WITHOUT_MASKS = "there are no masks: call the pipeline with classes=[...]"
 
 
@@ -76,6 +77,8 @@ class DiffuMaskPipelineOutput(BaseOutput):
 
 def packed_masks(ids: Sequence[Tensor], output_type: str) -> Any:
     """Ids (H, W) of several images as the pipeline's output type wants them."""
+    if output_type not in OUTPUT_TYPES:
+        raise ValueError(f"output_type is one of {', '.join(OUTPUT_TYPES)}, not {output_type!r}")
     ids = [own.cpu() for own in ids]
     if output_type == "pil":
         return [mask_picture(own.numpy()) for own in ids]

@@ -28,6 +28,7 @@ from diffusers_attnmask.ground.model_files import (
     check_no_pickle,
     readable_model,
 )
+from diffusers_attnmask.masking.call_values import check_call
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
 from diffusers_attnmask.masking.queries import check_words
 from diffusers_attnmask.masking.segmenting import segment
@@ -39,6 +40,7 @@ from diffusers_attnmask.words.classes import ClassSpec, classes_per_prompt, has_
 
 logger = logging.get_logger(__name__)
 
+CONFIG_FILE = "model_index.json"
 HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")
 
 
@@ -155,6 +157,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
         """
         call = inspect.signature(super().__call__).bind_partial(*args, **kwargs)
         as_output = call.arguments.pop("return_dict", True)
+        check_call(call.arguments)
         if classes is None:
             if mask_method or mask_options or mask_prompt:
                 raise ValueError(
@@ -228,6 +231,8 @@ class DiffuMaskPipeline(DiffusionPipeline):
 def index_of(name_or_path: str | os.PathLike, hub: Mapping[str, Any]) -> Mapping[str, Any]:
     """What `model_index.json` of a model folder or repository holds."""
     path = os.fspath(name_or_path)
+    if Path(path).is_dir() and not (Path(path) / CONFIG_FILE).is_file():
+        raise FileNotFoundError(f"{path} holds no pipeline: it has no {CONFIG_FILE}")
     with within_reach(path, "model"), readable_model(path):
         index = DiffusionPipeline.load_config(path, **hub)
     check_components(index, path)

@@ -5,18 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from diffusers.utils.torch_utils import randn_tensor
+from pydantic import Field
 from torch import Tensor
 
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.ground.images import at_size, padded, resized_to, rgb_images
+from diffusers_attnmask.ground.options import MOST_SIDE, Share, options
+from diffusers_attnmask.ground.typed import choice
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
 from diffusers_attnmask.masking.tracing import AttentionTrace
 from diffusers_attnmask.methods import MaskMethod
 from diffusers_attnmask.words.classes import classes_per_prompt, has_own_lists
+
+
+@options(kw_only=True)
+class Looks:
+    """Options of `segment`, which explains them; checked as they are made."""
+
+    strength: Share
+    looks: Annotated[int, Field(ge=1, le=1000)]
+    output_type: Literal["pil", "np", "pt", "latent"]
+    processing_res: Annotated[int, Field(ge=0, le=MOST_SIDE)] | None
 
 
 def segment(
@@ -40,8 +53,7 @@ def segment(
     to it. processing_res: the longer side at which an image is seen, None for the model's own, 0 for the
     image's. Masks have the images' size.
     """
-    if not 0 <= strength <= 1 or looks < 1:
-        raise ValueError(f"strength={strength} must be in [0, 1] and looks={looks} at least 1")
+    Looks(strength=strength, looks=looks, output_type=choice(output_type), processing_res=processing_res)
     method = pipe.mask_settings.resolve(mask_method, check_supported(pipe), mask_options)
     method = replace(method, steps=(0.0, 1.0))  # looks are no part of a sampling
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
 from diffusers_attnmask.attention.look import Look
@@ -17,6 +18,8 @@ from diffusers_attnmask.attention.readings import Reading
 from diffusers_attnmask.attention.sites import Site, grid_at
 from diffusers_attnmask.attention.token_query import QueryBatch
 from diffusers_attnmask.ground.ids import IGNORE_ID
+from diffusers_attnmask.ground.images import rgb_images
+from diffusers_attnmask.ground.options import LearningRate, Share, options
 from diffusers_attnmask.masking.segmenting import denoise_once, encoded_images
 from diffusers_attnmask.masking.tracing import AttentionTrace
 from diffusers_attnmask.methods import Ovam
@@ -76,6 +79,15 @@ class QueryReading(Reading):
         return step in np.linspace(0, total - 1, min(total, KEPT_STEPS)).round()
 
 
+@options(kw_only=True)
+class TokenLearning:
+    """Options of `optimize_tokens`, which explains them; checked as they are made."""
+
+    steps: Annotated[int, Field(ge=1, le=100_000)]
+    lr: LearningRate
+    strength: Share
+
+
 def optimize_tokens(
     pipe: Any,
     source: Any,
@@ -96,7 +108,10 @@ def optimize_tokens(
     above 0 where the class is, 255 where that is unknown (in a mask of 0 and 255 alone, 255 is the class).
     """
     target, known = annotation(mask)
+    TokenLearning(steps=steps, lr=lr, strength=strength)
     sampled = isinstance(source, str)
+    if not sampled:
+        _check_size(target, *rgb_images(source)[0].shape[-2:])
     reading, method = QueryReading(), Ovam()
     with AttentionTrace(pipe, [name], [method], steps=None if sampled else 1, extra=[reading]) as traced:
         if sampled:
@@ -106,6 +121,8 @@ def optimize_tokens(
             denoise_once(pipe, seen.latents, [prompt or name], seen.size, strength, 1, generator)
     if len(traced.records) != 1:
         raise ValueError(f"one image is needed to learn from, and the call made {len(traced.records)}")
+    if sampled:
+        _check_size(target, *traced.records[0].image_size)
     recorder = traced.recorders[0]
     target, known = (
         F.interpolate(part[None, None], recorder.latent_size, mode="area")[0, 0] for part in (target, known)
@@ -117,6 +134,14 @@ def optimize_tokens(
     queries = [own.stacked() for own in kept]
     context = fitted_context(start, queries, target.to(start), known.to(start), steps, lr)
     return TokenEmbedding(name, context.cpu(), (1,))
+
+
+def _check_size(target: Tensor, height: int, width: int) -> None:
+    if tuple(target.shape) != (height, width):
+        raise ValueError(
+            f"the mask is {target.shape[1]}×{target.shape[0]} pixels, the image {width}×{height}: resize the "
+            "mask to the image, by its nearest pixels"
+        )
 
 
 def annotation(mask: Any) -> tuple[Tensor, Tensor]:

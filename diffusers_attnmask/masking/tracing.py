@@ -283,6 +283,8 @@ def trace(
     if methods is None:
         resolved = settings.resolve_all(family, family.sites(pipe))
     else:
-        asked = [methods] if isinstance(methods, str | MaskMethod) else methods
+        asked = [methods] if isinstance(methods, str | MaskMethod) else list(methods)
+        if not asked:
+            raise ValueError("methods is empty: name one at least, or leave it out for all that fit")
         resolved = tuple(settings.resolve(method, family) for method in asked)
     return AttentionTrace(pipe, classes, resolved, prompt)

@@ -27,6 +27,16 @@ class TokenEmbedding:
     context: Tensor
     positions: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        shape = tuple(self.context.shape)
+        if len(shape) != 2 or not self.context.isfinite().all():
+            raise ValueError(f"the context of {self.name!r} must be finite numbers (S, D), not {shape}")
+        if not self.positions or not all(0 <= place < shape[0] for place in self.positions):
+            raise ValueError(
+                f"the positions of {self.name!r} are {list(self.positions)}: name rows of its context, 0 to "
+                f"{shape[0] - 1}"
+            )
+
     def save(self, file: str | os.PathLike) -> Path:
         """Write the embedding in one piece."""
         notes = {"format": FORMAT, "name": self.name, "positions": " ".join(map(str, self.positions))}

@@ -9,8 +9,10 @@ A row of a command, run in this process from an empty folder:
       code: 2                                     # 2, a user's mistake (by default); 1, a fault of the world
       writes: true                                # only where files may stay behind; else nothing has changed
 
-A row of Python has `python`, statements, instead of `run`: a `ValueError`, `TypeError` or `OSError` is due,
-whose text holds `line`. `{dataset}` and the like are made by `material.py`; at `{out}` there is nothing.
+A row of a recipe has `recipe` or `training` instead of `run`: what the file says that `attnmask build` or
+`train` is given, as text or, over what a small recipe has, as options. A row of Python has `python`,
+statements: a `ValueError`, `TypeError` or `OSError` is due, whose text holds `line`. `{dataset}` and the like
+are made by `material.py`; at `{out}` there is nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 import yaml
+from PIL import Image
 
 from diffusers_attnmask import cli
 from diffusers_attnmask.cli_errors import raised_on_purpose
@@ -30,7 +35,14 @@ from tests.mistakes.material import MATERIAL, SUFFIXES
 
 CASES = Path(__file__).with_name("cases")
 BAR = re.compile(r"^\s*$|\d+%\||examples/s\]|it/s\]$")  # of progress, which may stand above the line
-KEYS = {"says", "run", "python", "files", "line", "code", "writes"}
+RECIPES = {
+    "recipe": (
+        "build --recipe recipe.yaml --out {out} --workers 0",
+        {"vocabulary": "tiny-world", "pairs": 2},
+    ),
+    "training": ("train --data {dataset} --out {out} --recipe recipe.yaml", {"model": "smp:unet:resnet18"}),
+}
+KEYS = {*RECIPES, "says", "run", "python", "files", "line", "code", "writes"}
 
 
 def rows(kind: str) -> list[Any]:
@@ -38,9 +50,18 @@ def rows(kind: str) -> list[Any]:
     for file in sorted(CASES.glob("*.yaml")):
         for row in yaml.safe_load(file.read_text(encoding="utf-8")):
             assert row.keys() <= KEYS, row
+            for kind_of_recipe in RECIPES.keys() & row.keys():
+                row |= with_recipe(row, kind_of_recipe)
             if kind in row:
                 found.append(pytest.param(row, id=f"{file.stem}: {row['says']}"))
     return found
+
+
+def with_recipe(row: dict[str, Any], kind: str) -> dict[str, Any]:
+    """What is run for a row of a recipe, and its file."""
+    said, (run, base) = row[kind], RECIPES[kind]
+    text = said if isinstance(said, str) else yaml.safe_dump({**base, **said})
+    return {"run": run, "files": {"recipe.yaml": text, **row.get("files", {})}}
 
 
 class Material:
@@ -67,6 +88,33 @@ def material(tmp_path_factory) -> Material:
     return Material(tmp_path_factory.mktemp("material"))
 
 
+@pytest.fixture(scope="session")
+def at_hand() -> dict[str, Any]:
+    """The names that rows of Python use without importing them."""
+    from dataset_builder import dense_crf, random_walk
+    from diffusers_attnmask import DiffuMaskPipeline, TokenEmbedding, optimize_tokens, trace
+    from tests.small_models import sd15
+    from train_segmenter.mean_iou import mean_iou
+
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+    pipe.set_progress_bar_config(disable=True)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:40, :40] = 1
+    return {
+        **{
+            own.__name__: own for own in (dense_crf, random_walk, mean_iou, DiffuMaskPipeline, TokenEmbedding)
+        },
+        **{own.__name__: own for own in (optimize_tokens, trace)},
+        "np": np,
+        "torch": torch,
+        "pipe": pipe,
+        "image": Image.new("RGB", (64, 64)),
+        "mask": mask,
+        "pixels": np.zeros((8, 8, 3), np.uint8),
+        "probs": np.full((2, 8, 8), 0.5, np.float32),
+    }
+
+
 def contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
     return {
         path: (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
@@ -74,8 +122,9 @@ def contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
     }
 
 
-def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
-    return {path: (path.lstat().st_size, path.lstat().st_mtime_ns) for path in folder.rglob("*")}
+def stamps(folder: Path) -> dict[Path, int]:
+    """When files were changed; a folder may be held for a moment, which its own stamp tells."""
+    return {path: 0 if path.is_dir() else path.lstat().st_mtime_ns for path in folder.rglob("*")}
 
 
 @pytest.fixture
@@ -126,10 +175,10 @@ def test_a_mistake_is_told_in_one_line(row, prepared, monkeypatch, capfd):
 
 
 @pytest.mark.parametrize("row", rows("python"))
-def test_a_mistaken_call_says_what_to_change(row, prepared):
+def test_a_mistaken_call_says_what_to_change(row, prepared, at_hand):
     call, due, check = prepared(row)
     with pytest.raises((ValueError, TypeError, OSError)) as mistake:
-        exec(compile(call, "<row>", "exec"), {"__name__": "row"})
+        exec(compile(call, "<row>", "exec"), {"__name__": "row", **at_hand})
     assert raised_on_purpose(mistake.value), repr(mistake.value)
     assert [words for words in due if words not in str(mistake.value)] == [], str(mistake.value)
     check()

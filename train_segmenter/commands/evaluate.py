@@ -59,7 +59,7 @@ def evaluate(
     from diffusers_attnmask.ground.options import as_flags
     from train_segmenter.evaluation.run import EvaluateRun, evaluate_model
 
-    with as_flags():
+    with as_flags({"groups": "--group"}):
         run = EvaluateRun(
             inference=parsed_inference(window, stride, scales, flip),
             denoising_steps=denoising_steps,

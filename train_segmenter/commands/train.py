@@ -118,7 +118,7 @@ def train(
     from diffusers_attnmask.ground.options import as_flags
     from train_segmenter.training.run import TrainRun, train_model
 
-    with as_flags({"weights": "--weight", "trackers": "--tracker"}):
+    with as_flags({"weights": "--weight", "trackers": "--tracker", "groups": "--group"}):
         run = TrainRun(
             recipe=recipe,
             model=model,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol
@@ -97,6 +97,11 @@ class Segmenter(nn.Module, ABC):
         cls, name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options: Any
     ) -> Segmenter:
         """A new model for the given classes by the name that follows its kind's, with the kind's options."""
+
+    @classmethod
+    @abstractmethod
+    def check_options(cls, name: str, options: Mapping[str, Any]) -> None:
+        """Raise unless a new model of that name takes the options; nothing is built."""
 
     @classmethod
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -63,12 +63,8 @@ class Mask2FormerSegmenter(Segmenter):
         """
         ids = {label: number for number, label in enumerate(class_names)}
         entries = {"id2label": dict(enumerate(class_names)), "label2id": ids, **options}
+        cls.check_options(name, options)
         is_file = Path(name).is_file()
-        if not (is_file or name in SWIN or "/" in name or timm.is_model(name)):
-            raise ValueError(
-                f"mask2former has no backbone {name!r}. Known: {', '.join(SWIN)}, timm models (resnet50), "
-                "a JSON config file, and Hub names."
-            )
 
         def random() -> nn.Module:
             return Mask2FormerForUniversalSegmentation(_config(name, entries))
@@ -87,6 +83,17 @@ class Mask2FormerSegmenter(Segmenter):
 
         network = build(pretrained, with_weights, random, f"mask2former:{name}")
         return cls(network, SegmenterSpec(f"mask2former:{name}", class_names))
+
+    @classmethod
+    def check_options(cls, name: str, options: Mapping[str, Any]) -> None:
+        if not (Path(name).is_file() or name in SWIN or "/" in name or timm.is_model(name)):
+            raise ValueError(
+                f"mask2former has no backbone {name!r}. Known: {', '.join(SWIN)}, timm models (resnet50), "
+                "a JSON config file, and Hub names."
+            )
+        known = Mask2FormerConfig().to_dict()
+        if unknown := sorted(set(options) - set(known)):
+            raise ValueError(f"mask2former has no option {', '.join(unknown)}; it has {', '.join(known)}.")
 
     @classmethod
     def load(cls, folder: Path, spec: SegmenterSpec | None) -> Mask2FormerSegmenter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +32,11 @@ class Kind:
 
     def segmenter_class(self) -> type[Segmenter]:
         module, _, name = self.segmenter.partition(":")
-        return getattr(import_module(module), name)
+        try:
+            return getattr(import_module(module), name)
+        except ModuleNotFoundError as missing:
+            told = f"{self.form.partition(' ')[0]} needs {missing.name}"
+            raise OSError(f"{told}: pip install 'diffusers-attnmask[train]'") from missing
 
 
 KINDS: dict[str, Kind] = {
@@ -64,8 +68,19 @@ def create(name: str, class_names: tuple[str, ...], pretrained: str = "auto", **
     >>> create("smp:unet:resnet18", ("background", "dog"), pretrained="none").class_names
     ('background', 'dog')
     """
+    check_options(name, options)
+    return (
+        kind_of(name)
+        .segmenter_class()
+        .create(name.partition(":")[2], tuple(class_names), pretrained, **options)
+    )
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Raise unless there is such a kind of model, and a new one of that name takes the options."""
     kind = kind_of(name)
-    return kind.segmenter_class().create(name.partition(":")[2], tuple(class_names), pretrained, **options)
+    if options and name.partition(":")[0] in KINDS:
+        kind.segmenter_class().check_options(name.partition(":")[2], options)
 
 
 def load(path: str | Path) -> Segmenter:

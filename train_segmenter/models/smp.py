@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import io
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import segmentation_models_pytorch as smp
+import timm
 from torch import Tensor, nn
 
 from diffusers_attnmask.ground.atomic_files import share
@@ -35,12 +36,16 @@ class SmpSegmenter(Segmenter):
         cls, name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options: Any
     ) -> SmpSegmenter:
         """`name` is `ARCHITECTURE:ENCODER`; options are the architecture's own arguments."""
-        architecture, _, encoder = name.partition(":")
-        encoder = encoder or "resnet34"
-        _check(architecture, encoder, options)
+        architecture, encoder = _parts(name)
+        cls.check_options(name, options)
 
         def with_weights(weights: str | bool | None) -> nn.Module:
-            return smp.create_model(architecture, encoder, weights, classes=len(class_names), **options)
+            try:
+                return smp.create_model(architecture, encoder, weights, classes=len(class_names), **options)
+            except (ValueError, TypeError, AttributeError, KeyError, IndexError) as mistake:
+                if not options:
+                    raise
+                raise ValueError(f"model_options {options} do not fit smp:{name}: {mistake}") from mistake
 
         network = build(
             pretrained,
@@ -49,6 +54,10 @@ class SmpSegmenter(Segmenter):
             f"the encoder {encoder}",
         )
         return cls(network, SegmenterSpec(f"smp:{architecture.lower()}:{encoder}", class_names))
+
+    @classmethod
+    def check_options(cls, name: str, options: Mapping[str, Any]) -> None:
+        _check(*_parts(name), options)
 
     @classmethod
     def load(cls, folder: Path, spec: SegmenterSpec | None) -> SmpSegmenter:
@@ -85,7 +94,13 @@ class SmpSegmenter(Segmenter):
         self.spec.write(folder)
 
 
-def _check(architecture: str, encoder: str, options: dict) -> None:
+def _parts(name: str) -> tuple[str, str]:
+    """Architecture and encoder."""
+    architecture, _, encoder = name.partition(":")
+    return architecture, encoder or "resnet34"
+
+
+def _check(architecture: str, encoder: str, options: Mapping[str, Any]) -> None:
     known = smp.MODEL_ARCHITECTURES_MAPPING
     if architecture.lower() not in known:
         raise ValueError(f"smp has no architecture {architecture!r}. Known: {', '.join(known)}.")
@@ -94,10 +109,15 @@ def _check(architecture: str, encoder: str, options: dict) -> None:
             f"smp has no encoder {encoder!r}. Known: {', '.join(smp.encoders.get_encoder_names())}, and "
             "tu-NAME for every model of timm."
         )
+    if encoder.startswith("tu-") and not timm.is_model(encoder.removeprefix("tu-")):
+        raise ValueError(f"timm has no model {encoder.removeprefix('tu-')!r}: timm.list_models() names them.")
     parameters = inspect.signature(known[architecture.lower()].__init__).parameters
     # what an architecture does not know goes to the encoder, and only those of timm read it
     if not encoder.startswith("tu-") and (unknown := set(options) - set(parameters)):
-        raise ValueError(f"{architecture} has no option {', '.join(sorted(unknown))}.")
+        known_options = ", ".join(name for name in parameters if name not in ("self", "classes"))
+        raise ValueError(
+            f"{architecture} has no option {', '.join(sorted(unknown))}; it has {known_options}."
+        )
 
 
 def _weights_of(encoder: str) -> str | bool | None:

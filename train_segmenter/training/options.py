@@ -7,7 +7,7 @@ from dataclasses import asdict, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from diffusers_attnmask.ground.options import (
     SECTION,
@@ -26,6 +26,7 @@ from diffusers_attnmask.ground.options import (
 from diffusers_attnmask.ground.yaml_files import read_yaml
 from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.augmentation.transforms import Augmentation
+from train_segmenter.models.registry import check_options
 from train_segmenter.training.losses import Criterion
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}  # as accelerate calls them
@@ -78,12 +79,26 @@ class TrainOptions:
         return asdict(self)
 
 
+def known_model(name: str) -> str:
+    check_options(name, {})
+    return name
+
+
+def fitting_options(chosen: Mapping[str, Any], recipe: ValidationInfo) -> Mapping[str, Any]:
+    """Options that the recipe's model takes."""
+    if model := recipe.data.get("model"):
+        check_options(model, chosen)
+    return chosen
+
+
 @options
 class TrainingRecipe:
     """A published training: the model's name and options, and how it is trained."""
 
-    model: Name
-    model_options: Annotated[Mapping[str, Any], SECTION] = field(default_factory=dict)
+    model: Annotated[Name, AfterValidator(known_model)]
+    model_options: Annotated[Mapping[str, Any], SECTION, AfterValidator(fitting_options)] = field(
+        default_factory=dict
+    )
     training: Annotated[TrainOptions, SECTION] = field(default_factory=TrainOptions)
 
     @classmethod

@@ -125,9 +125,10 @@ def test_size_and_scheduler_of_the_recipe_are_used(recipe):
     assert sampler(ITEMS[:1], SEEDS[:1])[0].image.shape == (64, 128, 3)
 
 
-def test_an_unknown_scheduler_is_named(recipe):
-    own = replace(recipe, sampling=replace(recipe.sampling, scheduler="FastScheduler"))
-    with pytest.raises(ValueError, match="no scheduler 'FastScheduler'"):
+@pytest.mark.parametrize("name", ["FastScheduler", "AutoencoderKL", "logging"])
+def test_a_scheduler_that_is_none_is_named(recipe, name):
+    own = replace(recipe, sampling=replace(recipe.sampling, scheduler=name))
+    with pytest.raises(ValueError, match=f"no scheduler '{name}'"):
         DiffuMaskSampler(own)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from diffusers_attnmask.ground.options import Count, Positive, Share, Whole, options
+from diffusers_attnmask.ground.options import Batch, Positive, Share, Steps, Whole, options
 from train_segmenter.augmentation.transforms import Augmentation
 
 
@@ -28,8 +28,8 @@ class SegDiffusionOptions:
     gradient_checkpointing: bool = False  # less memory for more time
     latent_cache: Whole = 512  # megabytes for latents of images that come again unchanged; 0 for none
     # how masks are sampled when the model is judged
-    denoising_steps: Count = 4
-    ensemble_size: Count = 1
+    denoising_steps: Steps = 4
+    ensemble_size: Batch = 1
     seen_penalty: Share = 0.0  # see SegDiffusionPipeline
 
     def to_dict(self) -> dict[str, Any]:

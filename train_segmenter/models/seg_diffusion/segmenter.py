@@ -91,6 +91,10 @@ class SegDiffusionSegmenter(Segmenter):
         return cls(pipe, _spec(f"{NAME}:{origin}", class_names), chosen)
 
     @classmethod
+    def check_options(cls, name: str, options: Mapping[str, Any]) -> None:
+        read_options(SegDiffusionOptions, options, "")
+
+    @classmethod
     def load(cls, folder: Path, spec: SegmenterSpec | None) -> SegDiffusionSegmenter:
         """The model of a folder that `save_pretrained` wrote, or of a pipeline that was saved alone."""
         pipe = SegDiffusionPipeline.from_pretrained(folder)
