@@ -1,10 +1,12 @@
 """Pictures keep ids and sizes, and the palette is VOC's."""
 
+import time
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
-from diffusers_attnmask.ground.drawing import contact_sheet, heatmap_picture, mask_picture, overlay
+from diffusers_attnmask.ground.drawing import contact_sheet, fitted, heatmap_picture, mask_picture, overlay
 from diffusers_attnmask.ground.palette import VOC_PALETTE
 
 
@@ -52,6 +54,18 @@ def test_heat_runs_from_cold_to_warm():
     assert cold[2] > cold[0]
     assert warm[0] > warm[2]
     assert heatmap_picture(np.zeros((4, 4)), Image.new("RGB", (8, 6))).size == (8, 6)
+
+
+def test_a_caption_of_ten_thousand_words_is_cut_at_once():
+    font = ImageFont.load_default()
+    text = "a red star and a blue fish " * 2000
+    cut = fitted(text, font, 128)
+    assert cut.endswith("…") and text.startswith(cut[:-1])
+    assert font.getlength(cut) <= 128 < font.getlength(f"{text[: len(cut)]}…")
+    assert fitted("short", font, 128) == "short"
+    before = time.monotonic()
+    contact_sheet([Image.new("RGB", (128, 128))] * 8, captions=[text] * 8)
+    assert time.monotonic() - before < 10
 
 
 def test_a_contact_sheet_holds_every_picture():

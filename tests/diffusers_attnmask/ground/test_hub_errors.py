@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import urllib.request
 
 import pytest
 import typer
+from huggingface_hub import constants
+from huggingface_hub.errors import LocalEntryNotFoundError
 from typer.testing import CliRunner
 
-from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.hub_errors import OutOfReach, within_reach
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,43 @@ def test_what_may_be_either_is_said_to_be_neither_in_one_line(monkeypatch, tmp_p
         "There is no folder data/pairs, and no dataset of this name within reach on the Hub (Couldn't reach "
         "the Hub)."
     )
+
+
+def test_what_a_lost_connection_hides_is_a_fault_of_the_network(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutOfReach, match="no model of this name"), within_reach("user/name", "model"):
+        try:
+            raise LocalEntryNotFoundError("neither in the cache nor on the Hub")
+        except LocalEntryNotFoundError as reason:
+            raise OSError("user/name does not appear to have a file named model_index.json") from reason
+
+
+def test_a_folder_that_is_missing_beside_others_is_no_repository(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    with (
+        pytest.raises(FileNotFoundError, match=r"neither a folder nor a Hub name"),
+        within_reach("models/mine", "model"),
+    ):
+        pytest.fail("it was opened")
+
+
+def test_a_full_disk_is_not_taken_for_a_missing_name(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match="No space left"), within_reach("user/name", "model"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_hub_that_no_route_leads_to_is_asked_once(monkeypatch, tmp_path):
+    """Its libraries would ask again and again for a minute; meanwhile they read their caches alone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # where nothing listens
+    monkeypatch.setattr(urllib.request, "getproxies", dict)
+    with pytest.raises(FileNotFoundError), within_reach("user/name", "model"):
+        assert constants.HF_HUB_OFFLINE
+        raise FileNotFoundError("it is not in the cache")
+    assert not constants.HF_HUB_OFFLINE
 
 
 def test_errors_inside_an_existing_folder_pass(tmp_path):

@@ -216,6 +216,24 @@ def test_what_is_missing_is_named():
         read_options(Kitchen, [1], "own.yaml")
 
 
+def test_faults_of_what_is_given_by_name_are_told_by_its_flag():
+    faults = [Fault("groups.human", " must not be empty"), Fault("groups.a.b[0]", " is odd")]
+    with pytest.raises(OptionsError) as told, as_flags({"groups": "--group"}):
+        raise OptionsError(faults)
+    assert str(told.value).startswith("2 faults: --group human must not be empty")
+
+
+def test_an_empty_list_is_not_told_of_one_whose_entries_are_at_fault():
+    @options
+    class Zoom:
+        scales: Annotated[tuple[Positive, ...], pydantic.Field(min_length=1)]
+
+    with pytest.raises(OptionsError, match=r"^scales\[0\] must be above 0, not 0$"):
+        Zoom(scales=[0])
+    with pytest.raises(OptionsError, match=r"^scales must not be empty$"):
+        Zoom(scales=[])
+
+
 def test_what_holds_itself_is_refused():
     with pytest.raises(OptionsError, match=r"^own.yaml: it is nested deeper than 50 .*, or holds itself$"):
         read_options(Kitchen, yaml.safe_load("model: &again {inner: *again}"), "own.yaml")
