@@ -5,7 +5,9 @@ No pickle is opened, whatever its name, and no code that lies beside the weights
 
 from __future__ import annotations
 
+import os
 import pickle
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,7 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")  # weights by other names
 PICKLED = (b"\x80", b"PK")  # how pickles, and torch's archives of them, begin
 CONFIGS = ("model_index.json", "*config.json", "*.index.json")
 LIBRARIES = ("diffusers", "transformers", "diffusers_attnmask")  # whose classes components may have
+LONGEST = 240  # characters of what a library says
 TENSORS_ALONE = {"use_safetensors": True}  # for `from_pretrained`, which would take pickles otherwise
 # What libraries raise at settings and weights that do not fit each other, or are none.
 UNFIT = (
@@ -33,7 +36,7 @@ UNFIT = (
 
 
 @contextmanager
-def readable_model(path: str | Path) -> Iterator[None]:
+def readable_model(path: str | os.PathLike[str]) -> Iterator[None]:
     """Around what loads a model of a folder, or a file of one: first the files are looked at, and whatever
     a library then finds wrong with them is told in one line. Names of the Hub pass: it knows its files."""
     path = Path(path)
@@ -49,7 +52,7 @@ def readable_model(path: str | Path) -> Iterator[None]:
     except DamagedFile:
         raise
     except UNFIT as mistake:
-        told = first_line(mistake) if str(mistake) else type(mistake).__name__
+        told = textwrap.shorten(str(mistake), LONGEST) or type(mistake).__name__
         kind = "" if isinstance(mistake, ValueError | OSError) else f"{type(mistake).__name__}: "
         raise DamagedFile(f"{path} cannot be read as a model: {kind}{told}") from mistake
 

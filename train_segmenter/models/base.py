@@ -51,7 +51,7 @@ class SegmenterSpec:
             return None
         return read_options(cls, read_json(file), str(file))
 
-    def check_outputs(self, outputs: int) -> None:
+    def check_outputs(self, outputs: int | None) -> None:
         """Refuses a network with another number of classes than are named."""
         if outputs != len(self.class_names):
             raise ValueError(f"{SPEC_FILE} names {len(self.class_names)} classes, the weights have {outputs}")

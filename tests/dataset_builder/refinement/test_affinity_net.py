@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import tiny_world
 from dataset_builder.refinement.affinity.augment import ViewOptions, normalised, random_view
@@ -16,6 +17,7 @@ from dataset_builder.refinement.affinity.training import (
     load_affinity_net,
     train_affinity_net,
 )
+from diffusers_attnmask.ground.damage import DamagedFile
 from train_segmenter.training.divergence import Diverged
 
 SMALL = AffinityNetOptions(stride=4, widths=(8, 16, 16), out_channels=32)
@@ -215,3 +217,23 @@ def test_no_examples_and_no_network_are_named(tmp_path):
         train_affinity_net(AffinityNet(SMALL), [], TRAINING, tmp_path)
     with pytest.raises(FileNotFoundError, match=r"no model\.safetensors"):
         load_affinity_net(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 100, -10])
+def test_damaged_states_and_networks_are_refused_by_name(tmp_path, kept):
+    trained(tmp_path, dataclasses.replace(TRAINING, epochs=1))
+    for name, read in (
+        ("training.safetensors", lambda: trained(tmp_path, resume=True)),
+        ("model.safetensors", lambda: load_affinity_net(tmp_path)),
+    ):
+        file = tmp_path / name
+        file.write_bytes(file.read_bytes()[:kept])
+        with pytest.raises(DamagedFile, match=name.replace(".", r"\.")):
+            read()
+
+
+def test_a_state_that_says_nothing_of_its_origin_is_refused(tmp_path):
+    trained(tmp_path, dataclasses.replace(TRAINING, epochs=1))
+    save_file({"a": torch.zeros(1)}, tmp_path / "training.safetensors")
+    with pytest.raises(DamagedFile, match=r"training\.safetensors cannot be read as a model"):
+        trained(tmp_path, resume=True)
