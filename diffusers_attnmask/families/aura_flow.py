@@ -13,11 +13,7 @@ from diffusers_attnmask.attention.look import Layout, Look
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Site, grid_at
 from diffusers_attnmask.families.base import given
-from diffusers_attnmask.families.joint import (
-    JointFamily,
-    attend_beside,
-    projections,
-)
+from diffusers_attnmask.families.joint import JointFamily, attend_beside, projections
 from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
 
 REGISTERS = 8  # of a place each, before the text

@@ -11,11 +11,7 @@ from torch import Tensor
 
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
-from diffusers_attnmask.families.joint import (
-    JointFamily,
-    attend_beside,
-    projections,
-)
+from diffusers_attnmask.families.joint import JointFamily, attend_beside, projections
 from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
 
 PADDED_TO = 16  # tokens; a text is filled up to a multiple of it, on its left

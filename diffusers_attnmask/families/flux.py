@@ -11,11 +11,7 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
 from diffusers_attnmask.families.base import Call, given
-from diffusers_attnmask.families.joint import (
-    JointFamily,
-    carry_added_projections,
-    size_by_ids,
-)
+from diffusers_attnmask.families.joint import JointFamily, carry_added_projections, size_by_ids
 from diffusers_attnmask.words.alignment import SplitPrompt, expansion, split_prompt
 
 GUIDANCE = 3.5  # of a look at an existing image, as the pipelines' default

@@ -14,12 +14,7 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
 from diffusers_attnmask.families.base import Call
-from diffusers_attnmask.families.joint import (
-    JointFamily,
-    attend_beside,
-    projections,
-    size_by_ids,
-)
+from diffusers_attnmask.families.joint import JointFamily, attend_beside, projections, size_by_ids
 from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
 
 GUIDANCE = 4.0  # of a look at an existing image, as the pipelines' default

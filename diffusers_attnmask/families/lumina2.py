@@ -13,13 +13,7 @@ from diffusers_attnmask.attention.look import Layout, Look
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Site, grid_at
 from diffusers_attnmask.families.base import Call
-from diffusers_attnmask.families.joint import (
-    JointFamily,
-    Part,
-    attend_beside,
-    joint_sites,
-    projections,
-)
+from diffusers_attnmask.families.joint import JointFamily, Part, attend_beside, joint_sites, projections
 from diffusers_attnmask.words.alignment import SplitPrompt, split_prompt
 
 

@@ -11,11 +11,7 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.sites import Site
 from diffusers_attnmask.families.base import Call
-from diffusers_attnmask.families.joint import (
-    JointFamily,
-    attend_beside,
-    projections,
-)
+from diffusers_attnmask.families.joint import JointFamily, attend_beside, projections
 from diffusers_attnmask.families.transformer import split_after_template
 from diffusers_attnmask.words.alignment import SplitPrompt
 

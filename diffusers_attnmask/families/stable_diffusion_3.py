@@ -12,12 +12,7 @@ from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.recorder import Pass
 from diffusers_attnmask.attention.sites import Site
 from diffusers_attnmask.families.base import Call, given
-from diffusers_attnmask.families.joint import (
-    JointFamily,
-    Part,
-    carry_added_projections,
-    joint_sites,
-)
+from diffusers_attnmask.families.joint import JointFamily, Part, carry_added_projections, joint_sites
 from diffusers_attnmask.families.transformer import by_prompt, prompts_of
 from diffusers_attnmask.words.alignment import SplitPrompt, expansion, split_prompt
 
