@@ -9,6 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from diffusers_attnmask.commands.sample import sample
+from diffusers_attnmask.ground.own_folder import MARK
 from diffusers_attnmask.ground.typed import parsed_class, parsed_option
 from diffusers_attnmask.sampling.run import SampleRun, sample_pictures
 from tests.small_models import sd15
@@ -42,7 +43,7 @@ def test_it_writes_what_it_says(model, tmp_path):
         assert set(np.unique(np.asarray(mask))) <= {0, 1, 2}
     with Image.open(tmp_path / "contact-sheet.png") as sheet:  # image, overlay, two class maps; two seeds
         assert sheet.width > 4 * 128 and sheet.height > 2 * 128
-    assert not list(tmp_path.glob(".*")), "no temporary file stays"
+    assert [path.name for path in tmp_path.glob(".*")] == [MARK], "no temporary file stays"
 
 
 def test_the_same_from_python(model, tmp_path):
@@ -50,14 +51,15 @@ def test_the_same_from_python(model, tmp_path):
     asked = SampleRun(model=str(model), method="diffumask", method_options=options, steps=2, seed=1)
     classes = ["dog", ("aeroplane", ["plane", "jet"])]
     (written,) = sample_pictures("a dog and a plane", classes, tmp_path / "own", asked)
+    typed = tmp_path / "typed"
     run(
-        "a dog and a plane", "-c", "dog", "-c", "aeroplane=plane,jet", "--model", model, "--out", tmp_path,
+        "a dog and a plane", "-c", "dog", "-c", "aeroplane=plane,jet", "--model", model, "--out", typed,
         "--steps", 2, "--method", "diffumask", "--option", "threshold=otsu", "--seed", 1,
     )  # fmt: skip
     assert written.class_names == ("background", "dog", "aeroplane")
     assert len(written.files) == 3
     for file in written.files.values():
-        assert file.read_bytes() == (tmp_path / file.name).read_bytes()
+        assert file.read_bytes() == (typed / file.name).read_bytes()
     with pytest.raises(ValueError, match="number must be at least 1, not 0"):
         SampleRun(number=0)
 
