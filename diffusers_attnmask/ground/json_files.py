@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from diffusers_attnmask.ground.damage import DamagedFile
 
 WHAT: dict[type, str] = {dict: "an object of names and values", list: "a list"}
 
 
-def read_json(file: Path, kind: type = dict) -> Any:
-    """The content of a UTF-8 file that holds an object (`kind` dict) or a list."""
+def read_json(file: Path, kind: type = dict, infinities: bool = False) -> Any:
+    """The content of a UTF-8 file that holds an object (`kind` dict) or a list.
+
+    infinities: whether it may hold `Infinity` and `-Infinity`, as the configs of some schedulers do.
+    """
+    constants = _infinity if infinities else _refused
     try:
         content = json.loads(
-            file.read_text(encoding="utf-8-sig"), object_pairs_hook=_once, parse_constant=_refused
+            file.read_text(encoding="utf-8-sig"), object_pairs_hook=_once, parse_constant=constants
         )
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {file}") from None
@@ -39,5 +43,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _refused(constant: str) -> None:
+def _infinity(constant: str) -> float:
+    return float(constant) if constant != "NaN" else _refused(constant)
+
+
+def _refused(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number of JSON")

@@ -62,7 +62,7 @@ def check_folder(folder: Path) -> None:
     for own in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
         configs = [file for kind in CONFIGS for file in sorted(own.glob(kind)) if file.is_file()]
         for file in configs:
-            content = read_json(file)
+            content = read_json(file, infinities=True)
             if file.name == "model_index.json":
                 check_components(content, str(file))
         weights = sorted(own.glob(f"*{WEIGHTS}"))

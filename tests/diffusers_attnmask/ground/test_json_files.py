@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from diffusers_attnmask.ground.damage import DamagedFile
@@ -14,6 +16,18 @@ def test_objects_and_lists_are_read(tmp_path):
     assert read_json(file) == {"a": [1, "é"]}
     file.write_text("[1]")
     assert read_json(file, list) == [1]
+
+
+def test_infinities_are_numbers_where_they_are_expected(tmp_path):
+    """As in the scheduler's config of Sana, which diffusers writes."""
+    file = tmp_path / "a.json"
+    file.write_text('{"lowest": -Infinity, "highest": Infinity}')
+    assert read_json(file, infinities=True) == {"lowest": -math.inf, "highest": math.inf}
+    with pytest.raises(DamagedFile, match="-Infinity is no number of JSON"):
+        read_json(file)
+    file.write_text('{"a": NaN}')
+    with pytest.raises(DamagedFile, match="NaN is no number of JSON"):
+        read_json(file, infinities=True)
 
 
 @pytest.mark.parametrize(
