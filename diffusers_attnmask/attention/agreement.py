@@ -6,6 +6,7 @@ among 8 × 8 cells of the image, in which sites of any resolution compare.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,7 +19,7 @@ from torch import Tensor
 from diffusers_attnmask.attention.look import Look
 from diffusers_attnmask.attention.readings import Reading
 from diffusers_attnmask.attention.sites import Site
-from diffusers_attnmask.attention.token_query import PROMPT, QueryBatch
+from diffusers_attnmask.attention.token_query import QueryBatch
 
 CELLS = 8  # to a side
 SMALLEST = 1e-6  # of what is divided by
@@ -53,9 +54,8 @@ def projection_of(look: Look) -> Tensor:
 
 def cell_features(outputs: Tensor, grid: tuple[int, int]) -> Tensor:
     """Outputs (n, heads, Q, d) of a grid's places, averaged over cells: (n, cells, heads · d), float32."""
-    rows, columns = (shares(length, CELLS, outputs.device) for length in grid)
-    maps = outputs.float().transpose(2, 3).flatten(1, 2).unflatten(-1, grid)  # (n, heads · d, h, w)
-    return ((rows / rows.sum(0)).mT @ maps @ (columns / columns.sum(0))).flatten(2).mT
+    _, cells = cells_over(grid, outputs.device)
+    return (cells / cells.sum(0)).mT @ outputs.float().transpose(1, 2).flatten(2)
 
 
 def affinity(features: Tensor) -> Tensor:
@@ -76,10 +76,13 @@ def shares(length: int, cells: int, device: torch.device) -> Tensor:
     return overlap.clamp(min=0) * length
 
 
-def middles(grid: tuple[int, int], device: torch.device) -> Tensor:
-    """The place in the middle of each cell, row by row: (cells,)."""
-    rows, columns = ((2 * torch.arange(CELLS, device=device) + 1) * length // (2 * CELLS) for length in grid)
-    return (rows[:, None] * grid[1] + columns).flatten()
+@functools.cache
+def cells_over(grid: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """The place in the middle of each cell (cells,), row by row, and how places are shared out (N, cells)."""
+    middles = [(2 * torch.arange(CELLS, device=device) + 1) * length // (2 * CELLS) for length in grid]
+    rows, columns = (shares(length, CELLS, device) for length in grid)
+    places = (middles[0][:, None] * grid[1] + middles[1]).flatten()
+    return places, torch.kron(rows, columns)
 
 
 @dataclass(frozen=True)
@@ -107,10 +110,8 @@ class AgreeingColumns(Reading):
                 )
 
     def value(self, look: Look, queries: QueryBatch) -> Tensor:
-        content = queries.content_share(look)[:, :, None]
-        columns = torch.cat([content, queries.columns(look, PROMPT)], 2)  # (n, heads, 1 + T, Q)
         weights = head_weights(look.output, projection_of(look))
-        return (columns * weights[:, :, None]).sum(1).unflatten(-1, look.grid)
+        return queries.content_columns(look, weights).unflatten(-1, look.grid)
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,8 @@ class CellTransitions(Reading):
         return CellTransitions, site.name, self.steps
 
     def value(self, look: Look, queries: QueryBatch) -> Tensor:
-        rows, columns = (shares(length, CELLS, look.query.device) for length in look.grid)
-        found = look.rows_among_image(middles(look.grid, look.query.device))
-        return (rows.mT @ found.unflatten(-1, look.grid) @ columns).flatten(2)
+        places, cells = cells_over(look.grid, look.query.device)
+        return look.rows_among_image(places) @ cells
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from diffusers_attnmask.attention.probabilities import (
-    CHUNK,
     column_probabilities,
     mean_rows,
     mean_transitions,
@@ -95,19 +94,6 @@ class Look:
             return found
         lengths = torch.tensor(self.layout.lengths, device=positions.device)[:, None]
         return found.masked_fill_((positions >= lengths)[:, None, :, None], 0.0)
-
-    def share(self, positions: Tensor, counted: Tensor) -> Tensor:
-        """What the text's tokens at some positions (n, T) or (T,) have together: (n, heads, Q).
-
-        counted: 1 for each of them, 0 for those that only fill up the row, in the shape of the positions.
-        """
-        own = self.query.shape[0] * self.query.shape[1] * self.query.shape[2]
-        portion = max(1, CHUNK // own)  # a prompt may have hundreds of tokens
-        parts = [
-            (self.columns(places) * weights[..., None, :, None]).sum(2)
-            for places, weights in zip(positions.split(portion, -1), counted.split(portion, -1), strict=True)
-        ]
-        return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
 
     def transitions(self, pool: int = 1) -> Tensor:
         """From every place of the image to every other, mean over heads: (n, N, N); rows sum to 1.

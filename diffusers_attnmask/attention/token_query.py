@@ -11,7 +11,12 @@ from torch import Tensor
 
 from diffusers_attnmask.attention.concepts import Concepts, ConceptStream
 from diffusers_attnmask.attention.look import Look
-from diffusers_attnmask.attention.probabilities import column_probabilities, project_keys, row_logsumexp
+from diffusers_attnmask.attention.probabilities import (
+    CHUNK,
+    column_probabilities,
+    project_keys,
+    row_logsumexp,
+)
 
 PROMPT, WORDS, UNPADDED = "prompt", "words", "words without padding"
 
@@ -68,13 +73,34 @@ class QueryBatch:
             )
         return found[source]
 
-    def content_share(self, look: Look) -> Tensor:
-        """What all content of the prompts has together in the rows of the image: (n, heads, Q)."""
-        device, content = look.query.device, [query.content for query in self.queries]
-        counted = [[1] * len(own) for own in content]
-        return look.share(
-            self._on(device, "content", content), self._on(device, "counted", counted, repeated=False)
-        )
+    def content_columns(self, look: Look, weights: Tensor) -> Tensor:
+        """The content of the prompts, heads summed by weights (n, heads, Q): (n, 1 + T, Q).
+
+        First all content together, then the tokens of the classes. A prompt may have hundreds of tokens: they
+        are taken in portions.
+        """
+        positions = self._on(weights.device, "content", [query.content for query in self.queries])
+        portion = max(1, CHUNK // weights.numel())
+        parts = [
+            chosen @ (look.columns(places) * weights[:, :, None]).sum(1)
+            for places, chosen in zip(
+                positions.split(portion, -1), self._chosen(weights.device).split(portion, -1), strict=True
+            )
+        ]
+        return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+
+    def _chosen(self, device: torch.device) -> Tensor:
+        """Which content goes into the columns of `content_columns`: (n, 1 + T, content)."""
+        if ("chosen", device) not in self._positions:
+            most = max(len(query.prompt) for query in self.queries)
+            longest = max(len(query.content) for query in self.queries)
+            found = torch.zeros(len(self.queries), 1 + most, longest)
+            for rows, query in zip(found, self.queries, strict=True):
+                rows[0, : len(query.content)] = 1
+                for row, position in zip(rows[1:], query.prompt, strict=False):
+                    row[query.content.index(position)] = 1
+            self._positions["chosen", device] = found.to(device)
+        return self._positions["chosen", device]
 
     def class_columns(self, image: int, source: str) -> tuple[tuple[int, ...], ...]:
         """Per class of an image, which of the T columns are its tokens."""
@@ -135,16 +161,11 @@ class QueryBatch:
             )
         return starts
 
-    def _on(
-        self, device: torch.device, name: str, positions: Sequence[Sequence[int]], repeated: bool = True
-    ) -> Tensor:
-        """Positions as (T,) where all images have the same, else (n, T).
-
-        repeated: shorter rows are filled up with their last, else with 0.
-        """
+    def _on(self, device: torch.device, name: str, positions: Sequence[Sequence[int]]) -> Tensor:
+        """Positions as (T,) where all images have the same, else (n, T)."""
         if (name, device) not in self._positions:
             longest = max(map(len, positions))
-            rows = [[*own, *[own[-1] if own and repeated else 0] * (longest - len(own))] for own in positions]
+            rows = [[*own, *[own[-1] if own else 0] * (longest - len(own))] for own in positions]
             alike = all(row == rows[0] for row in rows)
             self._positions[name, device] = torch.tensor(rows[0] if alike else rows, device=device)
         return self._positions[name, device]
