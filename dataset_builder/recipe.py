@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ValidationInfo
 from pydantic import Field as Checked
 
 from dataset_builder.prompts.options import PromptOptions
-from dataset_builder.vocabulary import Vocabulary, load_vocabulary, vocabulary_from
+from dataset_builder.vocabulary import Vocabulary, VocabularyFile, load_vocabulary, vocabulary_from
 from diffusers_attnmask.bundled import BUNDLED_NAME
 from diffusers_attnmask.ground.options import (
     SECTION,
@@ -24,6 +24,7 @@ from diffusers_attnmask.ground.options import (
     NotNegative,
     OptionsError,
     Seed,
+    Shorthand,
     Steps,
     options,
     read_options,
@@ -82,6 +83,10 @@ class Refinement:
             raise OptionsError([Fault("network", told)])
 
 
+def as_given(value: Any) -> Any:
+    return value
+
+
 def checked_vocabulary(value: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
     """As it is given; the classes that stand in a recipe are checked with it."""
     if not isinstance(value, str):
@@ -120,7 +125,9 @@ class Recipe:
     maps: keep the class maps as a column, which `attnmask refine` starts from.
     """
 
-    vocabulary: Annotated[str | Mapping[str, Any], AfterValidator(checked_vocabulary)]
+    vocabulary: Annotated[
+        str | Mapping[str, Any], AfterValidator(checked_vocabulary), Shorthand(as_given, str | VocabularyFile)
+    ]
     pairs: Annotated[int, Checked(ge=1, le=MOST_PAIRS)] = 1000
     shard_size: Count = 256
     seed: Seed = 0

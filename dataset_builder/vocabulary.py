@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ConfigDict
 from pydantic import Field as Checked
+from pydantic.config import with_config
+from typing_extensions import TypedDict  # with which pydantic reads it before Python 3.12
 
 from diffusers_attnmask.ground.class_tables import class_table
 from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
@@ -169,6 +171,32 @@ class Vocabulary:
             for option, value in own.options.get(method, {}).items():
                 gathered.setdefault(f"class_{option}", {})[own.name] = value
         return gathered
+
+
+@with_config(ConfigDict(extra="forbid"))
+class ClassFile(TypedDict, total=False):
+    """What a file may say of a class, whose name is the key."""
+
+    phrases: str | list[str]
+    subclasses: str | list[str]
+    colour: str | Colour
+    options: dict[str, dict[str, Any]]
+    scenes: str | list[str]
+    decoys: str | list[str]
+    article: bool
+
+
+@with_config(ConfigDict(extra="forbid"))
+class VocabularyFile(TypedDict, total=False):
+    """What a file of a vocabulary may hold, or a recipe in its place: for the schema of recipes."""
+
+    name: str
+    table: str
+    classes: list[str] | dict[str, ClassFile | str | list[str] | None]
+    ignore_index: Annotated[int, Checked(ge=0, le=255)]
+    background: bool
+    templates: str | list[str]
+    scenes: str | list[str]
 
 
 def vocabulary_names() -> list[str]:

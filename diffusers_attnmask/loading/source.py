@@ -119,7 +119,7 @@ def published_like(file: str) -> str:
     return fetch_diffusers_config(weightless)["pretrained_model_name_or_path"]
 
 
-def read_config(address: str, file: str, kind: str, hub: Mapping[str, str]) -> Mapping[str, Any]:
+def read_config(address: str, file: str, kind: str, hub: Mapping[str, Any]) -> Mapping[str, Any]:
     """A JSON file of a folder or a repository."""
     with within_reach(address, kind):
         if Path(address).is_dir():

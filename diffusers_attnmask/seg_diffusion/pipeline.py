@@ -139,7 +139,7 @@ class SegDiffusionPipeline(DiffusionPipeline):
             hub = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
             with within_reach(str(folder), "model"):
                 folder = snapshot_download(str(folder), allow_patterns=list(FILES), **hub)
-        with readable_model(folder):
+        with readable_model(os.fspath(folder)):
             return super().from_pretrained(folder, **{**TENSORS_ALONE, **kwargs})
 
     @torch.no_grad()

@@ -104,7 +104,7 @@ class Mask2FormerSegmenter(Segmenter):
             spec = SegmenterSpec(
                 f"mask2former:{folder.name}", tuple(names[i] for i in range(len(names))), mean, std
             )
-        spec.check_outputs(network.config.num_labels)
+        spec.check_outputs(network.config.num_labels or 0)
         return cls(network, spec)
 
     def logits(self, prepared: Tensor) -> Tensor:

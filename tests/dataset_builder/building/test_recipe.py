@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -13,7 +14,7 @@ import recipes
 from dataset_builder.prompts import CaptionOptions, PromptOptions, TemplateOptions, prompt_plan
 from dataset_builder.prompts.caption_filter import PUBLISHED, CaptionFilter
 from dataset_builder.recipe import Recipe, differences, digest
-from diffusers_attnmask.ground.options import OptionsError, read_options
+from diffusers_attnmask.ground.options import OptionsError, json_schema, read_options
 
 
 def test_a_file_gives_the_options_it_names_and_defaults_for_the_rest(tmp_path):
@@ -214,3 +215,19 @@ def test_a_method_and_its_options_are_checked_with_all_else(tmp_path, content, f
     file.write_text(f"vocabulary: voc\npairs: 0\n{content}\n")
     with pytest.raises(ValueError, match=rf"(?s)own\.yaml: 2 faults.*pairs must be at least 1.*{fault}"):
         Recipe.read(file)
+
+
+def test_the_schema_describes_a_vocabulary_within_a_recipe():
+    knows = jsonschema.Draft202012Validator(json_schema(Recipe)).is_valid
+    for own in (
+        "voc",
+        {"classes": ["dog", "cat"]},
+        {"classes": {"dog": None, "cat": ["kitten"], "cow": {"phrases": "cow", "colour": "#ff0000"}}},
+        {"table": "coco", "classes": {"person": {"subclasses": "$people"}}, "scenes": ["in the street"]},
+    ):
+        assert knows({"vocabulary": own})
+        assert read_options(Recipe, {"vocabulary": own}, "own.yaml").vocabulary == own
+    for own in (7, ["dog"], {"classes": ["dog"], "colour": "red"}, {"classes": {"dog": {"fraises": 1}}}):
+        assert not knows({"vocabulary": own})
+        with pytest.raises(OptionsError):
+            read_options(Recipe, {"vocabulary": own}, "own.yaml")
