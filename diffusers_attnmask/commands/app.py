@@ -32,10 +32,11 @@ def app(
     from diffusers_attnmask.loading.load import load_pipeline
     from diffusers_attnmask.loading.options import ModelOptions
 
-    gradio()  # before a model is loaded in vain
     with as_flags(flags.FLAGS):
         typed = flags.typed_model(
             dtype=dtype, device=device, loras=lora, vae=vae, scheduler=scheduler, offload=offload
         )
-        pipe = load_pipeline(model, ModelOptions(**typed), revision)
+        options = ModelOptions(**typed)
+        gradio()  # before a model is loaded in vain
+        pipe = load_pipeline(model, options, revision)
     page(Studio(pipe)).launch(server_name=host, server_port=port)

@@ -97,9 +97,13 @@ def typed_model(
             typed[section] = value
     own = given(**rest, size=parsed_size(size) if size else None)
     if loras:
+        from diffusers_attnmask.ground.options import OptionsError
         from diffusers_attnmask.loading.options import Lora
 
-        own["loras"] = tuple(Lora(**parsed_lora(lora)) for lora in loras)
+        try:
+            own["loras"] = tuple(Lora(**parsed_lora(lora)) for lora in loras)
+        except OptionsError as mistake:
+            raise OptionsError([fault.under("loras") for fault in mistake.faults]) from mistake
     return {**typed, **own}
 
 
