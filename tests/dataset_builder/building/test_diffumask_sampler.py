@@ -139,6 +139,6 @@ def test_a_build_with_a_real_model_and_refinement(recipe, tmp_path, method):
     assert manifest.tally.pairs + sum(manifest.tally.skipped.values()) == 4
     assert manifest.inputs["model"]
     for pair in read_pairs(tmp_path / "data"):
-        assert pair.mask.size == pair.image.size == (IMAGE_SIZE, IMAGE_SIZE)
+        assert pair.mask.shape == pair.image.size == (IMAGE_SIZE, IMAGE_SIZE)
         assert pair.row["model"] == "small"
         assert set(np.unique(np.asarray(pair.mask))) <= {0, 1, 2, 255}
