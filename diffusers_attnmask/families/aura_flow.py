@@ -25,6 +25,7 @@ class AuraFlow(JointFamily):
     name: ClassVar[str] = "AuraFlow"
     pipelines: ClassVar[frozenset[str]] = frozenset({"AuraFlowPipeline"})
     default_method: ClassVar[str] = "daam"
+    encodes_to_length: ClassVar[bool] = True
     stacks: ClassVar[Mapping[str, str]] = {
         "joint_transformer_blocks": "dual",
         "single_transformer_blocks": "single",

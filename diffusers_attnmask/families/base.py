@@ -44,6 +44,7 @@ class Family(ABC):
     default_method: ClassVar[str] = "diffumask"  # of a model that has no settings of its own
     parts: ClassVar[Mapping[int, int]] = {1: 0}  # of how many parts of a batch, which has the prompts
     prompt_encoder: ClassVar[str] = "encode_prompt"  # the pipelines' method
+    encodes_to_length: ClassVar[bool] = False  # whether `encode` heeds the call's `max_sequence_length`
     encodings: ClassVar[int] = 1  # how often one call may run it, the first time for its prompts
 
     @property
@@ -80,9 +81,12 @@ class Family(ABC):
     def splits(self, pipe: Any, arguments: Mapping[str, Any]) -> list[list[SplitPrompt]] | None:
         """Each prompt as every text encoder's tokenizer splits it; None where the call has no prompt."""
 
-    def split_text(self, pipe: Any, text: str) -> list[SplitPrompt]:
-        """Any text as every text encoder's tokenizer splits it."""
-        splits = self.splits(pipe, {"prompt": text})
+    def split_text(
+        self, pipe: Any, text: str, arguments: Mapping[str, Any] | None = None
+    ) -> list[SplitPrompt]:
+        """Any text as every text encoder's tokenizer splits it, and as much of it as `encode` encodes."""
+        length = given(arguments or {}, "max_sequence_length") if self.encodes_to_length else {}
+        splits = self.splits(pipe, {"prompt": text, **length})
         assert splits is not None
         return splits[0]
 

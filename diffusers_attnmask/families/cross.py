@@ -21,6 +21,7 @@ from diffusers_attnmask.words.alignment import SplitPrompt
 class CrossFamily(TransformerFamily):
     """A transformer over the image, whose blocks each look at the text of one encoder."""
 
+    encodes_to_length: ClassVar[bool] = True
     parts: ClassVar[Mapping[int, int]] = {1: 0, 2: 1}  # guidance puts the prompts' half last
     attention: ClassVar[Mapping[str, Kind]] = {"attn1": "self", "attn2": "cross"}  # of a block, in order
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -41,6 +41,7 @@ class Flux(JointFamily):
     }
     tokenizer: ClassVar[str] = "tokenizer_2"
     prompts: ClassVar[tuple[str, ...]] = ("prompt_2", "prompt")
+    encodes_to_length: ClassVar[bool] = True
     encodings: ClassVar[int] = 2  # with `true_cfg_scale` a second one, of the negative prompt
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         **JointFamily.defaults,

@@ -30,6 +30,7 @@ class StableDiffusion3(JointFamily):
             "StableDiffusion3Pipeline",
         }
     )
+    encodes_to_length: ClassVar[bool] = True
     text_first: ClassVar[bool] = False
     parts: ClassVar[Mapping[int, int]] = {1: 0, 2: 1}
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {

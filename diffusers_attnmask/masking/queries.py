@@ -71,9 +71,13 @@ def concept_words(specs: Sequence[ClassSpec], methods: Sequence[MaskMethod]) -> 
 
 
 def word_tokens(text: str, context: Tensor, split: Split) -> Tensor:
-    """The encoded tokens (T, D) of a text's words alone, from every text encoder."""
-    places = [own.offset + place for own in split(text) for place in own.word_positions]
-    return context[sorted(set(places))]
+    """The encoded tokens (T, D) of a text's words alone, from every text encoder that reads them."""
+    places = {
+        own.offset + place for own in split(text) for place in own.word_positions if place < own.readable
+    }
+    if not places:
+        raise ValueError(f"no token of {text!r} is read: raise max_sequence_length")
+    return context[sorted(places)]
 
 
 def encoded_words(

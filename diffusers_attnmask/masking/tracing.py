@@ -136,7 +136,7 @@ class AttentionTrace:
         encoder = getattr(type(self.pipe), self.family.prompt_encoder)
         encode_prompt = encoder.__get__(self.pipe)  # unheard by this and outer traces
 
-        split = partial(self.family.split_text, self.pipe)
+        split = partial(self.family.split_text, self.pipe, arguments=arguments)
 
         def encode(texts: Sequence[str]) -> Sequence[Tensor]:
             check_text_encoder(self.pipe)

@@ -6,11 +6,11 @@ from diffusers import AdaptiveProjectedMixGuidance
 
 from diffusers_attnmask import DiffuMaskPipeline, trace
 from diffusers_attnmask.families import check_supported
-from diffusers_attnmask.methods import Daam, DatasetDiffusion
+from diffusers_attnmask.methods import ConceptAttention, Daam, DatasetDiffusion
 from tests.diffusers_attnmask.families.test_transformers import run
 from tests.small_models.hunyuan_image import hunyuan_image
 from tests.small_models.joint_transformers import cogview4, lumina2
-from tests.small_models.transformers import TRANSFORMERS
+from tests.small_models.transformers import TRANSFORMERS, sd3
 
 SHORT_AND_LONG = ["a dog", "a photo of the red cat next to a blue dog on the grass in a street with a boat"]
 
@@ -87,6 +87,23 @@ def test_concepts_of_lumina_and_others_may_differ_in_number_between_images():
         alone = run(pipe, prompts[0], classes=["dog"], latents=noise[:1], **options)
         both = run(pipe, prompts, classes=[["dog"], ["cat", "dining table"]], latents=noise, **options)
         assert torch.allclose(both.heatmaps[0], alone.heatmaps[0], atol=1e-4)
+
+
+def carried(pipe, **options):
+    """How many tokens of each concept go through the model."""
+    with trace(pipe, classes=["dog"], methods=ConceptAttention(decoys=())) as traced:
+        run(pipe, num_inference_steps=1, **options)
+    return [len(tokens) for tokens in traced.recorder.queries[0].concepts.tokens]
+
+
+def test_words_beside_a_prompt_are_read_no_further_than_the_prompt():
+    """Of Stable Diffusion 3's text encoders, the length that a call asks for is T5's alone."""
+    pipe = TRANSFORMERS["sd3"].build()
+    by_clip, by_all = carried(sd3(t5=False)), carried(pipe)
+    assert by_all > by_clip
+    assert carried(pipe, max_sequence_length=1) == by_clip, "T5's only token ends the text"
+    with pytest.raises(ValueError, match="no token of 'dog' is read: raise max_sequence_length"):
+        carried(TRANSFORMERS["flux"].build(), max_sequence_length=1)
 
 
 @pytest.mark.parametrize("method", ["concept-attention", "ovam"])
