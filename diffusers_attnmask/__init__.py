@@ -15,6 +15,7 @@ HOME_OF = {
     "optimize_tokens": "masking.token_learning",
     "trace": "masking.tracing",
     "bundled_model": "bundled",
+    "bundled_transformer": "bundled",
     "bundled_oracle": "bundled",
 }
 

@@ -1,4 +1,4 @@
-"""The files that travel in the package: the tiny-world model and its oracle, checked once per process."""
+"""The files that travel in the package: two tiny-world models and their oracle, checked once per process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,22 @@ def bundled_model() -> Path:
     return _intact(BUNDLED, "tiny-world")
 
 
+def bundled_transformer() -> Path:
+    """Folder of the bundled small Stable Diffusion 3, of the same pictures in the same format."""
+    return _intact(BUNDLED, "tiny-world-sd3")
+
+
+def named_model(name: str) -> Path:
+    """The folder of a bundled model by what recipes and commands call it; else a path, as it is."""
+    return BUNDLED_MODELS[name]() if name in BUNDLED_MODELS else Path(name)
+
+
 def bundled_oracle() -> Path:
     """Folder of the bundled segmenter that scores tiny-world pictures."""
     return _intact(BUNDLED, "oracle")
+
+
+BUNDLED_MODELS = {BUNDLED_NAME: bundled_model, "bundled-transformer": bundled_transformer}
 
 
 def write_checksums(folder: Path = BUNDLED) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ import torch
 from dataset_builder.building.sampler import Refused, Sampled
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
-from diffusers_attnmask.bundled import BUNDLED_NAME, bundled_model
+from diffusers_attnmask.bundled import named_model
 from diffusers_attnmask.ground.options import OptionsError
 from diffusers_attnmask.loading.asking import call_arguments
 from diffusers_attnmask.loading.load import load_pipeline
@@ -81,5 +80,5 @@ class DiffuMaskSampler:
 
 def model_name(recipe: Recipe) -> str:
     """What the `model` column says: a folder's or file's own name, without the way to it."""
-    name = bundled_model() if recipe.model == BUNDLED_NAME else Path(recipe.model)
-    return name.resolve().name if name.exists() else recipe.model
+    path = named_model(recipe.model)
+    return path.resolve().name if path.exists() else recipe.model

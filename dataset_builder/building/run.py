@@ -20,7 +20,7 @@ from dataset_builder.building.shard import Shard, read_tally, write_shard
 from dataset_builder.building.tally import Tally
 from dataset_builder.prompts import prompt_plan
 from dataset_builder.recipe import Recipe
-from diffusers_attnmask.bundled import BUNDLED_NAME, bundled_model
+from diffusers_attnmask.bundled import named_model
 from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Processes, options
 from diffusers_attnmask.ground.own_folder import own_folder
 
@@ -175,8 +175,4 @@ def nothing_kept(shard: Shard) -> str:
 
 def _model_folder(recipe: Recipe, make_sampler: MakeSampler | None) -> Path | None:
     """The folder or file of the weights, where the build reads one."""
-    if make_sampler is not None:
-        return None
-    if recipe.model == BUNDLED_NAME:
-        return bundled_model()
-    return Path(recipe.model)
+    return named_model(recipe.model) if make_sampler is None else None

@@ -19,7 +19,11 @@ def examine() -> dict[str, Any]:
     """Everything there is to say; `healthy` is whether the core and the bundled files are as they must be."""
     core = [environment.inspect(requirement) for requirement in environment.requirements()]
     extras = {name: examine_extra(name) for name in in_progress(environment.extras())}
-    files = {"model": examine_files(bundled.bundled_model), "oracle": examine_files(bundled.bundled_oracle)}
+    files = {
+        "model": examine_files(bundled.bundled_model),
+        "transformer": examine_files(bundled.bundled_transformer),
+        "oracle": examine_files(bundled.bundled_oracle),
+    }
     return {
         "version": version(environment.DISTRIBUTION),
         "python": platform.python_version(),

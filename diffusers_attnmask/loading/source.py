@@ -12,7 +12,7 @@ from typing import Any
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
 
-from diffusers_attnmask.bundled import BUNDLED_NAME, bundled_model
+from diffusers_attnmask.bundled import BUNDLED_MODELS, BUNDLED_NAME
 from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.ground.model_files import WEIGHTS, check_no_pickle, readable_model
@@ -84,7 +84,8 @@ class ComponentSource:
 
 def find_model(model: str | None, options: ModelOptions, revision: str | None = None) -> ModelSource:
     """A model by its folder, its repository, or its single file; by default the bundled one."""
-    address = str(bundled_model()) if model in (None, BUNDLED_NAME) else str(model)
+    name = BUNDLED_NAME if model is None else str(model)
+    address = str(BUNDLED_MODELS[name]()) if name in BUNDLED_MODELS else name
     configuration = address
     check_no_pickle(address)
     if address.endswith(WEIGHTS) and not Path(address).is_dir():

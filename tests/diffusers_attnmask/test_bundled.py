@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ def folder(tmp_path, monkeypatch):
     """A small stand-in for the bundled folder, with its checksums."""
     for name, content in {
         "tiny-world/unet/weights.safetensors": b"weights",
+        "tiny-world-sd3/model_index.json": b"{}",
         "oracle/config.json": b"{}",
     }.items():
         file = tmp_path / name
@@ -28,7 +30,14 @@ def folder(tmp_path, monkeypatch):
 
 def test_intact_files_are_found(folder):
     assert bundled.bundled_model() == folder / "tiny-world"
+    assert bundled.bundled_transformer() == folder / "tiny-world-sd3"
     assert bundled.bundled_oracle() == folder / "oracle"
+
+
+def test_models_have_names_for_recipes_and_commands(folder):
+    assert bundled.named_model("bundled") == folder / "tiny-world"
+    assert bundled.named_model("bundled-transformer") == folder / "tiny-world-sd3"
+    assert bundled.named_model("user/name") == Path("user/name")
 
 
 @pytest.mark.skipif(not shutil.which("sha256sum"), reason="needs sha256sum")

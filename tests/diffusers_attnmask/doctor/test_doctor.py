@@ -19,7 +19,7 @@ from diffusers_attnmask.doctor.examine import devices, examine_extra
 
 @pytest.fixture
 def intact_files(tmp_path, monkeypatch):
-    for name in ("tiny-world", "oracle"):
+    for name in ("tiny-world", "tiny-world-sd3", "oracle"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text("{}")
     bundled.write_checksums(tmp_path)
@@ -91,6 +91,7 @@ def test_json_is_one_document_that_a_program_can_read(intact_files, capsys):
         "path": str(intact_files / "tiny-world"),
         "problem": None,
     }
+    assert list(findings["bundled"]) == ["model", "transformer", "oracle"]
     assert set(findings["extras"]) == set(environment.extras())
 
 
