@@ -128,13 +128,23 @@ def adjusted_recipe(
     model: str | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> TrainingRecipe:
-    """A recipe, read where it is only named, or the other one; with a model and changes of its training."""
+    """A recipe, read where it is only named, or the other one; with a model and changes of its training.
+
+    The recipe's options of its model stay where the other model is of the same architecture.
+    """
     if recipe is None:
         recipe = otherwise
     elif not isinstance(recipe, TrainingRecipe):
         recipe = TrainingRecipe.read(recipes.find(recipe))
     training = replace(recipe.training, **(changes or {}))
-    return replace(recipe, model=model or recipe.model, training=training)
+    model = model or recipe.model
+    kept = recipe.model_options if architecture(model) == architecture(recipe.model) else {}
+    return replace(recipe, model=model, model_options=kept, training=training)
+
+
+def architecture(model: str) -> str:
+    """`smp:unet` of `smp:unet:resnet18`."""
+    return ":".join(model.split(":")[:2])
 
 
 def _recipe(run: TrainRun) -> TrainingRecipe:

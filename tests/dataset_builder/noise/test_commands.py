@@ -209,7 +209,7 @@ def test_filter_refuses_what_makes_no_sense(data, tmp_path):
     _, error = run(filter, "--data", data, "--out", tmp_path / "out", "--class-threshold", "cat")
     assert isinstance(error, ValueError) and "name=0.6" in str(error)
     _, error = run(filter, "--data", data, "--out", tmp_path / "out", "--scale", 0)
-    assert isinstance(error, ValueError) and "--scale must be above 0" in str(error)
+    assert isinstance(error, ValueError) and "--scale must be at least 0.015625, not 0.0" in str(error)
 
 
 def test_id_tables_follow_the_dataset_with_and_without_a_background_name():

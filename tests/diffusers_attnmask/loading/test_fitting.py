@@ -107,7 +107,7 @@ def test_guidance_that_a_family_has_under_another_name_is_told(shelf, monkeypatc
 @pytest.mark.parametrize(
     ("address", "due"),
     [
-        ("{tmp}/empty", "cannot be read as a model: Error no file named model_index.json"),
+        ("{tmp}/empty", "empty holds no pipeline: it has no model_index.json"),
         ("{tmp}/model.ckpt", "holds weights as a pickle, which could run code"),
         ("{tmp}/broken.safetensors", "is damaged or cut off"),
         ("{tmp}/none.safetensors", "There is no model at"),

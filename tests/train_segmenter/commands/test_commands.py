@@ -198,7 +198,7 @@ def test_a_recipe_gives_the_settings_and_options_override_it(data, recipe, tmp_p
     [
         (["eval", "--model", "nowhere", "--data", "folder:x"], "no model at 'nowhere'"),
         (["segment", "nothing.png", "--model", "m"], "'nothing.png'"),
-        (["eval", "--model", "m", "--data", "x", "--scales", "a,b"], "Scales are numbers"),
+        (["eval", "--model", "m", "--data", "x", "--scales", "a,b"], "--scales are numbers"),
         (["train", "--data", "nowhere", "--out", "x"], "no dataset at 'nowhere'"),
     ],
 )

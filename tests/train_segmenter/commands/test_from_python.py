@@ -99,9 +99,12 @@ def test_a_recipe_is_an_object_a_file_or_the_other_one():
     other = TrainingRecipe("smp:unet:resnet18", {}, TrainOptions(steps=7))
     assert adjusted_recipe(None, other) == other
     assert adjusted_recipe(RECIPE, other) == RECIPE
+    tiny = adjusted_recipe("train-tiny", other)
     changed = adjusted_recipe("train-tiny", other, "smp:fpn:resnet18", {"steps": 3})
     assert (changed.model, changed.training.steps) == ("smp:fpn:resnet18", 3)
-    assert changed.training.augmentation == adjusted_recipe("train-tiny", other).training.augmentation
+    assert changed.training.augmentation == tiny.training.augmentation
+    larger = adjusted_recipe("train-tiny", other, "smp:unet:resnet34")
+    assert tiny.model_options and larger.model_options == tiny.model_options and not changed.model_options
 
 
 def test_all_that_is_wrong_with_a_run_is_said_before_anything_is_read():

@@ -103,7 +103,7 @@ def test_mistakes_are_one_clear_line(trained, data, tmp_path):
     for words, message in [
         (["segment", image, "--model", "seg-diffusion"], "a kind of model, not a trained one"),
         (["segment", image, "--model", out, "--window", 8], "no windows"),
-        (["segment", image, "--model", out, "--precision", "int8"], "fp32, fp16, bf16"),
+        (["segment", image, "--model", out, "--precision", "int8"], "'fp32', 'fp16' or 'bf16'"),
         ([*train, "--model", "seg-diffusion", "--loss", "dice"], "its own loss"),
         ([*train, "--model", "seg-diffusion", "--export", "pt2"], "no export"),
         ([*train, "--model", "seg-diffusion", "--model-option", "encoding"], "name=value, not 'encoding'"),

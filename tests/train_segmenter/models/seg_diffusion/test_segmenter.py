@@ -192,7 +192,7 @@ def test_a_checkpoint_is_named_and_the_result_is_a_pipeline(tmp_path):
         (lambda: create("seg-diffusion", NAMES, "none"), "begins from the weights"),
         (
             lambda: create("seg-diffusion", NAMES, encodings="levels"),
-            "model_options: there is no option encodings: did you mean encoding",
+            "there is no option encodings: did you mean encoding",
         ),
         (lambda: SegDiffusionOptions(absent=1.0), "absent must be below 1, not 1.0"),
         (lambda: SegDiffusionOptions(latent_cache=-1), "latent_cache must be at least 0, not -1"),
