@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from dataset_builder.noise.clip_score import ClipScore
 from dataset_builder.noise.filtering import judge, table
 from dataset_builder.noise.prune import PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
-from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.atomic_files import remove_folder, write_text
 from diffusers_attnmask.ground.options import (
     Fault,
     Name,
@@ -118,7 +117,7 @@ def filter_dataset(
         write_rows({SPLIT: (rows, len(kept))}, features, mask_names(features), work)
         write_text(work / FILTER_TABLE, table(judged, reasons))
         write_derived_card(work, out.resolve().name, data)
-        shutil.rmtree(work / WORK)
+        remove_folder(work / WORK)
     return Filtered(len(kept), len(judged) - len(kept))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from dataset_builder.noise.folds import Predict
+from diffusers_attnmask.ground.atomic_files import remove_folder
 from train_segmenter.data import Source
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models import Segmenter, create
@@ -46,7 +46,7 @@ class SegmenterTrainer:
         try:
             segmenter = trained_model(new_model, source, options, folder, progress=self.progress)
         except Diverged:
-            shutil.rmtree(folder)  # nobody can go on with it, and better options could not begin there
+            remove_folder(folder)  # nobody can go on with it, and better options could not begin there
             raise
         inference = Inference(scales=(self.scale,))
 

@@ -87,6 +87,12 @@ def _code_of_the_disk(error: Exception) -> int | None:
     return code if code in DISK_FAULTS else None
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder whole: who is killed meanwhile leaves a hidden one, and no part of it in its place."""
+    with _hidden_folder(path.parent) as hidden:
+        path.replace(hidden / path.name)
+
+
 def files_below(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 

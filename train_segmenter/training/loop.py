@@ -292,7 +292,8 @@ def _accelerator(options: TrainOptions, cpu: bool) -> Accelerator:
 def _check_folder(out: Path, resume: bool) -> None:
     if resume:
         return
-    if checkpoint.exists(out) or (out / "config.json").exists():
+    # a model alone is what a training leaves that is killed before its first checkpoint
+    if checkpoint.exists(out) or (out / SUMMARY_FILE).exists():
         raise FileExistsError(
             f"{out} already holds a training. Continue it with --resume, or choose another folder."
         )

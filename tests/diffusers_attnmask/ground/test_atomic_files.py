@@ -10,7 +10,14 @@ import sys
 import pytest
 
 from diffusers_attnmask.ground import atomic_files
-from diffusers_attnmask.ground.atomic_files import remove_partial, replacing, share, write_bytes, write_text
+from diffusers_attnmask.ground.atomic_files import (
+    remove_folder,
+    remove_partial,
+    replacing,
+    share,
+    write_bytes,
+    write_text,
+)
 
 
 def test_the_new_content_replaces_the_old_and_nothing_else_stays(tmp_path):
@@ -101,3 +108,13 @@ def test_what_a_killed_writer_leaves_is_found_and_removed(tmp_path):
     assert len(list(file.parent.iterdir())) == 2
     remove_partial(tmp_path)
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_folder_that_is_removed_is_never_there_in_part(tmp_path, monkeypatch):
+    write_text(tmp_path / "folder" / "file", "content")
+    monkeypatch.setattr(atomic_files.shutil, "rmtree", lambda path, **options: None)  # killed on the way
+    remove_folder(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+    monkeypatch.undo()
+    remove_partial(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,9 @@ import torch
 from safetensors.torch import load_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.options import read_options
+from diffusers_attnmask.ground.own_folder import MARK
 from tests.train_segmenter.shapes import SMALL_TRAINING, Squares, small_model
 from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data.base import shown_ids
@@ -109,6 +111,19 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(tmp_path):
     assert read_log(tmp_path / "parts") == read_log(tmp_path / "whole")
     for name, value in weights(tmp_path / "whole").items():
         torch.testing.assert_close(weights(tmp_path / "parts")[name], value, rtol=0, atol=0)
+
+
+def test_a_training_killed_between_its_first_model_and_checkpoint_begins_anew(tmp_path):
+    """Its best model so far stands there already, and there is nothing to resume."""
+    run(tmp_path / "whole")
+    (tmp_path / "parts").mkdir()
+    write_text(tmp_path / "parts" / MARK, "train\n")
+    model().save_pretrained(tmp_path / "parts")
+    run(tmp_path / "parts")
+    for name, value in weights(tmp_path / "whole").items():
+        assert torch.equal(weights(tmp_path / "parts")[name], value)
+    with pytest.raises(FileExistsError, match="already holds a training"):
+        run(tmp_path / "parts")
 
 
 def test_resuming_with_other_settings_is_refused(tmp_path):
