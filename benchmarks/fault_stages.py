@@ -197,6 +197,7 @@ def _be_command(stage: Stage, out: Path, words: Path, within: Callable[[], None]
     """All that a child does: the stage, and an exit code as the command line gives it."""
     code = 0
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # for which Ray, where the parent used it, left a handler
     try:
         handle = os.open(words, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, 1)
