@@ -17,7 +17,8 @@ from dataset_builder.recipe import Recipe, differences, digest
 from diffusers_attnmask.ground.atomic_files import write_text
 
 FILE_NAME = "manifest.json"
-VERSION = 2  # of what a recipe makes: 1 gave images seeds of 63 bits
+VERSION = 3  # of what a recipe makes: 1 gave images seeds of 63 bits, 2 bound shards to the number of pairs
+PAIRS = "pairs"  # of a recipe: all that may change in a folder, and only grow
 SOFTWARE = ("diffusers-attnmask", "diffusers", "torch", "pillow", "pyarrow")
 SAMPLED_BYTES = 1 << 20  # of each end of a weight file: enough to tell two trainings apart
 
@@ -35,8 +36,9 @@ class Manifest:
 
     @property
     def identity(self) -> str:
-        """What the shards are bound to: recipe, inputs and version."""
-        return digest({"recipe": self.recipe, "inputs": self.inputs, "version": self.version})
+        """What the shards are bound to: recipe, inputs and version, but not how many pairs there are."""
+        recipe = {key: value for key, value in self.recipe.items() if key != PAIRS}
+        return digest({"recipe": recipe, "inputs": self.inputs, "version": self.version})
 
     @property
     def complete(self) -> bool:
@@ -77,7 +79,8 @@ class Manifest:
 
 
 def begin(folder: Path, recipe: Recipe, inputs: Mapping[str, Any]) -> Manifest:
-    """The manifest of a new build, or of the same build begun before; another build's folder is refused."""
+    """The manifest of a new build, or of the same build begun before, which may grow; another build's folder
+    is refused."""
     manifest = Manifest(recipe.deciding(), inputs)
     before = Manifest.read(folder)
     if before is None:
@@ -88,17 +91,25 @@ def begin(folder: Path, recipe: Recipe, inputs: Mapping[str, Any]) -> Manifest:
     if before.version != VERSION:
         raise ValueError(
             f"{folder} was begun by {'an earlier' if before.version < VERSION else 'a later'} release, whose "
-            "images have other seeds: complete it with that release, or take another --out"
+            "shards this one cannot go on with: complete it with that release, or take another --out"
         )
+    held, asked = before.recipe[PAIRS], recipe.pairs
     changed = differences(
-        {**before.recipe, "inputs": before.inputs}, {**manifest.recipe, "inputs": manifest.inputs}
+        {**before.recipe, PAIRS: asked, "inputs": before.inputs},
+        {**manifest.recipe, "inputs": manifest.inputs},
     )
     if changed:
         raise ValueError(
             f"{folder} was begun with another recipe: {'; '.join(changed)}. Take the old recipe to go on "
             "with it, or another --out."
         )
-    return before
+    if asked < held:
+        raise ValueError(
+            f"{folder} is a build of {held} pairs, and {asked} are asked for: a build grows and does not "
+            f"shrink. Ask for {held} or more, or take another --out."
+        )
+    manifest.incidents = before.incidents
+    return before if asked == held else manifest
 
 
 def inputs_of(recipe: Recipe, model: Path | None, vocabulary: Any) -> dict[str, Any]:

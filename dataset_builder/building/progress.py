@@ -25,7 +25,7 @@ class BuildProgress:
     def __init__(self, total: int, done: Tally, log: Path, show: bool = True) -> None:
         self.total, self.tally, self.log = total, Tally(), log
         self.tally.add(done)
-        self.before = handled(done)
+        self.before = done.handled
         self.started = time.monotonic()
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -47,7 +47,7 @@ class BuildProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.show:
-            self.live.transient = error is not None and not handled(self.tally)  # nothing there to be shown
+            self.live.transient = error is not None and not self.tally.handled  # nothing there to be shown
             self.live.update(self.picture(), refresh=True)
             self.live.stop()
             if not (self.live.transient or self.live.console.is_terminal):  # where rich ends without a break
@@ -58,23 +58,23 @@ class BuildProgress:
     @property
     def rate(self) -> float:
         """Pairs per second of this run."""
-        return (handled(self.tally) - self.before) / max(time.monotonic() - self.started, 1e-9)
+        return (self.tally.handled - self.before) / max(time.monotonic() - self.started, 1e-9)
 
     def add(self, tally: Tally) -> None:
         """Count finished pairs."""
         self.tally.add(tally)
-        self.bar.update(self.task, completed=handled(self.tally), rate=f"{self.rate:.2f} pairs/s")
+        self.bar.update(self.task, completed=self.tally.handled, rate=f"{self.rate:.2f} pairs/s")
         if self.show:
             self.live.update(self.picture())
 
     def shard_done(self, number: int, tally: Tally) -> None:
-        remaining = self.total - handled(self.tally)
+        remaining = self.total - self.tally.handled
         self.note(
             "shard",
             number=number,
             pairs=tally.pairs,
             skipped=dict(tally.skipped),
-            done=handled(self.tally),
+            done=self.tally.handled,
             of=self.total,
             pairs_per_second=round(self.rate, 3),
             seconds_left=round(remaining / self.rate) if self.rate else None,
@@ -90,11 +90,6 @@ class BuildProgress:
 
     def picture(self) -> Group:
         return Group(self.bar, Text(summary(self.tally), overflow="fold"))
-
-
-def handled(tally: Tally) -> int:
-    """Pairs that are settled, either way."""
-    return tally.pairs + sum(tally.skipped.values())
 
 
 def summary(tally: Tally) -> str:

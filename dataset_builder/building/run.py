@@ -10,10 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
+from dataset_builder.building.held_shards import give_names, held_shards
 from dataset_builder.building.job import Job, Watcher, diffumask_sampler
 from dataset_builder.building.layout import shard_count, shard_file
 from dataset_builder.building.local_engine import local_shards
-from dataset_builder.building.manifest import FILE_NAME, Manifest, begin, inputs_of
+from dataset_builder.building.manifest import Manifest, begin, inputs_of
 from dataset_builder.building.progress import LOG_NAME, BuildProgress
 from dataset_builder.building.sampler import MakeSampler
 from dataset_builder.building.shard import Shard, read_tally, write_shard
@@ -55,7 +56,8 @@ def build(
 ) -> Manifest:
     """Build the dataset of a recipe into a folder, or what of it is still missing there.
 
-    on_shard is called with every finished shard's file, those of an earlier run included.
+    A folder that holds fewer pairs of the same recipe grows: full shards stay as they are, the last one is
+    made anew. on_shard is called with every finished shard's file, those of an earlier run included.
     """
     with own_folder(Path(out), "build") as folder:
         return _Build(recipe, folder, engine or EngineOptions(), make_sampler, show_progress).run(on_shard)
@@ -80,17 +82,16 @@ class _Build:
         inputs["prompts"] = self.plan.fingerprint
         self.manifest = begin(folder, recipe, inputs)
         self.job = Job(recipe, self.vocabulary, self.manifest.identity, make_sampler or diffumask_sampler)
+        self.held = held_shards(folder, recipe, self.job.identity)
+        self.begun = False
 
     def run(self, on_shard: Callable[[Path], None]) -> Manifest:
-        missing, done = [], Tally()
-        for number in range(shard_count(self.recipe)):
-            path = shard_file(self.recipe, number, self.folder)
-            tally = read_tally(path, number, self.job.identity)
-            if tally is None:
-                missing.append(number)
-            else:
-                done.add(tally)
-                on_shard(path)
+        full = {shard.number: shard for shard in self.held if shard.is_full(self.recipe)}
+        missing = [number for number in range(shard_count(self.recipe)) if number not in full]
+        finished = [shard_file(self.recipe, number, self.folder) for number in full]
+        done = Tally()
+        for shard in full.values():
+            done.add(shard.tally)
         progress = BuildProgress(self.recipe.pairs, done, self.folder / LOG_NAME, self.show)
         shards = self.shards(missing, Watcher(settled=progress.add, incident=self.incident))
         with progress:
@@ -101,8 +102,13 @@ class _Build:
                 path = shard_file(self.recipe, shard.number, self.folder)
                 self.written(shard, path)
                 progress.shard_done(shard.number, shard.tally)
-                on_shard(path)
+                finished.append(path)
+                while finished:
+                    on_shard(finished.pop(0))
             progress.note("complete", pairs=progress.tally.pairs, skipped=dict(progress.tally.skipped))
+        self.begin()
+        for path in finished:
+            on_shard(path)
         return self.completed()
 
     def shards(self, missing: list[int], watcher: Watcher) -> Iterator[Shard]:
@@ -115,17 +121,12 @@ class _Build:
         return local_shards(self.job, missing, self.plan, self.engine.workers, watcher)
 
     def written(self, shard: Shard, path: Path) -> None:
-        """Write a shard; a full disk may have room again in a moment.
-
-        The manifest comes with the first one, so that a recipe whose model or words turn out to be no good
-        leaves nothing that a better one would be refused for.
-        """
+        """Write a shard; a full disk may have room again in a moment."""
         if not shard.tally.pairs:
             raise ValueError(nothing_kept(shard))
         for pause in (*WRITE_PAUSES, None):
             try:
-                if not (self.folder / FILE_NAME).exists():
-                    self.manifest.write(self.folder)
+                self.begin()
                 return write_shard(shard, path)
             except OSError as mistake:
                 if mistake.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -139,9 +140,20 @@ class _Build:
                 time.sleep(pause)
         return None
 
+    def begin(self) -> None:
+        """Make the folder this build's, with the first shard of this run and no earlier: a recipe whose model
+        or words turn out to be no good leaves nothing that a better one would be refused for, and a build
+        that was to grow as it was."""
+        if not self.begun:
+            self.manifest.write(self.folder)
+            give_names(self.held, self.folder, self.recipe)
+            self.begun = True
+
     def incident(self, what: str) -> None:
-        """Count what went wrong, in the manifest if the disk lets it."""
+        """Count what went wrong, in the manifest if there is one and the disk lets it."""
         self.manifest.incidents[what] += 1
+        if not self.begun:
+            return
         try:
             self.manifest.write(self.folder)
         except OSError as mistake:

@@ -22,6 +22,11 @@ class Tally:
     quality: list[int] = field(default_factory=lambda: [0] * QUALITY_BINS)
     examples: list[dict] = field(default_factory=list)
 
+    @property
+    def handled(self) -> int:
+        """Pairs that are settled, either way."""
+        return self.pairs + sum(self.skipped.values())
+
     def keep(self, classes: list[str], quality: float, retried: bool = False) -> None:
         self.pairs += 1
         self.retried += retried

@@ -32,8 +32,9 @@ class PlanOptions:
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """size: (height, width). prompts: the first ones. pairs_of: by the class that they are made for. weights:
-    parameters by component. bytes_per_pair: estimated from photographs, or measured."""
+    """size: (height, width). prompts: the first ones. pairs_of: by the class that they are made for.
+    prompts_of: how many different prompts of a class alone there are. weights: parameters by component.
+    bytes_per_pair: estimated from photographs, or measured."""
 
     recipe: Recipe
     pipeline: str
@@ -41,6 +42,7 @@ class BuildPlan:
     shards: int
     prompts: tuple[PromptItem, ...]
     pairs_of: Mapping[str, int]
+    prompts_of: Mapping[str, int]
     without: tuple[str, ...]
     weights: Mapping[str, int]
     bytes_per_pair: float
@@ -56,6 +58,11 @@ class BuildPlan:
     def largest_bytes(self) -> dict[str, int]:
         """Of the largest component, which is what a GPU must hold with offload: model."""
         return {name: size * max(self.weights.values()) for name, size in BYTES.items()}
+
+    @property
+    def again(self) -> list[str]:
+        """The classes with more pairs than there are different prompts of them alone."""
+        return [name for name, count in self.pairs_of.items() if count > self.prompts_of[name]]
 
     @property
     def hours(self) -> dict[int, float] | None:
@@ -77,6 +84,7 @@ class BuildPlan:
             "shards": self.shards,
             "prompts": [{"prompt": own.text, "classes": list(own.class_names)} for own in self.prompts],
             "pairs_of": dict(self.pairs_of),
+            "prompts_of": dict(self.prompts_of),
             "without": list(self.without),
             "disk": {
                 "bytes": round(self.bytes_per_pair * self.recipe.pairs),
@@ -116,6 +124,7 @@ def plan_build(recipe: Recipe, asked: PlanOptions | None = None) -> BuildPlan:
         shard_count(recipe),
         tuple(counted[: asked.shown]),
         Counter(plan.main_class(index) for index in range(recipe.pairs)),
+        plan.report.per_class,
         plan.report.without,
         parameters(networks),
         timed.bytes_per_pair if timed else bytes_per_pair(recipe, size, maps),
@@ -132,6 +141,7 @@ def lines(plan: BuildPlan) -> list[str]:
         f"{recipe.pairs} pairs of {height} × {width} in {plan.shards} shards",
         f"for {classes}",
         *([f"no prompt can be made for {', '.join(plan.without)}"] if plan.without else []),
+        *([f"prompts come again, with other seeds, for {_counted(plan)}"] if plan.again else []),
         *(f"  {item.text!r}: {', '.join(item.class_names)}" for item in plan.prompts),
         f"disk: {_gib(plan.bytes_per_pair * recipe.pairs)}"
         + (" as measured" if plan.measured else ", estimated from photographs"),
@@ -151,6 +161,10 @@ def lines(plan: BuildPlan) -> list[str]:
         f"{timed.row_seconds:.3g} s to refine and encode"
     )
     return [*said, *(f"{_machines(count)}: {hours:.3g} hours" for count, hours in plan.hours.items())]
+
+
+def _counted(plan: BuildPlan) -> str:
+    return ", ".join(f"{name} ({plan.prompts_of[name]} different ones)" for name in plan.again)
 
 
 def _machines(count: int) -> str:

@@ -80,8 +80,7 @@ def _check_own(folder: Path, command: str) -> None:
         raise FileExistsError(f"{folder} is a file: choose a folder")
     if is_empty(folder):
         return
-    mark = folder / MARK
-    owner = mark.read_text(encoding="utf-8", errors="replace").strip() if mark.is_file() else None
+    owner = _owner(folder)
     if owner is None:
         found = min(entry.name for entry in folder.iterdir())
         raise FileExistsError(
@@ -91,6 +90,12 @@ def _check_own(folder: Path, command: str) -> None:
         raise FileExistsError(
             f"{folder} was written by attnmask {owner}, not by {command}: choose another folder"
         )
+
+
+def _owner(folder: Path) -> str | None:
+    """The command that a folder's mark names; None where there is no mark."""
+    mark = folder / MARK
+    return mark.read_text(encoding="utf-8", errors="replace").strip() if mark.is_file() else None
 
 
 def _check_new(out: Path) -> None:
@@ -111,7 +116,8 @@ def _claimed(folder: Path, command: str) -> Iterator[None]:
     try:
         with held_folder(folder):
             _check_own(folder, command)  # another command may have been quicker
-            write_text(folder / MARK, f"{command}\n")
+            if _owner(folder) != command:
+                write_text(folder / MARK, f"{command}\n")
             remove_partial(folder)
             try:
                 yield

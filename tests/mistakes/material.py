@@ -12,6 +12,9 @@ import datasets
 import numpy as np
 from PIL import Image
 
+from dataset_builder.building.dataset import build_dataset
+from dataset_builder.building.run import EngineOptions
+from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.columns import MAPS, pair_features
 from tests.dataset_builder.export.small_dataset import make_dataset
 from tests.mistakes import spoilt
@@ -68,8 +71,15 @@ def recipe(path: Path) -> None:
     path.write_text(RECIPE)
 
 
+def built(path: Path) -> None:
+    """What `attnmask build --recipe {recipe}` leaves."""
+    file = path.with_suffix(".yaml")
+    recipe(file)
+    build_dataset(Recipe.read(file), path, EngineOptions(workers=0), progress=False)
+
+
 MATERIAL: dict[str, Callable[[Path], None]] = {
-    **{made.__name__: made for made in (dataset, mapped_dataset, folder, model, picture, recipe)},
+    **{made.__name__: made for made in (dataset, mapped_dataset, folder, model, picture, recipe, built)},
     **spoilt.MATERIAL,
 }
 SUFFIXES = {"picture": ".png", "recipe": ".yaml"}

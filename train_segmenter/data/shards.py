@@ -83,7 +83,10 @@ def _check_numbers(paths: Sequence[Path]) -> None:
     for split, counts in by_split.items():
         if len(counts) > 1:
             listed = " and ".join(f"of {count:05d}" for count in sorted(counts))
-            raise ValueError(f"{paths[0].parent} mixes files of two datasets: {split} {listed}")
+            raise ValueError(
+                f"{paths[0].parent} mixes files of two datasets: {split} {listed}; a build that was to grow "
+                "and stopped goes on if run again"
+            )
         for count, numbers in counts.items():
             if missing := sorted(set(range(count)) - numbers):
                 name = paths[0].with_name(f"{split}-{missing[0]:05d}-of-{count:05d}.parquet")

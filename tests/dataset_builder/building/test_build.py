@@ -109,7 +109,9 @@ def test_a_folder_of_an_earlier_release_is_refused_with_a_remedy(recipe, tmp_pat
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     del manifest["version"]  # which the first release did not write
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ValueError, match="by an earlier release, whose images have other seeds: complete it"):
+    with pytest.raises(
+        ValueError, match="by an earlier release, whose shards this one cannot go on with: complete"
+    ):
         built(recipe, tmp_path)
     assert Manifest.read(tmp_path).version == 1
 

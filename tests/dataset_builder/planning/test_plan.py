@@ -15,6 +15,7 @@ from dataset_builder.commands.plan import plan as plan_command
 from dataset_builder.dataset_folder import read_pairs
 from dataset_builder.planning.measure import Measured
 from dataset_builder.planning.run import PlanOptions, lines, plan_build
+from dataset_builder.prompts import CaptionOptions, PromptOptions
 from dataset_builder.recipe import Recipe, SamplingOptions
 from tests.small_models import IMAGE_SIZE, sd15
 
@@ -47,6 +48,14 @@ def test_prompts_and_shards_are_those_of_the_build(recipe, tmp_path):
     ]
     assert planned.shards == len(list((tmp_path / "data" / "data").glob("*.parquet"))) == 2
     assert planned.pairs_of == {"dog": 3, "cat": 3}
+
+
+def test_classes_with_more_pairs_than_prompts_are_told(recipe, tmp_path):
+    captions = tmp_path / "captions.txt"
+    captions.write_text("a dog\na dog on sand\nthe dog in snow\na cat\n")
+    planned = plan_build(replace(recipe, prompts=PromptOptions(None, (CaptionOptions(str(captions)),))))
+    assert (planned.prompts_of, planned.again) == ({"dog": 3, "cat": 1}, ["cat"])
+    assert "prompts come again, with other seeds, for cat (1 different ones)" in lines(planned)
 
 
 def test_weights_are_counted_where_there_are_none(recipe, tmp_path, model):
