@@ -154,7 +154,7 @@ def all_stages(material: Material) -> list[Stage]:
         sampled,
         *others,
         command("sample", "a red star on sand", "-c", "star", "--steps", 1, "-n", 2),
-        Stage("report", lambda out: typed("report", pairs, "--out", out / "report.html")),
+        Stage("report", lambda out: typed("report", "--data", pairs, "--out", out / "report.html")),
         command("eval", "--model", model, "--data", pairs),
         command("segment", material.picture, "--model", model),
         Stage("push (card)", carded),

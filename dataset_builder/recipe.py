@@ -154,7 +154,7 @@ class Recipe:
         """A recipe by the path of its YAML file, or by its bundled name. Files it names may lie beside it."""
         import recipes
 
-        path = recipes.find(recipe)
+        path = recipes.find(recipe, training=False)
         content = read_yaml(path, "a recipe")
         prompts, sampling = content.get("prompts"), content.get("sampling")
         for place, key in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Annotated, Any, NoReturn
 
@@ -49,6 +50,14 @@ class EntryPointGroup(TyperGroup):
         entry = installed_commands().get(cmd_name)
         return command_from(entry) if entry else None
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command of the first word; one that is none is answered with the nearest."""
+        known = installed_commands()
+        near = [] if args[0] in known else get_close_matches(args[0], known, 1)
+        if near and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}: did you mean {near[0]}?")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -61,7 +70,6 @@ class EntryPointGroup(TyperGroup):
 app = typer.Typer(
     cls=EntryPointGroup,
     invoke_without_command=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

@@ -20,7 +20,7 @@ COMMANDS = {
     "filter": ("dataset_builder.noise.run:filter_dataset", "FilterRun", "--data d --out o"),
     "plan": ("dataset_builder.planning.run:plan_build", "PlanOptions", "--recipe tiny"),
     "refine": ("dataset_builder.refinement.run:refine_dataset", "RefineRun", "--data d --out o"),
-    "report": ("dataset_builder.report.run:report_dataset", "ReportOptions", "d"),
+    "report": ("dataset_builder.report.run:report_dataset", "ReportOptions", "--data d"),
     "sample": ("diffusers_attnmask.sampling.run:sample_pictures", "SampleRun", "prompt -c class"),
     "segment": ("train_segmenter.segmenting.run:segment_pictures", "SegmentRun", "picture --model m"),
     "train": ("train_segmenter.training.run:train_model", "TrainRun", "--data d --out o"),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from diffusers_attnmask.ground.typed import by_name, choice, parsed_option
+from diffusers_attnmask.ground.typed import choice
 from diffusers_attnmask.loading import flags
 
 
@@ -31,8 +31,8 @@ def build(
     seed: Annotated[int | None, typer.Option(help="Seed, in place of the recipe's.")] = None,
     model: flags.RecipeModel = None,
     revision: flags.Revision = None,
-    method: flags.Method = None,
-    option: flags.MethodOptions = None,
+    method: flags.RecipeMethod = None,
+    method_option: flags.MethodOptions = None,
     steps: flags.Steps = None,
     guidance: flags.Guidance = None,
     batch_size: flags.BatchSize = None,
@@ -43,7 +43,7 @@ def build(
     vae: flags.Vae = None,
     scheduler: flags.Scheduler = None,
     offload: flags.Offload = None,
-    more: flags.Set = None,
+    model_option: flags.ModelOptions = None,
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
     workers: Annotated[
         int, typer.Option(help="Processes that refine beside the sampler; with ray, samplers.")
@@ -74,7 +74,7 @@ def build(
     from dataset_builder.recipe import Recipe
     from diffusers_attnmask.ground.options import as_flags
 
-    with as_flags({"pairs": "--num-pairs", "method_options": "--option", **flags.FLAGS, **flags.OF_SAMPLING}):
+    with as_flags({"pairs": "--num-pairs", **flags.FLAGS, **flags.OF_SAMPLING}):
         sampling = flags.typed_model(
             steps=steps,
             guidance=guidance,
@@ -86,7 +86,7 @@ def build(
             vae=vae,
             scheduler=scheduler,
             offload=offload,
-            more=more,
+            more=model_option,
         )
         asked = Recipe.read(recipe).with_changes(
             pairs=num_pairs,
@@ -95,7 +95,7 @@ def build(
             model=model,
             revision=revision,
             method=method,
-            method_options=by_name(map(parsed_option, option), "--option") if option else None,
+            method_options=flags.typed_method_options(method_option) or None,
             sampling=sampling,
         )
         options = EngineOptions(choice(engine), workers, address)

@@ -20,7 +20,10 @@ def filter(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="YAML training recipe of the segmenters, which the options here override."),
+        typer.Option(
+            help="YAML training recipe of the segmenters, or the name of a bundled one such as train-tiny, "
+            "which the options here override."
+        ),
     ] = None,
     pretrained: Annotated[str, typer.Option(help="Its weights: auto, require or none.")] = "auto",
     folds: Annotated[
@@ -60,11 +63,15 @@ def filter(
         bool,
         typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how pairs would be judged, and exit.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Leave out pairs whose masks disagree with segmenters that have not seen them, and say why."""
     from dataset_builder.dataset_folder import FILTER_TABLE
     from dataset_builder.noise.coverage import CoverageBounds
+    from dataset_builder.noise.plan import plan_filter
     from dataset_builder.noise.prune import PruneOptions
     from dataset_builder.noise.run import FilterRun, filter_dataset
     from diffusers_attnmask.ground.options import as_flags
@@ -90,6 +97,10 @@ def filter(
             seed=seed,
             allow_outside=allow_outside,
         )
+    if dry_run:
+        plan = plan_filter(data, run)
+        typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(plan.lines()))
+        return
     found = filter_dataset(data, out, run)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "kept": found.kept, "dropped": found.dropped}))

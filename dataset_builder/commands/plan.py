@@ -20,7 +20,7 @@ def plan(
     dtype: flags.Dtype = None,
     device: flags.Device = None,
     offload: flags.Offload = None,
-    more: flags.Set = None,
+    model_option: flags.ModelOptions = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Load the model and time two batches, for the hours.")
     ] = False,
@@ -36,7 +36,7 @@ def plan(
 
     with as_flags({"pairs": "--num-pairs", **flags.FLAGS, **flags.OF_SAMPLING}):
         sampling = flags.typed_model(
-            size=size, batch_size=batch_size, dtype=dtype, device=device, offload=offload, more=more
+            size=size, batch_size=batch_size, dtype=dtype, device=device, offload=offload, more=model_option
         )
         asked = Recipe.read(recipe).with_changes(
             pairs=num_pairs, model=model, revision=revision, sampling=sampling

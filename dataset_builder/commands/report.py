@@ -10,7 +10,7 @@ import typer
 
 
 def report(
-    dataset: Annotated[str, typer.Argument(help="Dataset folder, or user/name on the Hub.")],
+    data: Annotated[str, typer.Option(help="Dataset folder or Hub name.")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -21,7 +21,7 @@ def report(
     gallery: Annotated[int, typer.Option(min=1, help="Pairs in the gallery, spread over the dataset.")] = 48,
     extremes: Annotated[int, typer.Option(min=0, help="Pairs among the best, and among the worst.")] = 8,
     allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="Read files, too, that the dataset names elsewhere.")
+        bool, typer.Option("--allow-outside", help="Read files, too, that the data name outside.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the page's path as JSON.")] = False,
 ) -> None:
@@ -32,5 +32,5 @@ def report(
 
     with as_flags():
         options = ReportOptions(gallery, extremes, allow_outside=allow_outside)
-    page = report_dataset(dataset, out, options)
+    page = report_dataset(data, out, options)
     typer.echo(json.dumps({"report": str(page)}) if as_json else f"open {page.resolve()} in a browser")

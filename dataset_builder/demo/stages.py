@@ -50,7 +50,7 @@ def filter_pairs(data: Path, options: DemoOptions, folder: Path) -> None:
 
 def trained(source: Source, options: DemoOptions, folder: Path) -> Segmenter:
     """The segmenter in the folder, trained if it is not there, and further if it was stopped."""
-    recipe = TrainingRecipe.read(recipes.find(TRAINING))
+    recipe = TrainingRecipe.read(recipes.find(TRAINING, training=True))
     views = recipe.training.augmentation.resized(SCALE)
     training = replace(recipe.training, steps=options.steps, seed=options.seed, augmentation=views)
 

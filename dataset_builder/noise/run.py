@@ -32,6 +32,7 @@ from diffusers_attnmask.ground.options import (
 )
 from diffusers_attnmask.ground.own_folder import new_folder
 from train_segmenter.data import HubPairs, check_source
+from train_segmenter.data.home import Home
 from train_segmenter.data.hub import from_dataset, home_of
 from train_segmenter.models.pretrained import Pretrained
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
@@ -88,11 +89,9 @@ def filter_dataset(
     goes on where it was.
     """
     run, data, out = run or FilterRun(), Path(data), Path(out)
-    judges = _judges(run)
+    judges = judges_of(run)
     with new_folder(out, "filter") as work:
-        dataset, home = open_dataset(data, outside=run.allow_outside), home_of(data, run.allow_outside)
-        source = from_dataset(dataset, tuple(mask_names(dataset.features)), str(data), home)
-        _check_classes(run.prune, source.class_names)
+        source, home = judged_pairs(data, run)
         check_source(source, progress=progress)
         similarity = _clip_scores(run.clip, source, progress) if run.clip else None
         trainer = SegmenterTrainer(
@@ -121,6 +120,14 @@ def filter_dataset(
     return Filtered(len(kept), len(judged) - len(kept))
 
 
+def judged_pairs(data: Path, run: FilterRun) -> tuple[HubPairs, Home]:
+    """The pairs of a dataset, whose classes are those that thresholds name, and where it may read."""
+    dataset, home = open_dataset(data, outside=run.allow_outside), home_of(data, run.allow_outside)
+    source = from_dataset(dataset, tuple(mask_names(dataset.features)), str(data), home)
+    _check_classes(run.prune, source.class_names)
+    return source, home
+
+
 def _check_classes(prune: PruneOptions, class_names: Sequence[str]) -> None:
     named = {*prune.thresholds, *prune.class_coverage} - {"default"}
     if unknown := sorted(named - set(class_names)):
@@ -130,7 +137,7 @@ def _check_classes(prune: PruneOptions, class_names: Sequence[str]) -> None:
         )
 
 
-def _judges(run: FilterRun) -> TrainingRecipe:
+def judges_of(run: FilterRun) -> TrainingRecipe:
     """How the segmenters are made and trained: views of scaled images, under what the run says."""
     judges = adjusted_recipe(run.recipe, JUDGES, run.model, {"seed": run.seed, **run.changes})
     views = judges.training.augmentation.resized(run.scale)

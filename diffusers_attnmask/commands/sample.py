@@ -22,12 +22,8 @@ def sample(
     ] = Path("samples"),
     model: flags.Model = None,
     revision: flags.Revision = None,
-    method: Annotated[
-        str | None, typer.Option(help="daam, dataset-diffusion, diffumask or ovam; by default the model's.")
-    ] = None,
-    option: Annotated[
-        list[str] | None, typer.Option(help="An option of the method, such as threshold=otsu. Repeatable.")
-    ] = None,
+    method: flags.Method = None,
+    method_option: flags.MethodOptions = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many pictures.")] = 1,
     steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 30,
     guidance: flags.Guidance = None,
@@ -40,17 +36,21 @@ def sample(
     scheduler: flags.Scheduler = None,
     offload: flags.Offload = None,
     condition: Annotated[
-        str | None, typer.Option(help="Picture for the ControlNet or adapter that --set names.")
+        str | None, typer.Option(help="Picture for the ControlNet or adapter that --model-option names.")
     ] = None,
-    more: flags.Set = None,
+    model_option: flags.ModelOptions = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
-    """Sample pictures from a prompt and write them with their masks, overlays and a sheet of class maps."""
+    """Sample pictures from a prompt and write them with their masks, overlays and a sheet of class maps.
+
+    Terminals that can show pictures show the overlays.
+    """
     from diffusers_attnmask.ground.options import as_flags
-    from diffusers_attnmask.ground.typed import by_name, parsed_class, parsed_option
+    from diffusers_attnmask.ground.terminal_pictures import show_pictures
+    from diffusers_attnmask.ground.typed import parsed_class
     from diffusers_attnmask.sampling.run import SampleRun, sample_pictures
 
-    with as_flags({"method_options": "--option", **flags.FLAGS}):
+    with as_flags(flags.FLAGS):
         typed = flags.typed_model(
             guidance=guidance,
             size=size,
@@ -60,14 +60,14 @@ def sample(
             vae=vae,
             scheduler=scheduler,
             offload=offload,
-            more=more,
+            more=model_option,
         )
         run = SampleRun(
             model=model,
             revision=revision,
             condition=condition,
             method=method,
-            method_options=by_name(map(parsed_option, option or []), "--option"),
+            method_options=flags.typed_method_options(method_option),
             number=number,
             steps=steps,
             seed=seed,
@@ -77,4 +77,5 @@ def sample(
     if as_json:
         typer.echo(json.dumps([own.to_dict() for own in written]))
     else:
+        show_pictures(own.files["overlay"] for own in written)
         typer.echo(f"samples and their masks are in {out.resolve()}")

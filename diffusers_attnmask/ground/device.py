@@ -7,9 +7,9 @@ import torch
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
-def best_device(cpu: bool = False) -> str:
-    """The GPU where there is one, unless the CPU is asked for."""
-    return "cuda" if torch.cuda.is_available() and not cpu else "cpu"
+def best_device() -> str:
+    """The GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def device_called(word: str) -> str:

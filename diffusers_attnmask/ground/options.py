@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from types import NoneType
-from typing import Annotated, Any, TypeVar, get_args, get_origin, overload
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, overload
 
 import pydantic
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -27,7 +27,7 @@ from diffusers_attnmask.ground.option_faults import Fault, OptionsError, faults_
 from diffusers_attnmask.ground.option_types import below, inner, is_union, may_hold
 
 __all__ = [
-    *("MOST_SIDE", "SECTION", "Batch", "Count", "Eights", "Fault", "Guidance", "LearningRate"),
+    *("MOST_SIDE", "SECTION", "Batch", "Count", "Device", "Eights", "Fault", "Guidance", "LearningRate"),
     *("Name", "Names", "NotNegative", "OptionsError", "Positive", "Processes", "Range", "Scale"),
     *("ScaleRange", "Seed", "Share", "Shorthand", "Side", "Steps", "Whole", "as_flags"),
     *("json_schema", "options", "plain", "read_options", "shown", "told_by"),
@@ -59,6 +59,7 @@ Steps = Annotated[int, pydantic.Field(ge=1, le=1000)]  # of denoising: those of 
 Guidance = Annotated[float, pydantic.Field(ge=0, le=1000)]
 LearningRate = Annotated[float, pydantic.Field(gt=0, le=1000)]
 Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
+Device = Literal["auto", "cuda", "mps", "cpu"]  # what `ground/device.py` finds
 
 
 def printable(text: str) -> str:

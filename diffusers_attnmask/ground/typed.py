@@ -34,7 +34,7 @@ def parsed_class(text: str) -> str | tuple[str, list[str]]:
     return (name, phrases.split(",")) if given else name
 
 
-def parsed_option(text: str, flag: str = "--option") -> tuple[str, Any]:
+def parsed_option(text: str, flag: str) -> tuple[str, Any]:
     """`levels=[0, 1]` or `threshold=otsu`: a value is read as YAML."""
     name, value = named(text, flag, "value")
     try:
@@ -46,7 +46,7 @@ def parsed_option(text: str, flag: str = "--option") -> tuple[str, Any]:
 def by_name(pairs: Iterable[tuple[str, Value]], flag: str) -> dict[str, Value]:
     """What a flag that is repeated says of each name, of which none may come twice.
 
-    >>> by_name([("levels", [0, 1]), ("threshold", "otsu")], "--option")
+    >>> by_name([("levels", [0, 1]), ("threshold", "otsu")], "--method-option")
     {'levels': [0, 1], 'threshold': 'otsu'}
     """
     found: dict[str, Value] = {}

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from diffusers_attnmask.ground.typed import given, parsed_option
+from diffusers_attnmask.ground.typed import by_name, given, parsed_option
 
 Model = Annotated[
     str | None,
@@ -37,9 +37,13 @@ Offload = Annotated[
     str | None,
     typer.Option(help="What waits in the CPU's memory until needed: none, model, group or sequential."),
 ]
-Method = Annotated[str | None, typer.Option(help="Mask method, in place of the recipe's.")]
+Method = Annotated[
+    str | None, typer.Option(help="Mask method, such as diffumask or daam; by default the model's.")
+]
+RecipeMethod = Annotated[str | None, typer.Option("--method", help="Mask method, in place of the recipe's.")]
 MethodOptions = Annotated[
-    list[str] | None, typer.Option("--option", help="An option of the method, as threshold=otsu. Repeatable.")
+    list[str] | None,
+    typer.Option("--method-option", help="An option of the method, as threshold=otsu. Repeatable."),
 ]
 Steps = Annotated[int | None, typer.Option(help="Denoising steps, in place of the recipe's.")]
 BatchSize = Annotated[int | None, typer.Option(help="Images drawn at once, in place of the recipe's.")]
@@ -47,12 +51,12 @@ Guidance = Annotated[float | None, typer.Option(help="Guidance scale; by default
 Size = Annotated[
     str | None, typer.Option(help="Pixels: 512, or HEIGHTxWIDTH; by default the model's own size.")
 ]
-Set = Annotated[
+ModelOptions = Annotated[
     list[str] | None,
     typer.Option(
-        "--set",
-        help="Anything else of loading and calling the model, as call.true_cfg_scale=4, controlnet=FOLDER or "
-        "scheduler_options.use_karras_sigmas=true. Repeatable.",
+        "--model-option",
+        help="Another option of loading or calling the model, as call.true_cfg_scale=4, controlnet=FOLDER "
+        "or scheduler_options.use_karras_sigmas=true. Repeatable.",
     ),
 ]
 UNFLAGGED = (
@@ -63,7 +67,8 @@ UNFLAGGED = (
 FLAGS = {  # for `as_flags`
     "loras": "--lora",
     **{f"loras.{own}": "--lora" for own in ("path", "weight", "file")},
-    **{name: f"--set {name}" for name in UNFLAGGED},
+    "method_options": "--method-option",
+    **{name: f"--model-option {name}" for name in UNFLAGGED},
 }
 OF_SAMPLING = {  # of a recipe's section of this name
     f"sampling.{name}": flag
@@ -89,7 +94,7 @@ def typed_model(
     """
     typed: dict[str, Any] = {}
     for text in more or ():
-        name, value = parsed_option(text, "--set")
+        name, value = parsed_option(text, "--model-option")
         section, _, inner = name.partition(".")
         if inner:
             typed.setdefault(section, {})[inner] = value
@@ -105,6 +110,11 @@ def typed_model(
         except OptionsError as mistake:
             raise OptionsError([fault.under("loras") for fault in mistake.faults]) from mistake
     return {**typed, **own}
+
+
+def typed_method_options(words: Sequence[str] | None) -> dict[str, Any]:
+    """Options of a method as they were typed, each `name=value`."""
+    return by_name((parsed_option(word, "--method-option") for word in words or ()), "--method-option")
 
 
 def parsed_lora(text: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field as Checked
 
 from diffusers_attnmask.ground.options import (
+    Device,
     Eights,
     Fault,
     Guidance,
@@ -18,7 +19,6 @@ from diffusers_attnmask.ground.options import (
     options,
 )
 
-Device = Literal["auto", "cuda", "mps", "cpu"]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 Offload = Literal["none", "model", "group", "sequential"]
 TORCH_NAMES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}

@@ -182,6 +182,37 @@ def test_a_command_that_cannot_be_imported_spares_the_others(attnmask):
 
 
 def test_an_unknown_command_is_refused(attnmask):
+    code, _, err = attnmask("crush-it-all")
+    assert code == 2
+    assert "crush-it-all" in err and "mean" not in err
+
+
+def test_a_command_that_is_misspelt_is_answered_with_the_nearest(attnmask):
     code, _, err = attnmask("gret")
     assert code == 2
-    assert "gret" in err
+    assert err.startswith("attnmask: No such command 'gret': did you mean greet? (")
+
+
+def test_a_shell_completes_commands_and_their_options():
+    program = "from diffusers_attnmask.cli import main; main()"
+
+    def completed(*words: str) -> str:
+        asked = {
+            "_ATTNMASK_COMPLETE": "complete_bash",
+            "COMP_WORDS": " ".join(("attnmask", *words)),
+            "COMP_CWORD": str(len(words)),
+        }
+        line = [
+            "env",
+            "-u",
+            "ATTNMASK_DEBUG",
+            sys.executable,
+            "-c",
+            f"import sys; sys.argv[0] = 'attnmask'; {program}",
+        ]
+        return subprocess.run(
+            line, env=os.environ | asked, capture_output=True, text=True, check=False
+        ).stdout
+
+    assert completed("tr").split() == ["train"]
+    assert {"--data", "--dry-run"} <= set(completed("train", "--d").split())

@@ -54,7 +54,7 @@ def printed_schema(command):
 def test_the_bundled_recipes_fit_the_schema_that_their_command_prints(command, of_training, misspelt):
     schema = printed_schema(command)
     jsonschema.Draft202012Validator.check_schema(schema)
-    names = [name for name in recipes.names() if name.startswith("train-") == of_training]
+    names = recipes.names(training=of_training)
     assert names
     for name in names:
         content = yaml.safe_load(recipes.find(name).read_text(encoding="utf-8"))

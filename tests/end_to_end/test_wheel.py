@@ -103,6 +103,16 @@ def test_every_declared_command_loads(elsewhere, installed):
     assert "unavailable" not in listing
 
 
+def test_evaluate_loads_the_metric_of_the_package(elsewhere):
+    program = """
+import evaluate
+from train_segmenter.mean_iou import path
+compute = evaluate.load(path()).compute
+print(compute(predictions=[[[0, 1]]], references=[[[1, 1]]], num_labels=2, ignore_index=255)["mean_iou"])
+"""
+    assert float(elsewhere(sys.executable, "-c", program).splitlines()[-1]) == 0.25
+
+
 def test_recipes_are_found_by_name(elsewhere, installed):
     program = "import recipes; print(*(recipes.find(name) for name in recipes.names()), sep='\\n')"
     found = {Path(line) for line in elsewhere(sys.executable, "-c", program).splitlines()}

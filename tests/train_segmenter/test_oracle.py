@@ -19,8 +19,7 @@ def test_the_bundled_oracle_knows_held_out_renders():
 
 def test_its_script_trains_all_stages_and_goes_on_where_it_stopped(tmp_path):
     stages = {
-        name: replace(stage, steps=1, batch_size=2, precision="fp32", warmup=0)
-        for name, stage in STAGES.items()
+        name: replace(stage, steps=1, batch_size=2, dtype="fp32", warmup=0) for name, stage in STAGES.items()
     }
     out = train_oracle(tmp_path / "work", tmp_path / "oracle", 4, stages)
     first = (out / "model.safetensors").read_bytes()

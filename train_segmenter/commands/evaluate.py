@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from diffusers_attnmask.ground.typed import choice, parsed_names
+from diffusers_attnmask.ground.typed import choice
 from train_segmenter.commands.shared_options import (
     DATA_HELP,
-    CpuOption,
+    DeviceOption,
     EnsembleOption,
     FlipOption,
     GroupOption,
@@ -29,10 +29,10 @@ from train_segmenter.commands.shared_options import (
 
 
 def evaluate(
-    model: Annotated[str, typer.Option(help="a trained model: a folder or a Hub name")],
+    model: Annotated[str, typer.Option(help="A trained model: a folder or a Hub name.")],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     out: Annotated[
-        Path | None, typer.Option(help="folder for the JSON, the chart and the worst pictures")
+        Path | None, typer.Option(help="Folder for the JSON, the chart and the worst pictures.")
     ] = None,
     window: WindowOption = None,
     stride: StrideOption = None,
@@ -41,18 +41,20 @@ def evaluate(
     denoising_steps: StepsOption = None,
     ensemble_size: EnsembleOption = None,
     seen_penalty: PenaltyOption = None,
-    boundary: Annotated[bool, typer.Option("--boundary", help="boundary IoU, too")] = False,
+    boundary: Annotated[bool, typer.Option("--boundary", help="Boundary IoU, too.")] = False,
     open_vocabulary: Annotated[
         bool,
-        typer.Option("--open-vocabulary", help="seen, unseen and harmonic mean; VOC's 15/5 split by default"),
+        typer.Option(
+            "--open-vocabulary", help="Seen, unseen and harmonic mean; VOC's 15/5 split by default."
+        ),
     ] = False,
-    unseen: Annotated[str | None, typer.Option(help="names of the unseen classes, as sofa,train")] = None,
+    unseen: Annotated[list[str] | None, typer.Option(help="An unseen class. Repeatable.")] = None,
     others: OthersOption = "error",
     group: GroupOption = None,
     allow_outside: OutsideOption = False,
-    worst: Annotated[int, typer.Option(help="number of worst pictures to write to --out")] = 8,
-    batch_size: Annotated[int, typer.Option(help="images of equal size in a forward pass")] = 8,
-    cpu: CpuOption = False,
+    worst: Annotated[int, typer.Option(help="How many of the worst pictures are written to --out.")] = 8,
+    batch_size: Annotated[int, typer.Option(help="Images of equal size in a forward pass.")] = 8,
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Judge a segmenter on real pairs; a seg-diffusion model is asked for the data's own classes."""
@@ -67,13 +69,13 @@ def evaluate(
             seen_penalty=seen_penalty,
             boundary=boundary,
             open_vocabulary=open_vocabulary,
-            unseen=None if unseen is None else parsed_names(unseen),
+            unseen=tuple(unseen) if unseen else None,
             others=choice(others),
             groups=parsed_groups(group),
             allow_outside=allow_outside,
             worst=worst,
             batch_size=batch_size,
-            cpu=cpu,
+            device=choice(device),
         )
     report = evaluate_model(model, data, run, out, progress=not as_json)
     typer.echo(json.dumps({"data": data, **report.to_dict()}) if as_json else report.table())

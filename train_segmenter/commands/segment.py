@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from diffusers_attnmask.ground.typed import choice, parsed_names
+from diffusers_attnmask.ground.typed import choice
 from train_segmenter.commands.shared_options import (
-    CpuOption,
+    DeviceOption,
     EnsembleOption,
     FlipOption,
     JsonOption,
@@ -24,20 +24,29 @@ from train_segmenter.commands.shared_options import (
 
 
 def segment(
-    images: Annotated[list[str], typer.Argument(help="pictures, folders or patterns such as 'photos/*.jpg'")],
+    images: Annotated[
+        list[str], typer.Argument(help="Pictures, folders or patterns such as 'photos/*.jpg'.")
+    ],
     model: Annotated[
-        str, typer.Option(help="a trained model: a folder or a Hub name, also as seg-diffusion:NAME")
+        str, typer.Option(help="A trained model: a folder or a Hub name, also as seg-diffusion:NAME.")
     ],
     out: Annotated[
-        Path, typer.Option(help="folder for the masks and overlays: new, empty, or of earlier ones")
+        Path,
+        typer.Option(
+            help="Folder for NAME_mask.png and NAME_overlay.png of each: new, empty, or of earlier ones."
+        ),
     ] = Path("masks"),
     window: WindowOption = None,
     stride: StrideOption = None,
     scales: ScalesOption = "1",
     flip: FlipOption = False,
     classes: Annotated[
-        str | None,
-        typer.Option(help="of seg-diffusion: any words, as dog,traffic light [default: those of training]"),
+        list[str] | None,
+        typer.Option(
+            "--class",
+            "-c",
+            help="Of seg-diffusion: a class in any words. Repeatable. [default: those of training]",
+        ),
     ] = None,
     denoising_steps: StepsOption = None,
     ensemble_size: EnsembleOption = None,
@@ -45,31 +54,32 @@ def segment(
         int | None,
         typer.Option(
             min=0,
-            help="of seg-diffusion: longer side at which it looks, 0 for the own one [default: of training]",
+            help="Of seg-diffusion: longer side at which it looks, 0 for the own one. [default: of training]",
         ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=0, help="of seg-diffusion: samples at once [default: 0, as many as fit]")
+        int | None,
+        typer.Option(min=0, help="Of seg-diffusion: samples at once. [default: 0, as many as fit]"),
     ] = None,
     background: Annotated[
-        float | None, typer.Option(help="of seg-diffusion: score that a class must exceed [default: 0.5]")
+        float | None, typer.Option(help="Of seg-diffusion: score that a class must exceed. [default: 0.5]")
     ] = None,
     seen_penalty: PenaltyOption = None,
-    seed: Annotated[int | None, typer.Option(help="of seg-diffusion's noise [default: 0]")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="of seg-diffusion: fp32, fp16 or bf16 [default: fp32]")
+    seed: Annotated[int | None, typer.Option(help="Of seg-diffusion's noise. [default: 0]")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Of seg-diffusion: fp32, fp16 or bf16. [default: fp32]")
     ] = None,
-    cpu: CpuOption = False,
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Write masks and overlays of your own pictures; seg-diffusion finds any words and shows its doubts."""
     from diffusers_attnmask.ground.options import as_flags
     from train_segmenter.segmenting.run import SegmentRun, segment_pictures
 
-    with as_flags():
+    with as_flags({"classes": "--class"}):
         run = SegmentRun(
             inference=parsed_inference(window, stride, scales, flip),
-            classes=None if classes is None else parsed_names(classes),
+            classes=tuple(classes) if classes else None,
             denoising_steps=denoising_steps,
             ensemble_size=ensemble_size,
             processing_res=processing_res,
@@ -77,8 +87,8 @@ def segment(
             background=background,
             seen_penalty=seen_penalty,
             seed=seed,
-            precision=choice(precision),
-            cpu=cpu,
+            dtype=choice(dtype),
+            device=choice(device),
         )
     written = segment_pictures(images, model, out, run, progress=not as_json)
     if as_json:

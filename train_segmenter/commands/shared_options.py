@@ -12,34 +12,38 @@ if TYPE_CHECKING:
     from train_segmenter.evaluation import Inference
 
 DATA_HELP = (
-    "a dataset folder or Hub name, VOC:path, Cityscapes:path, COCO:path or folder:path, each with @split"
+    "Dataset folder or Hub name, VOC:path, Cityscapes:path, COCO:path or folder:path, each with @split."
 )
-OTHERS_HELP = "what becomes of the data's classes that are not judged or trained: error, background or ignore"
-GROUP_HELP = "a class that gathers several of the data's, as human=person,rider; may be repeated"
+OTHERS_HELP = (
+    "What becomes of the data's classes that are not judged or trained: error, background or ignore."
+)
+GROUP_HELP = "A class that gathers several of the data's, as human=person,rider. Repeatable."
 
 OthersOption = Annotated[str, typer.Option(help=OTHERS_HELP)]
 GroupOption = Annotated[list[str] | None, typer.Option("--group", help=GROUP_HELP)]
 WindowOption = Annotated[
-    int | None, typer.Option(help="side of sliding windows in pixels; whole images without")
+    int | None, typer.Option(help="Side of sliding windows in pixels; whole images without.")
 ]
-StrideOption = Annotated[int | None, typer.Option(help="pixels between windows [default: 2/3 of the window]")]
-ScalesOption = Annotated[str, typer.Option(help="scales to average over, as 0.5,1,1.5")]
-FlipOption = Annotated[bool, typer.Option("--flip", help="average over mirrored copies")]
-StepsOption = Annotated[int | None, typer.Option(min=1, help="of seg-diffusion: steps from noise to a mask")]
+StrideOption = Annotated[
+    int | None, typer.Option(help="Pixels between windows. [default: 2/3 of the window]")
+]
+ScalesOption = Annotated[str, typer.Option(help="Scales to average over, as 0.5,1,1.5.")]
+FlipOption = Annotated[bool, typer.Option("--flip", help="Average over mirrored copies.")]
+StepsOption = Annotated[int | None, typer.Option(min=1, help="Of seg-diffusion: steps from noise to a mask.")]
 PenaltyOption = Annotated[
     float | None,
     typer.Option(
-        min=0, max=1, help="of seg-diffusion: taken from the scores of trained classes, for unseen words"
+        min=0, max=1, help="Of seg-diffusion: taken from the scores of trained classes, for unseen words."
     ),
 ]
 EnsembleOption = Annotated[
-    int | None, typer.Option(min=1, help="of seg-diffusion: samples that each mask is the median of")
+    int | None, typer.Option(min=1, help="Of seg-diffusion: samples that each mask is the median of.")
 ]
 OutsideOption = Annotated[
-    bool, typer.Option("--allow-outside", help="read files, too, that data name outside of their folder")
+    bool, typer.Option("--allow-outside", help="Read files, too, that the data name outside.")
 ]
-CpuOption = Annotated[bool, typer.Option("--cpu", help="stay on the CPU although there is a GPU")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def parsed_groups(words: list[str] | None) -> dict[str, tuple[str, ...]]:

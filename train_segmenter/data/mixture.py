@@ -25,7 +25,7 @@ class Mixture:
             if source.class_names != self.sources[0].class_names:
                 raise ValueError(
                     f"The sources name different classes: {', '.join(self.sources[0].class_names)} "
-                    f"and {', '.join(source.class_names)}. Give the classes to train (--classes) to map them."
+                    f"and {', '.join(source.class_names)}. Give the classes to train (--class) to map them."
                 )
 
     @property

@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from dataclasses import field
 from pathlib import Path
 
-from diffusers_attnmask.ground.device import best_device
-from diffusers_attnmask.ground.options import Batch, Name, Names, Share, Steps, Whole, options
+from diffusers_attnmask.ground.device import device_called
+from diffusers_attnmask.ground.options import Batch, Device, Name, Names, Share, Steps, Whole, options
 from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.typed import given
 from train_segmenter.card import Evaluation
@@ -47,7 +47,7 @@ class EvaluateRun:
     allow_outside: bool = False
     worst: Whole = 8
     batch_size: Batch = 8
-    cpu: bool = False
+    device: Device = "auto"
 
 
 def evaluate_model(
@@ -90,7 +90,7 @@ def _judged(model: str | Path, data: str, run: EvaluateRun, out: Path | None, pr
 
 
 def _loaded(model: str, run: EvaluateRun) -> Segmenter:
-    segmenter = load(model).to(best_device(run.cpu))
+    segmenter = load(model).to(device_called(run.device))
     sampling = given(
         denoising_steps=run.denoising_steps, ensemble_size=run.ensemble_size, seen_penalty=run.seen_penalty
     )

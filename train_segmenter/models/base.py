@@ -25,6 +25,7 @@ from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data.base import shown_ids
 
 SPEC_FILE = "segmenter.json"
+FLAGS = {"classes": "--class"}  # of options whose flag is not their own name
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -139,7 +140,7 @@ class Segmenter(nn.Module, ABC):
         if tuple(class_names) != self.class_names:
             raise ValueError(
                 f"The model knows {', '.join(self.class_names)}, the data {', '.join(class_names)}; name the "
-                "model's classes with --classes."
+                "model's classes with --class."
             )
         return self
 
@@ -150,7 +151,7 @@ class Segmenter(nn.Module, ABC):
     def for_pictures(self, **options: Any) -> Segmenter:
         """The model for a user's own pictures, with words and options of sampling where it takes any."""
         if options:
-            flags = ", ".join(f"--{name.replace('_', '-')}" for name in options)
+            flags = ", ".join(FLAGS.get(name, f"--{name.replace('_', '-')}") for name in options)
             raise ValueError(f"{self.spec.model} knows its own classes alone: leave {flags} out.")
         return self
 

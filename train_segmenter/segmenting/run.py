@@ -11,8 +11,8 @@ from PIL import Image
 from pydantic import Field
 from tqdm import tqdm
 
-from diffusers_attnmask.ground.device import best_device
-from diffusers_attnmask.ground.options import MOST_SIDE, Batch, Names, Seed, Share, Steps, options
+from diffusers_attnmask.ground.device import device_called
+from diffusers_attnmask.ground.options import MOST_SIDE, Batch, Device, Names, Seed, Share, Steps, options
 from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.pictures import read_image, write_picture
 from diffusers_attnmask.ground.typed import given
@@ -22,13 +22,13 @@ from train_segmenter.segmenting.find_images import find_images
 
 WORDS_AND_SAMPLING = (
     *("classes", "denoising_steps", "ensemble_size", "processing_res", "batch_size", "background"),
-    *("seen_penalty", "seed", "precision"),
+    *("seen_penalty", "seed", "dtype"),
 )
 
 
 @options(kw_only=True)
 class SegmentRun:
-    """inference: of a segmenter. All else but `cpu` is of seg-diffusion and explained at `MaskSampling`;
+    """inference: of a segmenter. All else but `device` is of seg-diffusion and explained at `MaskSampling`;
     classes: any words, by default those of training."""
 
     inference: Inference = field(default_factory=Inference)
@@ -40,8 +40,8 @@ class SegmentRun:
     background: Share | None = None
     seen_penalty: Share | None = None
     seed: Seed | None = None
-    precision: Literal["fp32", "fp16", "bf16"] | None = None
-    cpu: bool = False
+    dtype: Literal["fp32", "fp16", "bf16"] | None = None
+    device: Device = "auto"
 
 
 def segment_pictures(
@@ -60,7 +60,7 @@ def segment_pictures(
     run = run or SegmentRun()
     found = find_images(pictures)
     with own_folder(Path(out), "segment") as folder:
-        segmenter = load(model).to(best_device(run.cpu))
+        segmenter = load(model).to(device_called(run.device))
         sampling = given(**{name: getattr(run, name) for name in WORDS_AND_SAMPLING})
         written = segment(segmenter.for_pictures(**sampling), found, folder, run.inference)
         shown = tqdm(written, total=len(found), desc="segmenting", disable=not progress)

@@ -125,7 +125,8 @@ class _Run:
         cpu: bool,
         progress: bool,
     ) -> None:
-        _check_folder(out, resume)
+        check_startable(out, resume)
+        out.mkdir(parents=True, exist_ok=True)
         self.model, self.options, self.out, self.validation = model, options, out, validation
         self.accelerator = _accelerator(options, cpu)
         processes, device = self.accelerator.num_processes, self.accelerator.device
@@ -284,12 +285,13 @@ def _judge(accelerator: Accelerator, model: Segmenter, source: Source) -> Report
 def _accelerator(options: TrainOptions, cpu: bool) -> Accelerator:
     # accelerate keeps the first precision for the process's life; each training here has its own
     AcceleratorState._reset_state()
-    if options.precision == "fp16" and (cpu or not torch.cuda.is_available()):
+    if options.dtype == "fp16" and (cpu or not torch.cuda.is_available()):
         raise ValueError("fp16 training needs a GPU; on the CPU use fp32 or bf16.")
-    return Accelerator(mixed_precision=PRECISIONS[options.precision], cpu=cpu)
+    return Accelerator(mixed_precision=PRECISIONS[options.dtype], cpu=cpu)
 
 
-def _check_folder(out: Path, resume: bool) -> None:
+def check_startable(out: Path, resume: bool) -> None:
+    """Refuse a folder that holds a training, unless it is to go on."""
     if resume:
         return
     # a model alone is what a training leaves that is killed before its first checkpoint
@@ -297,4 +299,3 @@ def _check_folder(out: Path, resume: bool) -> None:
         raise FileExistsError(
             f"{out} already holds a training. Continue it with --resume, or choose another folder."
         )
-    out.mkdir(parents=True, exist_ok=True)

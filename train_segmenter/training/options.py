@@ -49,7 +49,7 @@ class TrainOptions:
     steps: Count = 20_000  # optimiser steps
     batch_size: Batch = 16  # pairs in one forward pass of one process
     accumulate: Count = 1  # forward passes in one step
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
     learning_rate: LearningRate = 5e-4
     backbone_factor: NotNegative = 1.0  # of the learning rate, for the pretrained part
     weight_decay: NotNegative = 1e-4

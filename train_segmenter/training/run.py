@@ -12,7 +12,17 @@ from accelerate import PartialState
 from pydantic import Field
 
 import recipes
-from diffusers_attnmask.ground.options import Fault, Name, Names, NotNegative, OptionsError, Side, options
+from diffusers_attnmask.ground.device import device_called
+from diffusers_attnmask.ground.options import (
+    Device,
+    Fault,
+    Name,
+    Names,
+    NotNegative,
+    OptionsError,
+    Side,
+    options,
+)
 from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.card import Evaluation, write_card
 from train_segmenter.data import ClassMap, Mixture, Source, check_source, mapped, open_source
@@ -62,12 +72,27 @@ class TrainRun:
     allow_outside: bool = False
     check: bool = True
     export: Literal["pt2", "onnx"] | None = None
-    cpu: bool = False
+    device: Device = "auto"
 
     def __post_init__(self) -> None:
         replace(TrainOptions(), **self.changes)  # refuses what no training takes, before anything is read
         if self.weights and not any(self.weights):
             raise OptionsError([Fault("weights", ": all are 0, so that no data would be drawn")])
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether a GPU is left alone; accelerate takes the best device otherwise."""
+        return self.device == "cpu"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A training that may begin: how, on which pairs, and on which it is judged, if on any."""
+
+    recipe: TrainingRecipe
+    source: Source
+    options: TrainOptions
+    judged: Source | None
 
 
 @dataclass(frozen=True)
@@ -87,11 +112,13 @@ def train_model(
     Of several processes only the main one has a result; the others get None.
     """
     run = run or TrainRun()
-    with training_folder(Path(out), run.cpu) as folder:
+    with training_folder(Path(out), run.on_cpu) as folder:
         return _trained(data, folder, run, progress)
 
 
-def _trained(data: Sequence[str], out: Path, run: TrainRun, progress: bool) -> TrainedRun | None:
+def prepared(data: Sequence[str], run: TrainRun, progress: bool) -> Prepared:
+    """Read the recipe and the data, and settle what they leave open."""
+    device_called(run.device)  # refuses one that is not there
     recipe = _recipe(run)
     source = _source(data, run)
     options = _options(recipe, source, run)
@@ -100,12 +127,18 @@ def _trained(data: Sequence[str], out: Path, run: TrainRun, progress: bool) -> T
         for part in (source, judged):
             if part is not None:
                 check_source(part, progress=progress)
+    return Prepared(recipe, source, options, judged)
+
+
+def _trained(data: Sequence[str], out: Path, run: TrainRun, progress: bool) -> TrainedRun | None:
+    ready = prepared(data, run, progress)
+    recipe, source, options = ready.recipe, ready.source, ready.options
 
     def new_model() -> Segmenter:
         return _model(recipe, source.class_names, run.pretrained, options.seed)
 
     common: dict[str, Any] = {
-        "validation": judged, "resume": run.resume, "cpu": run.cpu, "progress": progress,
+        "validation": ready.judged, "resume": run.resume, "cpu": run.on_cpu, "progress": progress,
     }  # fmt: skip
     if run.self_training:
         trained = self_train(new_model, source, options, out, confidence=run.confidence, **common)
@@ -135,7 +168,7 @@ def adjusted_recipe(
     if recipe is None:
         recipe = otherwise
     elif not isinstance(recipe, TrainingRecipe):
-        recipe = TrainingRecipe.read(recipes.find(recipe))
+        recipe = TrainingRecipe.read(recipes.find(recipe, training=True))
     training = replace(recipe.training, **(changes or {}))
     model = model or recipe.model
     kept = recipe.model_options if architecture(model) == architecture(recipe.model) else {}

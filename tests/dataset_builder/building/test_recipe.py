@@ -170,7 +170,7 @@ def test_changes_of_the_command_line_win_where_given():
     assert (recipe.pairs, recipe.seed) == (9, 3)
 
 
-@pytest.mark.parametrize("name", [name for name in recipes.names() if not name.startswith("train-")])
+@pytest.mark.parametrize("name", recipes.names(training=False))
 def test_every_bundled_recipe_makes_prompts_of_its_vocabulary(name):
     recipe = Recipe.read(name)
     vocabulary = recipe.open_vocabulary()
@@ -180,7 +180,7 @@ def test_every_bundled_recipe_makes_prompts_of_its_vocabulary(name):
     assert len(named) > 1
 
 
-@pytest.mark.parametrize("name", [name for name in recipes.names() if not name.startswith("train-")])
+@pytest.mark.parametrize("name", recipes.names(training=False))
 def test_every_bundled_recipe_has_options_that_its_method_knows(name):
     from diffusers_attnmask.methods import make_method
 

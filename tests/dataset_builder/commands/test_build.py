@@ -92,7 +92,7 @@ def test_an_interrupted_build_says_how_to_go_on(invoke, recipe, tmp_path, monkey
 
 def test_the_report_lies_in_the_folder(invoke, recipe, tmp_path):
     invoke("build", "--recipe", recipe, "--out", tmp_path / "data", "--workers", 0)
-    result = invoke("report", tmp_path / "data", "--json")
+    result = invoke("report", "--data", tmp_path / "data", "--json")
     assert json.loads(result.stdout) == {"report": str(tmp_path / "data" / "report.html")}
     assert "<h1>data</h1>" in (tmp_path / "data" / "report.html").read_text()
 
@@ -104,7 +104,7 @@ def test_the_same_from_python(invoke, recipe, tmp_path):
     page = report_dataset(str(tmp_path / "python" / "data"))
     typed = tmp_path / "typed" / "data"
     invoke("build", "--recipe", recipe, "--out", typed, "--num-pairs", 6, "--workers", 0)
-    invoke("report", typed)
+    invoke("report", "--data", typed)
     assert page == tmp_path / "python" / "data" / "report.html"
     files = [file for file in (tmp_path / "python").rglob("*") if file.is_file() and file.suffix != ".log"]
     assert {"README.md", "manifest.json", "report.html", "samples.png"} < {file.name for file in files}
@@ -113,6 +113,6 @@ def test_the_same_from_python(invoke, recipe, tmp_path):
 
 
 def test_a_report_of_nothing_is_refused(invoke, tmp_path):
-    result = invoke("report", tmp_path / "nowhere")
+    result = invoke("report", "--data", tmp_path / "nowhere")
     assert isinstance(result.exception, FileNotFoundError)
     assert "nowhere" in str(result.exception) and "Hub name user/name" in str(result.exception)

@@ -59,6 +59,20 @@ def data(tmp_path_factory):
     return folder.parent
 
 
+def test_a_dry_run_of_filter_says_how_pairs_would_be_judged(data, tmp_path):
+    from dataset_builder.commands.filter import filter
+
+    words = ["--data", data, "--out", tmp_path / "kept", "--folds", 2, "--steps", 30, "--dry-run"]
+    output, error = run(filter, *words, "--json")
+    assert error is None, output
+    plan = json.loads(output)
+    assert (plan["pairs"], plan["folds"], plan["steps"]) == (PAIRS, 2, 60)
+    assert plan["classes"] == list(NAMES) and plan["training"]["steps"] == 30
+    said, error = run(filter, *words, "--keep-fraction", 0.5)
+    assert error is None and "the better 50% of each class" in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_refine_writes_a_new_dataset_with_better_masks(data, tmp_path):
     from dataset_builder.commands.refine import refine
 

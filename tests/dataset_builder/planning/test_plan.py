@@ -136,9 +136,9 @@ def test_the_commands_say_the_same_and_write_nothing(tmp_path, model):
 def test_what_does_not_fit_is_told_by_its_flag_or_its_key(recipe, tmp_path, model):
     file = tmp_path / "recipe.yaml"
     file.write_text(f"vocabulary: {{classes: {{dog: dog}}}}\nmodel: {model}\nsampling: {{device: cpu}}\n")
-    result = run(plan_command, "--recipe", file, "--offload", "model", "--set", "call.etta=1")
+    result = run(plan_command, "--recipe", file, "--offload", "model", "--model-option", "call.etta=1")
     assert str(result.exception).startswith("2 faults: --offload model needs a GPU")
-    assert "--set call: StableDiffusionPipeline has no argument etta: did you mean eta?" in str(
+    assert "--model-option call: StableDiffusionPipeline has no argument etta: did you mean eta?" in str(
         result.exception
     )
     with pytest.raises(ValueError, match=r"^sampling\.offload model needs a GPU"):

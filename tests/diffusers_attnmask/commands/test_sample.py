@@ -31,7 +31,7 @@ def run(*arguments):
 def test_it_writes_what_it_says(model, tmp_path):
     result = run(
         "a dog and a plane", "-c", "dog", "-c", "aeroplane=plane,jet", "--model", model, "--out", tmp_path,
-        "--steps", 2, "-n", 2, "--method", "diffumask", "--option", "threshold=otsu", "--json",
+        "--steps", 2, "-n", 2, "--method", "diffumask", "--method-option", "threshold=otsu", "--json",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     written = json.loads(result.stdout.splitlines()[-1])
@@ -54,7 +54,7 @@ def test_the_same_from_python(model, tmp_path):
     typed = tmp_path / "typed"
     run(
         "a dog and a plane", "-c", "dog", "-c", "aeroplane=plane,jet", "--model", model, "--out", typed,
-        "--steps", 2, "--method", "diffumask", "--option", "threshold=otsu", "--seed", 1,
+        "--steps", 2, "--method", "diffumask", "--method-option", "threshold=otsu", "--seed", 1,
     )  # fmt: skip
     assert written.class_names == ("background", "dog", "aeroplane")
     assert len(written.files) == 3
@@ -73,7 +73,7 @@ def test_a_class_that_is_not_in_the_prompt_stops_it(model, tmp_path):
 def test_classes_and_options_are_read_as_typed():
     assert parsed_class("dog") == "dog"
     assert parsed_class("aeroplane=airplane,jet") == ("aeroplane", ["airplane", "jet"])
-    assert parsed_option("levels=[0, 1]") == ("levels", [0, 1])
-    assert parsed_option("threshold=otsu") == ("threshold", "otsu")
+    assert parsed_option("levels=[0, 1]", "--method-option") == ("levels", [0, 1])
+    assert parsed_option("threshold=otsu", "--method-option") == ("threshold", "otsu")
     with pytest.raises(ValueError, match="name=value"):
-        parsed_option("otsu")
+        parsed_option("otsu", "--method-option")

@@ -83,7 +83,7 @@ COMMANDS = {
     "refine": ("dataset_builder.commands.refine:refine", "--data", "--out"),
     "augment": ("dataset_builder.commands.augment:augment", "--data", "--out"),
     "export": ("dataset_builder.commands.export:export", "--to", "voc", "--data", "--out"),
-    "report": ("dataset_builder.commands.report:report", "--out"),
+    "report": ("dataset_builder.commands.report:report", "--data", "--out"),
 }
 
 

@@ -49,7 +49,7 @@ def test_the_command_augments_by_its_recipe_else_by_the_defaults(tmp_path, in_re
     out = tmp_path / "out"
     train(
         [f"folder:{tmp_path / 'data'}"], out, recipe=str(tmp_path / "recipe.yaml"), pretrained="none",
-        augment=True, cpu=True, as_json=True,
+        augment=True, device="cpu", as_json=True,
     )  # fmt: skip
     used = json.loads((out / "train.json").read_text())["augment"]
     assert used["splice"] == splice

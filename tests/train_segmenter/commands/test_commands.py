@@ -42,8 +42,22 @@ def trained(data, recipe, tmp_path_factory):
         "--evaluate-every",
         40,
     ]
-    result = succeed("train", *words, *schedule, "--validation", f"folder:{data}", "--cpu", "--json")
+    result = succeed(
+        "train", *words, *schedule, "--validation", f"folder:{data}", "--device", "cpu", "--json"
+    )
     return out, json.loads(result.stdout)
+
+
+def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(data, recipe, trained, tmp_path):
+    words = ["--data", f"folder:{data}", "--recipe", recipe, "--steps", 40, "--batch-size", 4, "--dry-run"]
+    plan = json.loads(succeed("train", *words, "--out", tmp_path / "new", "--json").stdout)
+    assert plan["pairs"] == 8 and plan["epochs"] == 20 and plan["classes"] == ["background", "red", "blue"]
+    assert plan["training"]["steps"] == 40 and plan["training"]["augmentation"]["crop"] == 32
+    said = succeed("train", *words, "--out", tmp_path / "new").stdout
+    assert "on 8 pairs of 3 classes" in said and "a pair is seen 20.0 times" in said
+    assert list(tmp_path.iterdir()) == []
+    refused = attnmask("train", *words, "--out", trained[0])
+    assert isinstance(refused.exception, FileExistsError) and "--resume" in str(refused.exception)
 
 
 def test_train_leaves_a_model_its_curve_and_its_card(trained):
@@ -58,8 +72,10 @@ def test_train_leaves_a_model_its_curve_and_its_card(trained):
 
 def test_eval_prints_json_that_agrees_with_its_own_masks(trained, data, tmp_path):
     out, _ = trained
-    result = json.loads(succeed("eval", "--model", out, "--data", f"folder:{data}", "--json", "--cpu").stdout)
-    succeed("segment", data / "images", "--model", out, "--out", tmp_path, "--cpu")
+    result = json.loads(
+        succeed("eval", "--model", out, "--data", f"folder:{data}", "--json", "--device", "cpu").stdout
+    )
+    succeed("segment", data / "images", "--model", out, "--out", tmp_path, "--device", "cpu")
     predictions = [np.asarray(Image.open(tmp_path / f"{index}_mask.png")) for index in range(8)]
     references = [draw(index)[1] for index in range(8)]
     assert result["mean_iou"] == pytest.approx(mean_iou(predictions, references, 3)["mean_iou"], abs=1e-6)
@@ -78,7 +94,8 @@ def test_eval_writes_chart_pictures_and_a_table(trained, data, tmp_path):
         "--worst",
         2,
         "--boundary",
-        "--cpu",
+        "--device",
+        "cpu",
     ]
     result = succeed("eval", *words, "--open-vocabulary", "--unseen", "blue", "--window", 24, "--flip")
     assert "boundary IoU" in result.output and "open vocabulary: seen" in result.output
@@ -91,7 +108,16 @@ def test_segment_takes_files_folders_and_patterns(trained, data, tmp_path):
     out, _ = trained
     pattern = str(data / "images" / "[01].png")
     result = succeed(
-        "segment", data / "images/5.png", pattern, "--model", out, "--out", tmp_path, "--cpu", "--json"
+        "segment",
+        data / "images/5.png",
+        pattern,
+        "--model",
+        out,
+        "--out",
+        tmp_path,
+        "--device",
+        "cpu",
+        "--json",
     )
     rows = json.loads(result.stdout)
     assert [row["mask"].rpartition("/")[2] for row in rows] == ["5_mask.png", "0_mask.png", "1_mask.png"]
@@ -104,7 +130,7 @@ def test_what_a_model_does_not_take_is_named(trained, data, tmp_path):
     out, _ = trained
     train = ["train", "--data", f"folder:{data}", "--out", tmp_path / "m", "--model"]
     for words, message in [
-        (["segment", data / "images", "--model", out, "--classes", "dog", "--seed", 3], "--classes, --seed"),
+        (["segment", data / "images", "--model", out, "-c", "dog", "--seed", 3], "--class, --seed"),
         (["eval", "--model", out, "--data", f"folder:{data}", "--ensemble-size", 2], "samples nothing"),
         ([*train, "mask2former:resnet10t", "--loss", "dice"], "learns by its own loss"),
     ]:
@@ -135,7 +161,8 @@ def test_fine_tuning_a_trained_model_on_a_mixture(trained, data, tmp_path):
         1,
         "--batch-size",
         2,
-        "--cpu",
+        "--device",
+        "cpu",
         "--export",
         "pt2",
     )
@@ -148,8 +175,10 @@ def test_classes_are_grouped_from_the_command_line(data, recipe, tmp_path):
     words = [
         "--data",
         f"folder:{data}",
-        "--classes",
-        "background,square",
+        "--class",
+        "background",
+        "--class",
+        "square",
         "--group",
         "square=red,blue",
         "--recipe",
@@ -166,11 +195,12 @@ def test_classes_are_grouped_from_the_command_line(data, recipe, tmp_path):
         1,
         "--batch-size",
         2,
-        "--cpu",
+        "--device",
+        "cpu",
     )
     labels = json.loads((tmp_path / "m/id2label.json").read_text())
     assert labels == {"0": "background", "1": "square"}
-    judge = ["eval", "--model", tmp_path / "m", "--data", f"folder:{data}", "--json", "--cpu"]
+    judge = ["eval", "--model", tmp_path / "m", "--data", f"folder:{data}", "--json", "--device", "cpu"]
     refused = attnmask(*judge)
     assert isinstance(refused.exception, ValueError) and "red, blue" in str(refused.exception)
     assert json.loads(succeed(*judge, "--group", "square=red,blue").stdout)["iou"].keys() == {
@@ -180,13 +210,24 @@ def test_classes_are_grouped_from_the_command_line(data, recipe, tmp_path):
 
 
 def test_self_training_from_the_command_line(data, recipe, tmp_path):
-    words = ["--data", f"folder:{data}", "--recipe", recipe, "--pretrained", "none", "--steps", 1, "--cpu"]
+    words = [
+        "--data",
+        f"folder:{data}",
+        "--recipe",
+        recipe,
+        "--pretrained",
+        "none",
+        "--steps",
+        1,
+        "--device",
+        "cpu",
+    ]
     succeed("train", *words, "--out", tmp_path / "m", "--self-training", "--confidence", 0.3)
     assert len(list((tmp_path / "m/pseudo-labels").iterdir())) == 8
 
 
 def test_a_recipe_gives_the_settings_and_options_override_it(data, recipe, tmp_path):
-    words = ["--data", f"folder:{data}", "--recipe", recipe, "--pretrained", "none", "--cpu"]
+    words = ["--data", f"folder:{data}", "--recipe", recipe, "--pretrained", "none", "--device", "cpu"]
     succeed("train", *words, "--out", tmp_path / "m", "--steps", 1)
     summary = json.loads((tmp_path / "m/train.json").read_text())
     assert (summary["model"], summary["steps"], summary["loss"]) == (SMALL_MODEL, 1, "dice")

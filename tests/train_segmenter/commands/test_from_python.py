@@ -35,7 +35,7 @@ def trained(data, tmp_path_factory):
         validation=f"folder:{data}",
         groups={"red": ("red", "blue")},
         classes=("background", "red"),
-        cpu=True,
+        device="cpu",
     )
     result = train_model([f"folder:{data}"], root / "python", run, progress=False)
     (root / "recipe.yaml").write_text(
@@ -48,9 +48,9 @@ def trained(data, tmp_path_factory):
         )
     )
     succeed(
-        "train", "--data", f"folder:{data}", "--out", root / "typed", "--cpu",
+        "train", "--data", f"folder:{data}", "--out", root / "typed", "--device", "cpu",
         "--recipe", root / "recipe.yaml", "--steps", 3, "--seed", 5, "--pretrained", "none",
-        "--validation", f"folder:{data}", "--classes", "background,red", "--group", "red=red,blue",
+        "--validation", f"folder:{data}", "-c", "background", "-c", "red", "--group", "red=red,blue",
     )  # fmt: skip
     return root, result
 
@@ -67,12 +67,12 @@ def test_training_leaves_the_same_files(trained):
 def test_evaluation_says_the_same(trained, data, tmp_path):
     root, _ = trained
     run = EvaluateRun(
-        groups={"red": ("red", "blue")}, boundary=True, inference=Inference(flip=True), cpu=True
+        groups={"red": ("red", "blue")}, boundary=True, inference=Inference(flip=True), device="cpu"
     )
     report = evaluate_model(root / "python", f"folder:{data}", run, tmp_path / "report", progress=False)
     typed = succeed(
         "eval", "--model", root / "python", "--data", f"folder:{data}", "--group", "red=red,blue",
-        "--boundary", "--flip", "--cpu", "--json",
+        "--boundary", "--flip", "--device", "cpu", "--json",
     )  # fmt: skip
     said = json.loads(typed.stdout)
     assert said.pop("worst") == [] and len(report.worst) == 4, "the worst are for the folder"
@@ -86,9 +86,9 @@ def test_segmenting_writes_the_same_masks(trained, data, tmp_path):
     root, _ = trained
     pictures = [str(data / "images")]
     written = segment_pictures(
-        pictures, root / "python", tmp_path / "own", SegmentRun(cpu=True), progress=False
+        pictures, root / "python", tmp_path / "own", SegmentRun(device="cpu"), progress=False
     )
-    succeed("segment", *pictures, "--model", root / "python", "--out", tmp_path / "typed", "--cpu")
+    succeed("segment", *pictures, "--model", root / "python", "--out", tmp_path / "typed", "--device", "cpu")
     assert [paths["image"].name for paths in written] == ["0.png", "1.png", "2.png", "3.png"]
     for paths in written:
         for kind in ("mask", "overlay"):
@@ -116,6 +116,6 @@ def test_all_that_is_wrong_with_a_run_is_said_before_anything_is_read():
 
 def test_a_training_on_images_of_unknown_size_fits_its_crops_to_them(tmp_path, data):
     small_model().save_pretrained(tmp_path / "start")
-    run = TrainRun(model=str(tmp_path / "start"), changes={"steps": 1, "batch_size": 2}, cpu=True)
+    run = TrainRun(model=str(tmp_path / "start"), changes={"steps": 1, "batch_size": 2}, device="cpu")
     result = train_model([f"folder:{data}"], tmp_path / "out", run, progress=False)
     assert result.options.augmentation.crop == 32

@@ -1,16 +1,15 @@
 """The streaming metric equals the published one, and reduces over processes."""
 
 import multiprocessing
-from pathlib import Path
 
 import evaluate
 import numpy as np
 import pytest
 import torch
 
-from train_segmenter.mean_iou import mean_iou
+from train_segmenter.mean_iou import mean_iou, path
 
-FOLDER = str(Path(__file__).parents[3] / "train_segmenter" / "mean_iou")
+FOLDER = path()
 
 
 def public_mean_iou(

@@ -237,11 +237,11 @@ def test_weights_are_averaged_by_one_kernel_and_counters_copied(tmp_path):
 
 
 def test_bf16_trains_and_fp16_needs_a_gpu(tmp_path):
-    run(tmp_path / "bf16", replace(OPTIONS, precision="bf16", steps=2))
+    run(tmp_path / "bf16", replace(OPTIONS, dtype="bf16", steps=2))
     assert all(np.isfinite(line["loss"]) for line in read_log(tmp_path / "bf16"))
     assert weights(tmp_path / "bf16")["segmentation_head.0.weight"].dtype == torch.float32
     with pytest.raises(ValueError, match="fp16 training needs a GPU"):
-        run(tmp_path / "fp16", replace(OPTIONS, precision="fp16"))
+        run(tmp_path / "fp16", replace(OPTIONS, dtype="fp16"))
 
 
 def test_tensorboard_gets_the_curves(tmp_path):
@@ -278,7 +278,7 @@ def test_learning_rate_rises_then_falls_to_nothing(schedule):
 def test_options_name_what_is_wrong():
     for values, message in [
         ({"steps": 0}, "steps must be at least 1, not 0"),
-        ({"precision": "int8"}, "'fp32', 'bf16' or 'fp16'"),
+        ({"dtype": "int8"}, "'fp32', 'bf16' or 'fp16'"),
         ({"schedule": "step"}, "'poly' or 'cosine'"),
         ({"ema": 1.0}, "ema must be below 1"),
         ({"loss": "hinge"}, "Unknown loss"),
@@ -295,7 +295,7 @@ def test_options_name_what_is_wrong():
 def test_published_recipes_are_read(tmp_path):
     import recipes
 
-    names = [name for name in recipes.names() if name.startswith("train-")]
+    names = recipes.names(training=True)
     assert len(names) >= 5
     for name in names:
         recipe = TrainingRecipe.read(recipes.find(name))

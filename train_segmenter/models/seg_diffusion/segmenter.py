@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from diffusers_attnmask.bundled import bundled_model
 from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.device import DTYPES
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.ground.options import read_options
@@ -31,7 +32,6 @@ NAME = "seg-diffusion"
 OPTIONS_FILE = "seg_diffusion.json"
 HALF = (0.5, 0.5, 0.5)  # images go from [0, 1] to [-1, 1], as autoencoders take them
 LEAST = 1e-6  # probability, before its logarithm
-PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class SegDiffusionSegmenter(Segmenter):
@@ -155,23 +155,21 @@ class SegDiffusionSegmenter(Segmenter):
         return self._over(sampling=replace(self.sampling, **options))
 
     def for_pictures(
-        self, *, classes: Sequence[str] = (), precision: str = "fp32", seed: int = 0, **sampling: Any
+        self, *, classes: Sequence[str] = (), dtype: str = "fp32", seed: int = 0, **sampling: Any
     ) -> SegDiffusionSegmenter:
         """The model sampled as the pipeline does by itself, but for what is given.
 
-        classes: any words, by default those of training. precision: "fp32", "fp16" or "bf16", from here on.
+        classes: any words, by default those of training. dtype: "fp32", "fp16" or "bf16", from here on.
         """
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}.")
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype is one of {', '.join(DTYPES)}, not {dtype!r}.")
         words = tuple(classes) or tuple(self.pipe.trained_classes)
         if not words:
-            raise ValueError(
-                "The model does not say which classes it was trained with: name some (--classes)."
-            )
+            raise ValueError("The model does not say which classes it was trained with: name some (--class).")
         spec = replace(self.spec, class_names=(BACKGROUND, *words))
         other = self._over(spec=spec, sampling=MaskSampling(**sampling), seed=seed)
         self.pipe.set_progress_bar_config(desc="denoising", leave=False)
-        return other.to(PRECISIONS[precision])
+        return other.to(DTYPES[dtype])
 
     def pictures(self, image: Image.Image, inference: Looking) -> dict[str, Image.Image]:
         """The pipeline's mask and overlay, and of an ensemble its "uncertainty"."""

@@ -13,7 +13,7 @@ from tests.small_models import sd15
 from tests.train_segmenter.shapes import write_folder
 from tests.train_segmenter.typed_commands import attnmask, succeed
 
-TRAINING = ["--steps", 2, "--batch-size", 2, "--crop", 32, "--evaluate-every", 2, "--cpu", "--json"]
+TRAINING = ["--steps", 2, "--batch-size", 2, "--crop", 32, "--evaluate-every", 2, "--device", "cpu", "--json"]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,8 @@ def test_eval_asks_for_the_classes_of_the_data(trained, data, tmp_path):
         1,
         "--ensemble-size",
         2,
-        "--cpu",
+        "--device",
+        "cpu",
     ]
     result = succeed("eval", *words, "--open-vocabulary", "--unseen", "moon", "--json")
     found = json.loads(result.stdout.splitlines()[-1])
@@ -73,8 +74,29 @@ def test_eval_asks_for_the_classes_of_the_data(trained, data, tmp_path):
 
 def test_segment_writes_masks_overlays_and_doubts_for_any_words(trained, data, tmp_path):
     out, _ = trained
-    sampling = ["--denoising-steps", 1, "--ensemble-size", 2, "--precision", "bf16", "--seed", 3, "--cpu"]
-    words = ["--model", f"seg-diffusion:{out}", "--out", tmp_path, "--classes", "horse,red table", *sampling]
+    sampling = [
+        "--denoising-steps",
+        1,
+        "--ensemble-size",
+        2,
+        "--dtype",
+        "bf16",
+        "--seed",
+        3,
+        "--device",
+        "cpu",
+    ]
+    words = [
+        "--model",
+        f"seg-diffusion:{out}",
+        "--out",
+        tmp_path,
+        "-c",
+        "horse",
+        "-c",
+        "red table",
+        *sampling,
+    ]
     (row,) = json.loads(succeed("segment", data / "images/0.png", *words, "--json").stdout.splitlines()[-1])
     with Image.open(row["mask"]) as mask, Image.open(row["uncertainty"]) as doubts:
         assert mask.mode == "P" and mask.size == doubts.size == (64, 64)
@@ -86,7 +108,7 @@ def test_segment_asks_for_the_classes_of_training_by_default(trained, data, tmp_
     out, _ = trained
     succeed(
         "segment", data / "images/0.png", "--model", out, "--out", tmp_path, "--denoising-steps", 1,
-        "--ensemble-size", 1, "--cpu",
+        "--ensemble-size", 1, "--device", "cpu",
     )  # fmt: skip
     pipe = SegDiffusionPipeline.from_pretrained(out)
     image = Image.open(data / "images/0.png")
@@ -103,7 +125,7 @@ def test_mistakes_are_one_clear_line(trained, data, tmp_path):
     for words, message in [
         (["segment", image, "--model", "seg-diffusion"], "a kind of model, not a trained one"),
         (["segment", image, "--model", out, "--window", 8], "no windows"),
-        (["segment", image, "--model", out, "--precision", "int8"], "'fp32', 'fp16' or 'bf16'"),
+        (["segment", image, "--model", out, "--dtype", "int8"], "'fp32', 'fp16' or 'bf16'"),
         ([*train, "--model", "seg-diffusion", "--loss", "dice"], "its own loss"),
         ([*train, "--model", "seg-diffusion", "--export", "pt2"], "no export"),
         ([*train, "--model", "seg-diffusion", "--model-option", "encoding"], "name=value, not 'encoding'"),

@@ -92,7 +92,7 @@ def test_a_copy_has_networks_of_its_own_and_shares_the_frozen_parts():
     ],
 )
 def test_every_option_trains_and_is_judged(tmp_path, options):
-    trained = run(tmp_path, small_segmenter(**options), options=replace(OPTIONS, steps=1, precision="bf16"))
+    trained = run(tmp_path, small_segmenter(**options), options=replace(OPTIONS, steps=1, dtype="bf16"))
     assert all(line["loss"] > 0 for line in read_log(tmp_path))
     logits = trained.model(torch.rand(2, 3, 40, 48))
     assert logits.shape == (2, 3, 40, 48) and torch.isfinite(logits).all()

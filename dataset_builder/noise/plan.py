@@ -1,0 +1,64 @@
+"""What a filtering will do, before its hours: the dataset is opened, and nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataset_builder.noise.folds import split_folds
+from dataset_builder.noise.run import FilterRun, judged_pairs, judges_of
+from train_segmenter.training.options import TrainingRecipe
+
+
+@dataclass(frozen=True)
+class FilterPlan:
+    """judges: how each of `folds` segmenters is trained, on all pairs but those that it judges."""
+
+    pairs: int
+    class_names: tuple[str, ...]
+    folds: int
+    judges: TrainingRecipe
+    run: FilterRun
+
+    @property
+    def steps(self) -> int:
+        """Of training, in all."""
+        return self.folds * self.judges.training.steps
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON takes them."""
+        return {
+            "pairs": self.pairs,
+            "classes": list(self.class_names),
+            "folds": self.folds,
+            "model": self.judges.model,
+            "steps": self.steps,
+            "training": self.judges.training.to_dict(),
+            "clip": self.run.clip,
+        }
+
+    def lines(self) -> list[str]:
+        """The plan for a reader, a line for each thing."""
+        training, prune = self.judges.training, self.run.prune
+        share = prune.keep_fraction
+        kept = (
+            f"IoU of a class at least {prune.thresholds['default']:g}"
+            if share is None
+            else f"the better {share:.0%} of each class"
+        )
+        return [
+            f"{self.pairs} pairs of {len(self.class_names)} classes, judged in {self.folds} folds",
+            f"by {self.judges.model}, {training.steps} steps of {training.batch_size} for each fold, "
+            f"{self.steps} in all, at {self.run.scale:g} times the images' size",
+            f"kept: {kept}",
+            *([f"prompts scored by {self.run.clip}"] if self.run.clip else []),
+        ]
+
+
+def plan_filter(data: str | Path, run: FilterRun | None = None) -> FilterPlan:
+    """Read what `filter_dataset` would begin with, and count."""
+    run = run or FilterRun()
+    source, _ = judged_pairs(Path(data), run)
+    split_folds(len(source), run.folds, run.seed)  # refuses more folds than pairs
+    return FilterPlan(len(source), tuple(source.class_names), run.folds, judges_of(run), run)
