@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from diffusers_attnmask.ground.damage import DamagedFile
 from diffusers_attnmask.ground.hub_errors import first_line
+from diffusers_attnmask.ground.interrupts import kept_interrupt
 from diffusers_attnmask.ground.json_files import read_json
 
 WEIGHTS = ".safetensors"
@@ -39,7 +40,12 @@ UNFIT = (
 def readable_model(path: str | os.PathLike[str]) -> Iterator[None]:
     """Around what loads a model of a folder, or a file of one: first the files are looked at, and whatever
     a library then finds wrong with them is told in one line. Names of the Hub pass: it knows its files."""
-    path = Path(path)
+    with kept_interrupt(), _told_by_name(Path(path)):
+        yield
+
+
+@contextmanager
+def _told_by_name(path: Path) -> Iterator[None]:
     if path.is_dir():
         check_folder(path)
     elif path.suffix == WEIGHTS:
