@@ -5,11 +5,13 @@ The benchmarks that kill commands and fill their disks run these in forked child
 
 from __future__ import annotations
 
+import faulthandler
 import hashlib
 import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import torch
 import yaml
+from tqdm import tqdm
 
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building import run as building
@@ -187,7 +190,7 @@ def run_apart(
     if killed is not None:
         time.sleep(killed[0])
         os.kill(child, killed[1])
-    status = _waited(child, stage)
+    status = _waited(child, stage, words)
     seconds = time.monotonic() - started
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
     return Ended(code, words.read_text(errors="replace") if words.exists() else "", seconds)
@@ -203,6 +206,10 @@ def _be_command(stage: Stage, out: Path, words: Path, within: Callable[[], None]
         os.dup2(handle, 1)
         os.dup2(handle, 2)
         sys.stdout, sys.stderr = (os.fdopen(own, "w", buffering=1) for own in (1, 2))
+        faulthandler.register(signal.SIGUSR1)
+        tqdm.set_lock(
+            threading.RLock()
+        )  # forks share the usual one, and a killed child would hold it for ever
         within()
         stage.run(out)
     except SystemExit as end:
@@ -216,16 +223,18 @@ def _be_command(stage: Stage, out: Path, words: Path, within: Callable[[], None]
         os._exit(code)
 
 
-def _waited(child: int, stage: Stage) -> int:
+def _waited(child: int, stage: Stage, words: Path) -> int:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         found, status = os.waitpid(child, os.WNOHANG)
         if found:
             return status
         time.sleep(0.002)
+    os.kill(child, signal.SIGUSR1)  # it says where it stands
+    time.sleep(1)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    raise RuntimeError(f"{stage.name} did not end in {PATIENCE} seconds")
+    raise RuntimeError(f"{stage.name} did not end in {PATIENCE} seconds: {words.read_text(errors='replace')}")
 
 
 def contents(folder: Path) -> Mapping[str, str]:

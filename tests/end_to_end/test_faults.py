@@ -7,13 +7,18 @@ The benchmarks `kill_resume` and `disk_full` do this a thousand times.
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sys
+import time
 
 import pytest
+from tqdm import tqdm
 
+from benchmarks import fault_stages
 from benchmarks.disk_full import filled_over_and_over, full_disk
-from benchmarks.fault_stages import Material, all_stages, long_stages, one_thread
+from benchmarks.fault_stages import Material, Stage, all_stages, long_stages, one_thread, run_apart
 from benchmarks.kill_resume import killed_over_and_over
 from diffusers_attnmask import cli
 from diffusers_attnmask.ground.own_folder import held_folder
@@ -44,6 +49,28 @@ def test_a_command_without_room_says_so_and_goes_on_when_there_is(material, tmp_
     with full_disk(tmp_path / "disk", "limit") as disk:
         row = filled_over_and_over(stage, disk, material.pairs.parent, fills=2, seed=3)
     assert (row["full"], row["list"]) == (2, {})
+
+
+def test_a_child_that_dies_while_it_draws_a_bar_keeps_no_other_from_it(tmp_path, monkeypatch):
+    def die(out):
+        tqdm.get_lock().acquire()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(fault_stages, "PATIENCE", 20)
+    tqdm.get_lock()  # there before the forks, as after any bar
+    out = tmp_path / "home" / "out"
+    assert run_apart(Stage("dies", die), out).code is None
+    assert run_apart(Stage("draws", lambda _: list(tqdm(range(3)))), out).code == 0
+
+
+def test_a_child_that_hangs_says_where(tmp_path, monkeypatch):
+    monkeypatch.setattr(fault_stages, "PATIENCE", 1)
+    with pytest.raises(RuntimeError, match=r"(?s)hangs did not end in 1 seconds: .*in sleeping"):
+        run_apart(Stage("hangs", sleeping), tmp_path / "home" / "out")
+
+
+def sleeping(_):
+    time.sleep(60)
 
 
 @pytest.mark.parametrize(
