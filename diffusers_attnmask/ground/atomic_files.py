@@ -123,4 +123,5 @@ def share(path: Path) -> None:
 def remove_partial(folder: Path) -> None:
     """Remove what writers that were killed left anywhere under a folder."""
     for hidden in list(folder.rglob(f"{PARTIAL}*/")):
-        shutil.rmtree(hidden)
+        if hidden.exists():  # it goes with the one that it lies in
+            shutil.rmtree(hidden)

@@ -11,6 +11,7 @@ import pytest
 
 from diffusers_attnmask.ground import atomic_files
 from diffusers_attnmask.ground.atomic_files import (
+    PARTIAL,
     remove_folder,
     remove_partial,
     replacing,
@@ -108,6 +109,13 @@ def test_what_a_killed_writer_leaves_is_found_and_removed(tmp_path):
     assert len(list(file.parent.iterdir())) == 2
     remove_partial(tmp_path)
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_writer_that_was_killed_within_another_is_removed_with_it(tmp_path):
+    for parent in ("", f"{PARTIAL}outer"):
+        write_text(tmp_path / parent / f"{PARTIAL}inner" / "file", "content")
+    remove_partial(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_removed_is_never_there_in_part(tmp_path, monkeypatch):
