@@ -24,15 +24,15 @@ def stop_asked(processes: int) -> Iterator[Callable[[], bool]]:
     chance, and a process that went on alone would wait for the others for ever. The answer goes from host to
     host, since the device is still busy with the step.
     """
-    stop = threading.Event()
-    with _set_by_signals(stop):
+    came: list[int] = []
+    with _noting_signals(came):
         if processes == 1:
-            yield stop.is_set
+            yield lambda: bool(came)
             return
         group: Any = distributed.new_group(backend="gloo")
 
         def any_stopped() -> bool:
-            flag = torch.tensor(int(stop.is_set()))
+            flag = torch.tensor(int(bool(came)))
             distributed.all_reduce(flag, distributed.ReduceOp.MAX, group)
             return bool(flag)
 
@@ -43,12 +43,13 @@ def stop_asked(processes: int) -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _set_by_signals(stop: threading.Event) -> Iterator[None]:
+def _noting_signals(came: list[int]) -> Iterator[None]:
+    """In a list, and not by an Event: a second signal would wait for its lock, which the first one holds."""
     if threading.current_thread() is not threading.main_thread():  # others cannot hear signals
         yield
         return
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
+    before = [signal.signal(number, lambda number, _: came.append(number)) for number in signals]
     try:
         yield
     finally:
