@@ -16,7 +16,8 @@ from pathlib import Path
 
 from benchmarks.painted_sampler import PaintedSampler
 from benchmarks.report import report
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe, SamplingOptions
 
 

@@ -26,8 +26,9 @@ from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building import run as building
 from dataset_builder.building.manifest import FILE_NAME
 from dataset_builder.building.progress import LOG_NAME
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import read_pairs
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.hub.card import write_card
 from dataset_builder.recipe import Recipe, SamplingOptions
 from dataset_builder.refinement.affinity.augment import ViewOptions

@@ -20,8 +20,9 @@ import psutil
 
 from benchmarks.painted_sampler import PaintedSampler
 from benchmarks.report import report
-from dataset_builder.building.ray_engine import LOOPBACK_ONLY
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
+from dataset_builder.engine.cluster import LOOPBACK_ONLY
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe, SamplingOptions
 
 TINY = Recipe("tiny-world", shard_size=4, sampling=SamplingOptions(steps=10, batch_size=4, threads=1))

@@ -7,16 +7,16 @@
 4. `row`: the mask refined, the pictures encoded, a row of the dataset
 5. `shard`: rows and counts as Parquet, written whole
 
-`run` does this for all that a folder lacks: `job` holds the steps, which `local_engine` spreads over a `pool`
-of processes and `ray_engine` over a cluster; `manifest`, `tally` and `progress` keep count. `builder` does it
-for `datasets`.
+`run` does this for all that a folder lacks: `job` holds the steps, which `engines` spreads as asked for: over
+this process and a pool of others (`local_engine`), over the GPUs of this machine (`gpu_samplers`), or over a
+cluster. `manifest`, `tally` and `progress` keep count. `builder` does it for `datasets`.
 """
 
 from typing import Any
 
 _HOME = {
     "DiffuMaskBuilder": "dataset_builder.building.builder",
-    "EngineOptions": "dataset_builder.building.run",
+    "EngineOptions": "dataset_builder.engine.options",
     "build": "dataset_builder.building.run",
 }
 __all__ = ["DiffuMaskBuilder", "EngineOptions", "build"]

@@ -9,9 +9,8 @@ from typing import Any
 
 import datasets
 
-from dataset_builder.building.job import Job, Watcher, diffumask_sampler
-from dataset_builder.building.layout import shard_count
-from dataset_builder.building.local_engine import local_results
+from dataset_builder.building.job import Job, diffumask_sampler
+from dataset_builder.building.layout import shard_count, shard_prompts
 from dataset_builder.building.row import BuiltRow
 from dataset_builder.building.sampler import MakeSampler
 from dataset_builder.prompts import prompt_plan
@@ -72,7 +71,8 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
         vocabulary = recipe.open_vocabulary()
         plan = prompt_plan(recipe.prompts, vocabulary, recipe.seed)
         job = Job(recipe, vocabulary, "", self.config.make_sampler or diffumask_sampler)
-        for _, results in local_results(job, job.sampler(), shards, plan, workers=0, watcher=Watcher()):
+        for shard in shards:
+            results = job.results(shard_prompts(plan, recipe, shard))
             for result in sorted(results, key=lambda result: result.index):
                 if isinstance(result, BuiltRow):
                     yield result.row["id"], result.row

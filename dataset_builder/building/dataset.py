@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
 from dataset_builder.building.tally import Tally
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.hub.card import write_card
 from dataset_builder.hub.push import Push
 from dataset_builder.recipe import Recipe

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from dataset_builder.building.candidates import Skipped, candidates
 from dataset_builder.building.row import BuiltRow, RowMaker
 from dataset_builder.building.sampler import MakeSampler, Sampler
 from dataset_builder.building.shard import Shard, encode_shard
 from dataset_builder.building.tally import Tally
+from dataset_builder.engine.workers import OpenedAnew
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
 from dataset_builder.vocabulary import Vocabulary
@@ -23,7 +25,18 @@ def diffumask_sampler(recipe: Recipe) -> Sampler:
 
 
 @dataclass(frozen=True)
-class Job:
+class ShardPrompts:
+    """A shard by its number, and its prompts by the index of their pair."""
+
+    number: int
+    prompts: Mapping[int, PromptItem]
+
+    def __str__(self) -> str:
+        return f"shard {self.number}"
+
+
+@dataclass(frozen=True)
+class Job(OpenedAnew):
     """What a shard is built from. `identity` says whose shard it is."""
 
     recipe: Recipe
@@ -31,6 +44,7 @@ class Job:
     identity: str
     make_sampler: MakeSampler = diffumask_sampler
 
+    @cached_property
     def sampler(self) -> Sampler:
         """Loaded, with AffinityNet beside it where the refinement needs that and there is a GPU."""
         sampler, network = self.make_sampler(self.recipe), self.recipe.refinement.network
@@ -40,10 +54,14 @@ class Job:
 
         return featured(sampler, network)
 
-    def shard(self, number: int, prompts: Mapping[int, PromptItem], sampler: Sampler) -> Shard:
-        """A shard in this process from its prompts by index, one step after the other."""
-        drawn = candidates(sampler, prompts, self.recipe)
-        return self.encode(number, list(map(self.row_maker(sampler), drawn)))
+    def shard(self, asked: ShardPrompts) -> Shard:
+        """A shard in this process, one step after the other."""
+        return self.encode(asked.number, self.results(asked.prompts))
+
+    def results(self, prompts: Mapping[int, PromptItem]) -> list[BuiltRow | Skipped]:
+        """What becomes of prompts by the index of their pair."""
+        drawn = candidates(self.sampler, prompts, self.recipe)
+        return list(map(self.row_maker(self.sampler), drawn))
 
     def row_maker(self, sampler: Sampler) -> RowMaker:
         return RowMaker(self.recipe, self.vocabulary, sampler.model, sampler.method)
@@ -54,7 +72,7 @@ class Job:
 
 @dataclass
 class Watcher:
-    """What an engine tells while it works."""
+    """What an engine tells while it works: of each pair that is settled, and of what went wrong."""
 
     settled: Callable[[Tally], None] = lambda tally: None
     incident: Callable[[str], None] = lambda what: None

@@ -20,6 +20,11 @@ def shard_indices(recipe: Recipe, shard: int) -> range:
     return range(shard * recipe.shard_size, min((shard + 1) * recipe.shard_size, recipe.pairs))
 
 
+def shard_of(recipe: Recipe, index: int) -> int:
+    """The shard that holds a pair."""
+    return index // recipe.shard_size
+
+
 def shard_prompts(plan: PromptPlan, recipe: Recipe, shard: int) -> dict[int, PromptItem]:
     """The prompts of a shard by the index of their pair."""
     return {index: plan[index] for index in shard_indices(recipe, shard)}

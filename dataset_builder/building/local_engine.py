@@ -1,60 +1,63 @@
-"""The local engine: this process draws images while a pool of others makes rows of them."""
+"""The local engine: this process, or one on each GPU, draws images while a pool makes rows of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from dataset_builder.building.candidates import Candidate, Skipped, candidates
-from dataset_builder.building.job import Job, Watcher
-from dataset_builder.building.layout import shard_indices, shard_prompts
-from dataset_builder.building.pool import WorkerPool
-from dataset_builder.building.row import BuiltRow
-from dataset_builder.building.sampler import Sampler
+from dataset_builder.building.gpu_samplers import GpuSampler, drawn_by
+from dataset_builder.building.job import Job, ShardPrompts, Watcher
+from dataset_builder.building.layout import shard_indices, shard_of
+from dataset_builder.building.row import BuiltRow, RowMaker
 from dataset_builder.building.shard import Shard, tally_of
-from dataset_builder.prompts import PromptPlan
+from dataset_builder.engine.pool import WorkerPool
 
 BATCHES_AHEAD = 2  # that may wait for the pool, so that it does not starve while a batch is drawn
 
 
 def local_shards(
-    job: Job, numbers: Sequence[int], plan: PromptPlan, workers: int, watcher: Watcher
-) -> Iterator[Shard]:
-    """The shards of these numbers, encoded, one after the other. The sampler is loaded at once."""
-    found = local_results(job, job.sampler(), numbers, plan, workers, watcher)
-    return (job.encode(number, results) for number, results in found)
+    job: Job, shards: Iterable[ShardPrompts], workers: int, watcher: Watcher
+) -> Generator[Shard]:
+    """Shards, encoded, one after the other."""
+    drawn = (own for shard in shards for own in candidates(job.sampler, shard.prompts, job.recipe))
+    return _encoded(job, local_results(job, job.row_maker(job.sampler), drawn, workers, watcher))
+
+
+def shards_on_gpus(
+    job: Job, shards: Iterable[ShardPrompts], samplers: Sequence[GpuSampler], workers: int, watcher: Watcher
+) -> Generator[Shard]:
+    """Shards, encoded, as many at a time as there are samplers."""
+    drawn = drawn_by(samplers, iter(shards), job.recipe, BATCHES_AHEAD * job.recipe.sampling.batch_size)
+    return _encoded(job, local_results(job, job.row_maker(samplers[0]), drawn, workers, watcher))
 
 
 def local_results(
-    job: Job, sampler: Sampler, numbers: Sequence[int], plan: PromptPlan, workers: int, watcher: Watcher
+    job: Job, make_row: RowMaker, drawn: Iterable[Candidate | Skipped], workers: int, watcher: Watcher
 ) -> Iterator[tuple[int, list[BuiltRow | Skipped]]]:
-    """What became of the prompts of each shard.
+    """The number of each shard with what became of its prompts, as soon as that is known of all of them.
 
     The images of the next shard are drawn while the last ones of a shard are still refined: the pool gives
-    one result for each prompt, in their order, and knows nothing of shards.
+    one result for each image, and knows nothing of shards.
     """
-    drawn = (
-        candidate
-        for number in numbers
-        for candidate in candidates(sampler, shard_prompts(plan, job.recipe, number), job.recipe)
-    )
-    pool = WorkerPool(
-        job.row_maker(sampler),
+    found: dict[int, list[BuiltRow | Skipped]] = defaultdict(list)
+    with WorkerPool(
+        make_row,
         workers,
         ahead=BATCHES_AHEAD * job.recipe.sampling.batch_size,
         given_up=lost_to_worker,
         on_death=lambda: watcher.incident("worker died"),
-    )
-    results = pool.results(drawn)
-    try:
-        for number in numbers:
-            own = []
-            for result in islice(results, len(shard_indices(job.recipe, number))):
-                watcher.settled(tally_of([result]))
-                own.append(result)
-            yield number, own
-    finally:
-        pool.close()
+    ) as pool:
+        for result in pool.results(drawn):
+            watcher.settled(tally_of([result]))
+            number = shard_of(job.recipe, result.index)
+            found[number].append(result)
+            if len(found[number]) == len(shard_indices(job.recipe, number)):
+                yield number, found.pop(number)
+
+
+def _encoded(job: Job, found: Iterator[tuple[int, list[BuiltRow | Skipped]]]) -> Generator[Shard]:
+    return (job.encode(number, results) for number, results in found)
 
 
 def lost_to_worker(task: Candidate | Skipped) -> Skipped:

@@ -5,44 +5,27 @@ from __future__ import annotations
 import errno
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
+from dataset_builder.building.engines import spread
 from dataset_builder.building.held_shards import give_names, held_shards
-from dataset_builder.building.job import Job, Watcher, diffumask_sampler
-from dataset_builder.building.layout import shard_count, shard_file
-from dataset_builder.building.local_engine import local_shards
+from dataset_builder.building.job import Job, ShardPrompts, Watcher, diffumask_sampler
+from dataset_builder.building.layout import shard_count, shard_file, shard_prompts
 from dataset_builder.building.manifest import Manifest, begin, inputs_of
 from dataset_builder.building.progress import LOG_NAME, BuildProgress
 from dataset_builder.building.sampler import MakeSampler
 from dataset_builder.building.shard import Shard, read_tally, write_shard
 from dataset_builder.building.tally import Tally
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.prompts import prompt_plan
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.bundled import named_model
-from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Processes, options
 from diffusers_attnmask.ground.own_folder import own_folder
 
 WRITE_PAUSES = (1.0, 4.0)  # seconds before a shard that found the disk full is written again
-
-
-@options
-class EngineOptions:
-    """How a build is run; none of it changes a byte.
-
-    workers: processes that refine beside the sampler; with ray, actors that each hold the pipeline. address:
-    of a ray cluster, or "local".
-    """
-
-    engine: Literal["local", "ray"] = "local"
-    workers: Processes = 1
-    address: Name = "local"
-
-    def __post_init__(self) -> None:
-        if self.engine == "ray" and not self.workers:
-            raise OptionsError([Fault("workers", " must be at least 1 with engine ray, not 0")])
 
 
 def build(
@@ -93,8 +76,10 @@ class _Build:
         for shard in full.values():
             done.add(shard.tally)
         progress = BuildProgress(self.recipe.pairs, done, self.folder / LOG_NAME, self.show)
-        shards = self.shards(missing, Watcher(settled=progress.add, incident=self.incident))
-        with progress:
+        asked = (ShardPrompts(own, shard_prompts(self.plan, self.recipe, own)) for own in missing)
+        watcher = Watcher(settled=progress.add, incident=self.incident)
+        engine = spread(self.job, asked, self.engine, watcher) if missing else nullcontext(iter(()))
+        with engine as shards, progress:
             progress.note(
                 "began", build=self.job.identity, shards=shard_count(self.recipe), missing=len(missing)
             )
@@ -110,15 +95,6 @@ class _Build:
         for path in finished:
             on_shard(path)
         return self.completed()
-
-    def shards(self, missing: list[int], watcher: Watcher) -> Iterator[Shard]:
-        if not missing:
-            return iter(())
-        if self.engine.engine == "ray":
-            from dataset_builder.building.ray_engine import ray_shards
-
-            return ray_shards(self.job, missing, self.plan, self.engine.workers, self.engine.address, watcher)
-        return local_shards(self.job, missing, self.plan, self.engine.workers, watcher)
 
     def written(self, shard: Shard, path: Path) -> None:
         """Write a shard; a full disk may have room again in a moment."""

@@ -69,7 +69,7 @@ def build(
 ) -> None:
     """Build a dataset of images and masks that `load_dataset` reads."""
     from dataset_builder.building.dataset import build_dataset
-    from dataset_builder.building.run import EngineOptions
+    from dataset_builder.engine.options import EngineOptions
     from dataset_builder.planning.run import PlanOptions, lines, plan_build
     from dataset_builder.recipe import Recipe
     from diffusers_attnmask.ground.options import as_flags

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 import recipes
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
 from dataset_builder.demo.options import DemoOptions
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.noise.prune import PruneOptions
 from dataset_builder.noise.run import FilterRun, filter_dataset
 from dataset_builder.recipe import Recipe

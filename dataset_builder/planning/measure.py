@@ -47,7 +47,7 @@ class Measured:
 def measured(recipe: Recipe, vocabulary: Vocabulary, plan: PromptPlan) -> Measured:
     """Draw and refine the recipe's first pairs. The model is loaded for it."""
     job, size = Job(recipe, vocabulary, "measured"), recipe.sampling.batch_size
-    sampler = job.sampler()
+    sampler = job.sampler
     make_row = job.row_maker(sampler)
     device = device_called(recipe.sampling.device)
     if device == "cuda":

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from dataset_builder.building.dataset import build_dataset
-from dataset_builder.building.run import EngineOptions
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.columns import MAPS, pair_features
 from tests.dataset_builder.export.small_dataset import make_dataset

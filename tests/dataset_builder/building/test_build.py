@@ -13,9 +13,10 @@ from datasets import load_dataset
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building import run, shard
 from dataset_builder.building.manifest import Manifest
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
 from dataset_builder.building.sampler import Refused
 from dataset_builder.dataset_folder import read_pairs, shard_paths
+from dataset_builder.engine.options import EngineOptions
 
 SERIAL = EngineOptions(workers=0)
 

@@ -7,8 +7,9 @@ from datasets import GeneratorBasedBuilder, load_dataset
 
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder import DiffuMaskBuilder
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import read_rows
+from dataset_builder.engine.options import EngineOptions
 
 SAMPLER = PaintedSampler(blanked=0.1, empty=0.1)
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from dataset_builder.building.diffumask_sampler import DiffuMaskSampler
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
 from dataset_builder.building.sampler import Refused
 from dataset_builder.dataset_folder import read_pairs
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe, SamplingOptions
 from tests.small_models import IMAGE_SIZE, safety_checker, sd15

@@ -12,8 +12,9 @@ from benchmarks.fault_stages import PAIRS, SAMPLER, Stage, contents
 from benchmarks.kill_resume import killed_over_and_over
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.manifest import Manifest
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import read_pairs, shard_paths
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.hub.card import write_card
 from dataset_builder.prompts import CaptionOptions, PromptOptions, TemplateOptions
 from dataset_builder.recipe import Recipe

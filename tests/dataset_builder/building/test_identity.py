@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.manifest import Manifest, inputs_of
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.prompts import CaptionOptions, PromptOptions, prompt_plan
 from dataset_builder.recipe import Recipe, SamplingOptions
 from diffusers_attnmask.ground import device

@@ -9,9 +9,10 @@ import pytest
 
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.manifest import Manifest
-from dataset_builder.building.ray_engine import LOOPBACK_ONLY
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import shard_paths
+from dataset_builder.engine.cluster import LOOPBACK_ONLY
+from dataset_builder.engine.options import EngineOptions
 
 os.environ.setdefault(*LOOPBACK_ONLY)
 os.environ.update(RAY_raylet_start_wait_time_s="300", RAY_agent_register_timeout_ms="300000")  # busy machines

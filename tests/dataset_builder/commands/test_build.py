@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building import run
 from dataset_builder.building.dataset import build_dataset
-from dataset_builder.building.run import EngineOptions
 from dataset_builder.commands.build import build
 from dataset_builder.commands.push import push
 from dataset_builder.commands.report import report
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe
 from dataset_builder.report.run import report_dataset
 

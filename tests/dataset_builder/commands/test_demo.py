@@ -9,12 +9,13 @@ import typer
 from typer.testing import CliRunner
 
 from benchmarks.painted_sampler import PaintedSampler
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
 from dataset_builder.commands.demo import demo
 from dataset_builder.demo import stages
 from dataset_builder.demo.options import DemoOptions
 from dataset_builder.demo.run import run_demo
 from dataset_builder.demo.summary import summary
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe
 
 OPTIONS = DemoOptions(pairs=24, steps=2, judge_steps=2, held_out=4)

@@ -9,7 +9,8 @@ import pytest
 from huggingface_hub import constants
 
 from benchmarks.painted_sampler import PaintedSampler
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.hub.card import write_card
 from dataset_builder.recipe import Recipe, SamplingOptions
 from tests.dataset_builder.hub.hub_server import HubServer

@@ -8,8 +8,9 @@ import pytest
 from datasets import load_dataset
 
 from benchmarks.painted_sampler import PaintedSampler
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import shard_paths
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.hub.card import write_card
 from dataset_builder.hub.push import Push, push_folder
 from tests.dataset_builder.hub.conftest import RECIPE

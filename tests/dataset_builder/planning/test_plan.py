@@ -9,10 +9,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
 from dataset_builder.commands.build import build as build_command
 from dataset_builder.commands.plan import plan as plan_command
 from dataset_builder.dataset_folder import read_pairs
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.planning.measure import Measured
 from dataset_builder.planning.run import PlanOptions, lines, plan_build
 from dataset_builder.prompts import CaptionOptions, PromptOptions

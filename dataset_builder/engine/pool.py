@@ -7,10 +7,14 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+from types import TracebackType
 from typing import Any, Generic, TypeVar
+
+from dataset_builder.engine.visible_gpus import see_only
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -21,7 +25,10 @@ class WorkerPool(Generic[Task, Result]):
     """Runs `function` in `workers` processes; with none, in this one.
 
     ahead: how many tasks may wait, so that neither side idles and memory stays flat. given_up makes the
-    result of a task that kills its workers. on_death is told of every dead worker.
+    result of a task that kills its workers. on_death is told of every dead worker. gpus: the names of those
+    that the workers see, one each, in turn.
+
+    Within a `with` block: an error ends the workers at once, in the middle of what they do.
     """
 
     def __init__(
@@ -31,12 +38,23 @@ class WorkerPool(Generic[Task, Result]):
         ahead: int,
         given_up: Callable[[Task], Result],
         on_death: Callable[[], None] = lambda: None,
+        gpus: Sequence[str] = (),
     ) -> None:
         self.function, self.workers, self.ahead = function, workers, max(ahead, workers + 1)
-        self.given_up, self.on_death = given_up, on_death
+        self.given_up, self.on_death, self.gpus = given_up, on_death, gpus
         self.waiting: deque[tuple[Task, Future]] = deque()
         if workers:
-            self.executor = self._started()
+            self._start()
+
+    def __enter__(self) -> WorkerPool[Task, Result]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.workers and error is not None:
+            self.lifeline.close()
+        self.close()
 
     def results(self, tasks: Iterable[Task]) -> Iterator[Result]:
         """One result per task, in the order of the tasks, which are drawn only as room allows."""
@@ -53,6 +71,7 @@ class WorkerPool(Generic[Task, Result]):
     def close(self) -> None:
         if self.workers:
             self.executor.shutdown(wait=True, cancel_futures=True)
+            self.lifeline.close()
 
     def _submit(self, task: Task) -> None:
         try:
@@ -95,32 +114,38 @@ class WorkerPool(Generic[Task, Result]):
         return future
 
     def _restart(self) -> None:
-        self.executor.shutdown(wait=True, cancel_futures=True)
-        self.executor = self._started()
+        self.close()
+        self._start()
 
-    def _started(self) -> ProcessPoolExecutor:
+    def _start(self) -> None:
         # spawned, not forked: a fork of a process with a GPU or with threads of torch hangs
-        return ProcessPoolExecutor(
-            self.workers, multiprocessing.get_context("spawn"), _begin, (self.function,)
-        )
+        context = multiprocessing.get_context("spawn")
+        end, self.lifeline = context.Pipe(duplex=False)
+        gpus = context.SimpleQueue()
+        for number in range(self.workers if self.gpus else 0):
+            gpus.put(self.gpus[number % len(self.gpus)])
+        self.executor = ProcessPoolExecutor(self.workers, context, _begin, (self.function, end, gpus))
 
 
 _function: Callable[[Any], Any]  # of a worker, once it has begun
 
 
-def _begin(function: Callable[[Any], Any]) -> None:
+def _begin(function: Callable[[Any], Any], lifeline: Connection, gpus: Any) -> None:
     global _function
     _function = function
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends the pool
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
+    if not gpus.empty():
+        see_only(gpus.get())
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for tasks for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # this is a worker
-    parent.join()
-    os._exit(1)
+def _end_with_parent(lifeline: Connection) -> None:
+    """A worker whose parent was killed would wait for tasks for ever; one in the middle of an hour's work
+    would keep a parent that was stopped from ending. Both parents let go of the other end."""
+    try:
+        lifeline.recv()
+    except EOFError:
+        os._exit(1)
 
 
 def _run(task: Any) -> Any:

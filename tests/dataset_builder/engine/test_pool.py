@@ -11,7 +11,7 @@ import time
 import psutil
 import pytest
 
-from dataset_builder.building.pool import WorkerPool
+from dataset_builder.engine.pool import WorkerPool
 
 
 def square(number: int) -> int:
@@ -64,7 +64,7 @@ def test_an_error_in_the_function_is_the_callers():
 
 PROGRAM = """
 import time
-from dataset_builder.building.pool import WorkerPool
+from dataset_builder.engine.pool import WorkerPool
 from dataset_builder.building.layout import pair_id
 
 if __name__ == "__main__":

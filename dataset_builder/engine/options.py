@@ -1,0 +1,32 @@
+"""Where a stage runs: in this process, in others beside it, on a cluster."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Processes, Whole, options
+
+LOCAL = "local"  # the address of a cluster that is this machine
+
+
+@options
+class EngineOptions:
+    """How a stage is run; none of it changes a byte.
+
+    workers: processes at work, of which one alone is this one; of a build, those that refine beside the
+    sampler; with ray, actors. address: of a ray cluster, or "local". gpus: numbers of this machine's GPUs, on
+    each of which a process works; with ray, whatever the cluster has.
+    """
+
+    engine: Literal["local", "ray"] = "local"
+    workers: Processes = 1
+    address: Name = LOCAL
+    gpus: tuple[Whole, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.engine == "ray" and not self.workers:
+            raise OptionsError([Fault("workers", " must be at least 1 with engine ray, not 0")])
+        if self.engine == "ray" and self.gpus:
+            raise OptionsError([Fault("gpus", " are for engine local: ray gives each worker its own GPU")])
+        if len(set(self.gpus)) < len(self.gpus):
+            raise OptionsError([Fault("gpus", f" must be different ones, not {list(self.gpus)}")])
