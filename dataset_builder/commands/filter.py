@@ -58,7 +58,28 @@ def filter(
     least_clip: Annotated[
         float | None, typer.Option(help="Least CLIP similarity of image and prompt.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of folds and training.")] = 0,
+    second: Annotated[
+        str | None,
+        typer.Option(help="Second labeller: the folder of a trained segmenter, or a mask method's name."),
+    ] = None,
+    second_model: Annotated[
+        str | None,
+        typer.Option(help="Diffusion model whose attention that method reads, by default the bundled one."),
+    ] = None,
+    least_agreement: Annotated[
+        float | None, typer.Option(help="Least IoU of a class with the second labeller.")
+    ] = None,
+    duplicates: Annotated[
+        int | None,
+        typer.Option(
+            help="Leave out pictures that differ from an earlier one in at most so many of 64 bits."
+        ),
+    ] = None,
+    ask: Annotated[
+        str | None, typer.Option(help="Vision-language model that is asked whether each class is there.")
+    ] = None,
+    least_yes: Annotated[float | None, typer.Option(help="Least probability that it answers yes.")] = None,
+    seed: Annotated[int, typer.Option(help="Of folds, training and the second labeller.")] = 0,
     allow_outside: Annotated[
         bool,
         typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
@@ -92,8 +113,14 @@ def filter(
                 keep_fraction=keep_fraction,
                 coverage=CoverageBounds(least_coverage, greatest_coverage),
                 least_clip=least_clip,
+                least_agreement=least_agreement,
+                duplicates=duplicates,
+                least_yes=least_yes,
             ),
             clip=clip,
+            second=second,
+            second_model=second_model,
+            ask=ask,
             seed=seed,
             allow_outside=allow_outside,
         )

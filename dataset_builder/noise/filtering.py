@@ -11,19 +11,21 @@ from dataset_builder.noise.folds import Train, held_out_scores
 from dataset_builder.noise.prune import Judged
 from train_segmenter.data import Source
 
+COLUMNS = (
+    *("id", "kept", "reason", "quality", "iou", "coverage", "clip"),
+    *("agreement", "duplicate_of", "answers"),
+)
 
-def judge(
-    source: Source, folds: int, seed: int, train: Train, clip: Sequence[float] | None = None
-) -> list[Judged]:
+
+def judge(source: Source, folds: int, seed: int, train: Train) -> list[Judged]:
     """Every pair of the source by what held-out segmenters say of it, in the source's order."""
     names = source.class_names
     scores = dict(held_out_scores(source, folds, seed, train))
     return [
         Judged(
             source.name(index),
-            _named(scores[index], names),
-            _named(class_coverage(source[index].mask), names),
-            clip[index] if clip is not None else None,
+            named(scores[index], names),
+            named(class_coverage(source[index].mask), names),
         )
         for index in range(len(source))
     ]
@@ -33,7 +35,7 @@ def table(pairs: Iterable[Judged], reasons: Iterable[str]) -> str:
     """CSV of every pair: whether it stays, why not, and what it was judged by."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["id", "kept", "reason", "quality", "iou", "coverage", "clip"])
+    writer.writerow(COLUMNS)
     for pair, reason in zip(pairs, reasons, strict=True):
         writer.writerow(
             [
@@ -44,12 +46,16 @@ def table(pairs: Iterable[Judged], reasons: Iterable[str]) -> str:
                 _shown(pair.scores),
                 _shown(pair.coverage),
                 "" if pair.clip is None else f"{pair.clip:.4f}",
+                _shown(pair.agreement),
+                pair.duplicate_of or "",
+                _shown(pair.answers),
             ]
         )
     return stream.getvalue()
 
 
-def _named(values: Mapping[int, float], names: Sequence[str]) -> dict[str, float]:
+def named(values: Mapping[int, float], names: Sequence[str]) -> dict[str, float]:
+    """Values by class id as values by class name."""
     return {names[class_id]: value for class_id, value in values.items()}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from dataset_builder.noise.coverage import CoverageBounds
+from dataset_builder.noise.duplicates import HASH_BITS
 from dataset_builder.noise.scores import quality
 from diffusers_attnmask.ground.options import Fault, OptionsError, Share, options
 
@@ -20,16 +21,26 @@ DEFAULT_THRESHOLD = 0.1
 
 @options
 class PruneOptions:
-    """A pair goes if one of its classes scores below the class's threshold, or lies outside of the class's
-    best `keep_fraction` (which then replaces the thresholds), or covers too little or too much of the image;
-    or if the image resembles its prompt less than `least_clip`. Thresholds are by class name, with "default"
-    for the others."""
+    """A pair goes if one of its classes
+
+    - scores below its threshold (by class name, "default" for the others), or is not within its best
+      `keep_fraction`, which replaces the thresholds,
+    - covers too little or too much of the image,
+    - agrees less than `least_agreement` with the second labeller,
+    - is there with less than `least_yes`, as a vision-language model sees it;
+
+    or if the image resembles its prompt less than `least_clip`, or differs from an earlier one in at most
+    `duplicates` of the 64 bits of their hashes.
+    """
 
     thresholds: Mapping[str, Share] = field(default_factory=lambda: {"default": DEFAULT_THRESHOLD})
     keep_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     coverage: CoverageBounds = ANY_COVERAGE
     class_coverage: Mapping[str, CoverageBounds] = field(default_factory=dict)
     least_clip: Annotated[float, Field(ge=-1, le=1)] | None = None
+    least_agreement: Share | None = None
+    duplicates: Annotated[int, Field(ge=0, le=HASH_BITS)] | None = None
+    least_yes: Share | None = None
 
     def __post_init__(self) -> None:
         if "default" not in self.thresholds:
@@ -38,12 +49,19 @@ class PruneOptions:
 
 @dataclass(frozen=True)
 class Judged:
-    """What is known of a pair: IoU against held-out predictions and share of the image, by class name."""
+    """What is known of a pair: IoU against held-out predictions and share of the image, by class name.
+
+    agreement: IoU with a second labeller, answers: a vision-language model's probability that the class is
+    there, both by class name. duplicate_of: the earlier pair that has almost the same picture.
+    """
 
     id: str
     scores: Mapping[str, float]
     coverage: Mapping[str, float]
     clip: float | None = None
+    agreement: Mapping[str, float] = field(default_factory=dict)
+    duplicate_of: str | None = None
+    answers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def quality(self) -> float:
@@ -67,6 +85,14 @@ def _reasons(pair: Judged, least: Mapping[str, float], options: PruneOptions) ->
             reasons.append(f"{name}: covers {share:.1%}, not {bounds.low:.0%} to {bounds.high:.0%}")
     if options.least_clip is not None and pair.clip is not None and pair.clip < options.least_clip:
         reasons.append(f"CLIP score {pair.clip:.3f} below {options.least_clip:.3f}")
+    for name, score in pair.agreement.items():
+        if options.least_agreement is not None and score < options.least_agreement:
+            reasons.append(f"{name}: second labeller's IoU {score:.3f} below {options.least_agreement:.3f}")
+    for name, yes in pair.answers.items():
+        if options.least_yes is not None and yes < options.least_yes:
+            reasons.append(f"{name}: is there with {yes:.3f}, below {options.least_yes:.3f}")
+    if pair.duplicate_of is not None:
+        reasons.append(f"almost the picture of {pair.duplicate_of}")
     return reasons
 
 

@@ -8,23 +8,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from datasets import Features, Value
-from PIL import Image
 from pydantic import Field
-from tqdm import tqdm
 
 from dataset_builder.building.layout import SPLIT
 from dataset_builder.dataset_copies import StoredRows, mask_names, open_dataset, write_rows
 from dataset_builder.dataset_folder import FILTER_TABLE
 from dataset_builder.hub.card import write_derived_card
-from dataset_builder.noise.clip_score import ClipScore
 from dataset_builder.noise.filtering import judge, table
 from dataset_builder.noise.prune import PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
+from dataset_builder.noise.witnesses import Witnesses
 from diffusers_attnmask.ground.atomic_files import remove_folder, write_text
 from diffusers_attnmask.ground.options import (
-    Fault,
     Name,
-    OptionsError,
     Scale,
     Seed,
     Side,
@@ -43,14 +39,13 @@ WORK = "segmenters"  # folder of the judges while they are needed
 
 
 @options(kw_only=True)
-class FilterRun:
+class FilterRun(Witnesses):
     """How the judges of a dataset are made, and which pairs go by what they say.
 
     recipe: of the judges, an object, a YAML file or a bundled recipe's name, by default `JUDGES`; model and
     changes (of `TrainOptions`) come over it. crop: side of training crops in scaled pixels. scale: of the
     images when judges train and judge; 0.5 costs a quarter. folds: judges, each of the part that it has not
-    seen. clip: a CLIP that scores prompts, in transformers' format. allow_outside: read files, too, that the
-    data name outside of their folder.
+    seen. allow_outside: read files, too, that the data name outside of their folder.
     """
 
     recipe: TrainingRecipe | Path | Name | None = None
@@ -61,14 +56,11 @@ class FilterRun:
     crop: Side | None = None
     scale: Scale = 1.0
     prune: PruneOptions = field(default_factory=PruneOptions)
-    clip: Name | None = None
     seed: Seed = 0
     allow_outside: bool = False
 
     def __post_init__(self) -> None:
-        if self.prune.least_clip is not None and self.clip is None:
-            needed = " needs a model that scores prompts: name one as clip (--clip)"
-            raise OptionsError([Fault("prune.least_clip", needed)])
+        self.check(self.prune)
         replace(JUDGES.training, **self.changes)  # refuses what no training takes
 
 
@@ -93,7 +85,7 @@ def filter_dataset(
     with new_folder(out, "filter") as work:
         source, home = judged_pairs(data, run)
         check_source(source, progress=progress)
-        similarity = _clip_scores(run.clip, source, progress) if run.clip else None
+        told = run.testimony(source, run.prune, run.seed, progress)
         trainer = SegmenterTrainer(
             judges.model,
             judges.training,
@@ -103,7 +95,8 @@ def filter_dataset(
             run.scale,
             progress,
         )
-        judged = judge(source, run.folds, run.seed, trainer, similarity)
+        judged = judge(source, run.folds, run.seed, trainer)
+        judged = [replace(pair, **beside) for pair, beside in zip(judged, told, strict=True)]
         reasons = prune(judged, run.prune)
         kept = [index for index, reason in enumerate(reasons) if not reason]
         if not kept:
@@ -143,10 +136,3 @@ def judges_of(run: FilterRun) -> TrainingRecipe:
     views = judges.training.augmentation.resized(run.scale)
     views = replace(views, crop=run.crop or views.crop)
     return replace(judges, training=replace(judges.training, augmentation=views))
-
-
-def _clip_scores(model: str, source: HubPairs, progress: bool) -> list[float]:
-    prompts = source.dataset["prompt"]
-    pairs = ((Image.fromarray(source[own].image), prompts[own] or "") for own in range(len(source)))
-    scores = ClipScore(model).over(pairs)
-    return list(tqdm(scores, "CLIP scores", total=len(source), disable=not progress))

@@ -5,6 +5,7 @@ A function of `MATERIAL` makes one at the path it is given; rows name it in brac
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from PIL import Image
 from dataset_builder.building.dataset import build_dataset
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask import bundled_oracle
 from diffusers_attnmask.ground.columns import MAPS, pair_features
 from tests.dataset_builder.export.small_dataset import make_dataset
 from tests.mistakes import spoilt
+from tests.small_models.causal import save_causal
 from tests.train_segmenter.shapes import NAMES, draw, small_model, write_folder
 
 RECIPE = "vocabulary: tiny-world\npairs: 2\nshard_size: 1\nsampling: {steps: 1, batch_size: 1}\n"
@@ -63,6 +66,15 @@ def model(path: Path) -> None:
     small_model().save_pretrained(path)
 
 
+def oracle(path: Path) -> None:
+    shutil.copytree(bundled_oracle(), path)
+
+
+def words_alone(path: Path) -> None:
+    """A language model, which sees no pictures."""
+    save_causal(path)
+
+
 def picture(path: Path) -> None:
     Image.fromarray(draw(0)[0]).save(path, "PNG")
 
@@ -80,6 +92,7 @@ def built(path: Path) -> None:
 
 MATERIAL: dict[str, Callable[[Path], None]] = {
     **{made.__name__: made for made in (dataset, mapped_dataset, folder, model, picture, recipe, built)},
+    **{made.__name__: made for made in (oracle, words_alone)},
     **spoilt.MATERIAL,
 }
 SUFFIXES = {"picture": ".png", "recipe": ".yaml"}

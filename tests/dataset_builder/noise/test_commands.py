@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import tiny_world
 from dataset_builder.dataset_copies import id_table
 from diffusers_attnmask.ground.columns import MAPS, pair_features
+from tests.small_models.vision_language import save_llava
 from train_segmenter.data import open_source
 
 NAMES = ("background", *tiny_world.CLASSES)
@@ -213,6 +214,26 @@ def test_filter_trains_judges_by_a_recipe_and_what_is_typed(data, tmp_path, monk
     assert options.augmentation.crop == 32 and options.augmentation.scale == (0.4, 0.6)
     assert len(model.network.decoder.blocks) == 4
     assert (tmp_path / "first/filter.csv").read_bytes() == (tmp_path / "second/filter.csv").read_bytes()
+
+
+def test_filter_hears_a_second_labeller_a_question_and_hashes(data, tmp_path):
+    from dataset_builder.commands.filter import filter
+    from diffusers_attnmask import bundled_oracle
+
+    save_llava(tmp_path / "llava")
+    output, error = run(
+        filter, "--data", data, "--out", tmp_path / "out", "--model", "smp:unet:tu-resnet10t",
+        "--pretrained", "none", "--folds", 2, "--steps", 1, "--batch-size", 2, "--crop", 32, "--scale", 0.5,
+        "--threshold", 0, "--second", bundled_oracle(), "--least-agreement", 0.5, "--duplicates", 0,
+        "--ask", tmp_path / "llava",
+    )  # fmt: skip
+    assert error is None, output
+    table = list(csv.DictReader((tmp_path / "out/filter.csv").open()))
+    for row in table:
+        exact = tiny_world.render(int(row["id"]))[1]
+        several = len(np.unique(exact)) > 2  # whose masks have one class for all objects
+        assert (row["kept"] == "no") == several == ("second labeller" in row["reason"]), row
+        assert row["duplicate_of"] == "" and "=0." in row["answers"]
 
 
 def test_filter_refuses_what_makes_no_sense(data, tmp_path):

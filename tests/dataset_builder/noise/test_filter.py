@@ -92,6 +92,12 @@ PAIRS = [
     Judged("c", {"dog": 0.2}, {"dog": 0.97}, clip=0.3),
     Judged("d", {}, {}, clip=0.3),
 ]
+HEARD = [
+    Judged("a", {"dog": 0.9}, {"dog": 0.3}, agreement={"dog": 0.8}, answers={"dog": 0.9}),
+    Judged("b", {"dog": 0.9}, {"dog": 0.3}, agreement={"dog": 0.2}, answers={"dog": 0.9}),
+    Judged("c", {"dog": 0.9}, {"dog": 0.3}, agreement={"dog": 0.8}, answers={"dog": 0.1}),
+    Judged("d", {"dog": 0.9}, {"dog": 0.3}, duplicate_of="a"),
+]
 
 
 def kept(**options):
@@ -124,6 +130,21 @@ def test_the_table_says_of_every_pair_what_went_and_why():
     assert rows[0]["reason"] == "cat: IoU 0.400 below 0.500"
     assert rows[3]["reason"] == "the mask is empty"
     assert rows[0]["iou"] == "dog=0.9000 cat=0.4000" and float(rows[0]["quality"]) == 0.4
+
+
+def test_what_others_say_of_a_pair_is_a_column_and_a_reason():
+    options = PruneOptions(least_agreement=0.5, least_yes=0.5, duplicates=4)
+    rows = list(csv.DictReader(io.StringIO(table(HEARD, prune(HEARD, options)))))
+    assert [row["reason"] for row in rows] == [
+        "",
+        "dog: second labeller's IoU 0.200 below 0.500",
+        "dog: is there with 0.100, below 0.500",
+        "almost the picture of a",
+    ]
+    assert [row["agreement"] for row in rows] == ["dog=0.8000", "dog=0.2000", "dog=0.8000", ""]
+    assert [row["answers"] for row in rows] == ["dog=0.9000", "dog=0.9000", "dog=0.1000", ""]
+    assert [row["duplicate_of"] for row in rows] == ["", "", "", "a"]
+    assert prune(HEARD[:3], PruneOptions()) == ["", "", ""], "without a bound, columns alone"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""Whether a class is in a picture, in the eyes of a vision-language model of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from dataset_builder.noise.coverage import class_coverage
+from dataset_builder.prompts.templates import indefinite
+from diffusers_attnmask.ground.device import best_device
+from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.model_files import TENSORS_ALONE, readable_model
+from train_segmenter.data import Source
+
+QUESTION = "Is there {class} in this picture? Answer yes or no."
+YES, NO = ("yes", "Yes", " yes", " Yes", "YES"), ("no", "No", " no", " No", "NO")
+BATCH = 8  # questions at once
+
+
+class Questioner:
+    """A model that reads pictures and writes text (`AutoModelForImageTextToText`), by folder or Hub name."""
+
+    def __init__(self, model: str) -> None:
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        with within_reach(model, "model"), readable_model(model):
+            self.model: Any = AutoModelForImageTextToText.from_pretrained(model, **TENSORS_ALONE).eval()
+            self.processor: Any = AutoProcessor.from_pretrained(model)
+        if self.model.config.is_encoder_decoder or not getattr(self.processor, "chat_template", None):
+            raise ValueError(
+                f"{model} holds no conversation ({type(self.model).__name__}): name a model with a chat "
+                "template, such as HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
+            )
+        self.processor.tokenizer.padding_side = "left"  # the answer comes after the last token of each
+        self.model.to(best_device())
+        self.yes, self.no = first_tokens(self.processor.tokenizer, model)
+
+    @torch.no_grad()
+    def __call__(self, images: Sequence[Image.Image], names: Sequence[str]) -> list[float]:
+        """The probability of yes, as a share of yes and no, for each image and the class asked for."""
+        texts = [self.conversation(name) for name in names]
+        begun = texts[0].startswith(self.processor.tokenizer.bos_token or "\n")
+        inputs = self.processor(
+            text=texts,
+            images=[[image] for image in images],
+            padding=True,
+            return_tensors="pt",
+            add_special_tokens=not begun,
+        )
+        logits = self.model(**inputs.to(self.model.device, self.model.dtype)).logits[:, -1].float()
+        return (logits[:, self.yes].logsumexp(-1) - logits[:, self.no].logsumexp(-1)).sigmoid().tolist()
+
+    def conversation(self, name: str) -> str:
+        """The question about a picture, in the model's own form, up to where its answer begins."""
+        content = [{"type": "image"}, {"type": "text", "text": question(name)}]
+        return self.processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True
+        )
+
+
+def question(name: str) -> str:
+    """
+    >>> question("aeroplane")
+    'Is there an aeroplane in this picture? Answer yes or no.'
+    """
+    return QUESTION.replace("{class}", f"{indefinite(name)} {name}")
+
+
+def first_tokens(tokenizer: Any, model: str) -> tuple[list[int], list[int]]:
+    """The tokens with which yes begins, and those of no, however they are written."""
+    yes, no = ({tokenizer.encode(word, add_special_tokens=False)[0] for word in words} for words in (YES, NO))
+    if yes & no:
+        raise ValueError(f"{model} does not tell yes from no by the first token: name another model")
+    return sorted(yes), sorted(no)
+
+
+def answers(source: Source, ask: Questioner, progress: bool = True) -> list[dict[int, float]]:
+    """By class id, the probability that each pair's classes are in its picture."""
+    asked = [(index, own) for index in range(len(source)) for own in class_coverage(source[index].mask)]
+    found: list[dict[int, float]] = [{} for _ in range(len(source))]
+    for start in tqdm(range(0, len(asked), BATCH), "asking about classes", disable=not progress):
+        part = asked[start : start + BATCH]
+        images = [Image.fromarray(source[index].image) for index, _ in part]
+        told = ask(images, [source.class_names[own] for _, own in part])
+        for (index, own), yes in zip(part, told, strict=True):
+            found[index][own] = yes
+    return found

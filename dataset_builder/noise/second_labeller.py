@@ -1,0 +1,108 @@
+"""A second labeller: what a trained segmenter, or attention by another method, makes of the same pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from dataset_builder.noise.coverage import class_coverage
+from dataset_builder.noise.scores import class_scores
+from dataset_builder.prompts.templates import indefinite, listed
+from diffusers_attnmask.ground.device import best_device
+from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
+from diffusers_attnmask.ground.options import Fault, OptionsError
+from diffusers_attnmask.loading.load import load_pipeline
+from diffusers_attnmask.methods import METHODS
+from train_segmenter.data import Source
+from train_segmenter.evaluation.inference import Inference
+from train_segmenter.models import load
+
+# Ids uint8 (H, W) of an image uint8 (H, W, 3) that shows the classes of these ids.
+Label = Callable[[np.ndarray, tuple[int, ...]], np.ndarray]
+STRENGTH, LOOKS = 0.5, 2  # of the looks of attention
+
+
+def agreements(source: Source, label: Label, progress: bool = True) -> list[dict[int, float]]:
+    """By class id, the IoU of each pair's mask with what the labeller makes of its image."""
+    found = []
+    for index in tqdm(range(len(source)), "labelling a second time", disable=not progress):
+        sample = source[index]
+        second = label(sample.image, tuple(class_coverage(sample.mask)))
+        found.append(class_scores(second, sample.mask))
+    return found
+
+
+def check_labeller(name: str | None, model: str | None) -> None:
+    """Raise where a diffusion model is named and no method that would read its attention."""
+    if model is not None and name not in METHODS:
+        methods = ", ".join(METHODS)
+        raise OptionsError(
+            [Fault("second_model", f" needs a mask method as second (--second): one of {methods}")]
+        )
+
+
+def labeller(name: str, model: str | None, class_names: tuple[str, ...], seed: int) -> Label:
+    """A mask method's name, for the attention of a diffusion model, or the folder of a trained segmenter."""
+    if name in METHODS:
+        return attention_labeller(name, model, class_names, seed)
+    return segmenter_labeller(name, class_names)
+
+
+def attention_labeller(method: str, model: str | None, class_names: tuple[str, ...], seed: int) -> Label:
+    """Masks of existing images by `segment`, of a prompt that says what the mask shows."""
+    pipe = load_pipeline(model)
+    pipe.set_progress_bar_config(disable=True)
+    elsewhere = unlabelled(class_names)
+
+    def label(image: np.ndarray, shown: tuple[int, ...]) -> np.ndarray:
+        names = [class_names[own] for own in shown]
+        if not names:
+            return np.full(image.shape[:2], elsewhere, np.uint8)
+        prompt = f"a photo of {listed([f'{indefinite(own)} {own}' for own in names])}"
+        generator = torch.Generator().manual_seed(seed)
+        found = pipe.segment(
+            Image.fromarray(image),
+            prompt,
+            names,
+            strength=STRENGTH,
+            looks=LOOKS,
+            mask_method=method,
+            generator=generator,
+            output_type="np",
+        ).masks[0]
+        table = np.arange(256, dtype=np.uint8)
+        table[: len(names) + 1] = [elsewhere, *shown]
+        return table[found]
+
+    return label
+
+
+def segmenter_labeller(path: str, class_names: tuple[str, ...]) -> Label:
+    """A trained segmenter of any kind, seg-diffusion included, its ids brought to the dataset's by name."""
+    segmenter = load(Path(path)).to(best_device())
+    if segmenter.open_vocabulary:
+        segmenter = segmenter.for_classes(class_names)
+    wanted = [own for own in class_names if own != BACKGROUND]
+    if missing := [own for own in wanted if own not in segmenter.class_names]:
+        raise ValueError(
+            f"{path} does not know {', '.join(missing)}, only {', '.join(segmenter.class_names)}: name a "
+            "second labeller that knows the classes of the dataset"
+        )
+    inference = Inference()
+    ids = {own: number for number, own in enumerate(class_names)}
+    table = np.array([ids.get(own, unlabelled(class_names)) for own in segmenter.class_names], np.uint8)
+
+    def label(image: np.ndarray, shown: tuple[int, ...]) -> np.ndarray:
+        return table[inference.mask(segmenter, image)]
+
+    return label
+
+
+def unlabelled(class_names: tuple[str, ...]) -> int:
+    """The id of what shows no class: without a background, as in Cityscapes, it is ignored."""
+    return class_names.index(BACKGROUND) if BACKGROUND in class_names else IGNORE_ID
