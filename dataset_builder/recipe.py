@@ -43,8 +43,9 @@ UNSEEN = ("device", "offload")  # of sampling: no pixel depends on where weights
 class SamplingOptions(DrawingOptions):
     """How the model is loaded and how images are drawn.
 
-    attempts: how often a pair is tried before it is skipped. threads: of the CPU, by default all; it is part
-    of the recipe since it can change the last bit.
+    steps: of denoising. batch_size: images that are drawn at once. attempts: how often a pair is tried before
+    it is skipped. threads: of the CPU, by default all; it is part of the recipe since it can change the last
+    bit.
     """
 
     steps: Steps = 50
@@ -58,11 +59,12 @@ class Refinement:
     """What is done to a mask before it is kept.
 
     method: "none"; "crf" sharpens the method's mask; "match" takes the threshold whose sharpened mask
-    overlaps it best; "affinity" is the published chain with a trained AffinityNet, the folder `network`.
-    box_area: of parts that are dropped, in pixels of a 512 x 512 image. fill: close the holes of outlines,
-    which the publication does and rings have. uncertain: "keep", or "decide" those pixels too (with "crf"
-    or snap). whole_regions: give each region to one class, for pictures whose objects stand apart. snap:
-    move outlines to the image's own edges.
+    overlaps it best; "affinity" is the published chain with a trained AffinityNet. network: its folder.
+    backend: which code computes the CRF. scale_crf: its distances in proportion to the image, instead of the
+    published pixels. box_area: of parts that are dropped, in pixels of a 512 x 512 image. fill: close the
+    holes of outlines, which the publication does and rings have. uncertain: "keep", or "decide" those pixels
+    too (with "crf" or snap). whole_regions: give each region to one class, for pictures whose objects stand
+    apart. snap: move outlines to the image's own edges.
     """
 
     method: Literal["none", "crf", "match", "affinity"] = "none"
@@ -120,9 +122,13 @@ def checked_method_options(value: Mapping[str, Any], recipe: ValidationInfo) -> 
 class Recipe:
     """What determines a dataset.
 
-    vocabulary: a name, a YAML file, or what such a file would hold. model: a folder, a repository, a single
-    file, or "bundled". method and method_options: as in `DiffuMaskPipeline`, by default the model's own.
-    maps: keep the class maps as a column, which `attnmask refine` starts from.
+    vocabulary: a name, a YAML file, or what such a file would hold. pairs: how many prompts are drawn; what
+    cannot be kept is counted. shard_size: pairs in one file. seed: of prompts and images. model: a folder, a
+    repository, a single file, or "bundled". revision: of a repository. method and method_options: as in
+    `DiffuMaskPipeline`, by default the model's own. prompts: where they come from. sampling: how images are
+    drawn. refinement: what is done to a mask before it is kept. image_format and image_quality: how pictures
+    are stored; the quality is that of JPEG and WebP. maps: keep the class maps as a column, which `attnmask
+    refine` starts from. license: of the dataset, as its card tells it.
     """
 
     vocabulary: Annotated[

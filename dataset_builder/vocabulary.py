@@ -177,26 +177,54 @@ class Vocabulary:
 class ClassFile(TypedDict, total=False):
     """What a file may say of a class, whose name is the key."""
 
-    phrases: str | list[str]
-    subclasses: str | list[str]
-    colour: str | Colour
-    options: dict[str, dict[str, Any]]
-    scenes: str | list[str]
-    decoys: str | list[str]
-    article: bool
+    phrases: Annotated[str | list[str], Checked(description="words that mean it; prompts use the first.")]
+    subclasses: Annotated[str | list[str], Checked(description="kinds of it, as `golden retriever`.")]
+    colour: Annotated[str | Colour, Checked(description="in masks and pictures, by default VOC's of its id.")]
+    options: Annotated[
+        dict[str, dict[str, Any]], Checked(description="of the mask methods, by their names, for this class.")
+    ]
+    scenes: Annotated[
+        str | list[str], Checked(description="what follows it in a prompt, or surrounds `{objects}`.")
+    ]
+    decoys: Annotated[
+        str | list[str], Checked(description="phrases with its word that mean something else: `hot dog`.")
+    ]
+    article: Annotated[
+        bool, Checked(description="whether a or an goes before it.", json_schema_extra={"default": True})
+    ]
 
 
 @with_config(ConfigDict(extra="forbid"))
 class VocabularyFile(TypedDict, total=False):
-    """What a file of a vocabulary may hold, or a recipe in its place: for the schema of recipes."""
+    """What a file of a vocabulary may hold, or a recipe in its place."""
 
-    name: str
-    table: str
-    classes: list[str] | dict[str, ClassFile | str | list[str] | None]
-    ignore_index: Annotated[int, Checked(ge=0, le=255)]
-    background: bool
-    templates: str | list[str]
-    scenes: str | list[str]
+    name: Annotated[str, Checked(description="by default that of the file.")]
+    table: Annotated[
+        str, Checked(description="official classes with ids and colours: `voc`, `coco`, `cityscapes`.")
+    ]
+    classes: Annotated[
+        list[str] | dict[str, ClassFile | str | list[str] | None],
+        Checked(description="names, or names with phrases, or with all that is particular to each."),
+    ]
+    ignore_index: Annotated[
+        int,
+        Checked(
+            ge=0,
+            le=255,
+            description="the id of pixels that nobody judges.",
+            json_schema_extra={"default": IGNORE_ID},
+        ),
+    ]
+    background: Annotated[
+        bool,
+        Checked(
+            description="whether id 0 is what shows none of the classes.", json_schema_extra={"default": True}
+        ),
+    ]
+    templates: Annotated[
+        str | list[str], Checked(description="of prompts, each with `{objects}` where the classes stand.")
+    ]
+    scenes: Annotated[str | list[str], Checked(description="that may follow the classes; empty for none.")]
 
 
 def vocabulary_names() -> list[str]:

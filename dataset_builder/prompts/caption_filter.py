@@ -20,7 +20,7 @@ class CaptionFilter:
     """Rules that captions must pass; without any, all do.
 
     banned: words and phrases that must not occur. class_within: a class must be named among so many first
-    words. max_words: the longest caption, min_words the shortest.
+    words. min_words, max_words: of the shortest caption and of the longest.
     """
 
     banned: Words = ()

@@ -31,10 +31,10 @@ def naming_the_class(query: str) -> str:
 class TemplateOptions:
     """Prompts made of templates, sub-classes and scenes.
 
-    weight: the share among all sources. templates, scenes: instead of those of the vocabulary. objects: how
-    often a prompt names one class, two, three ({1: 0.7, 2: 0.3}). co_occurrence: weights of the classes that
-    a class is put together with ({"person": {"bicycle": 3, "dog": 1}}); a class not listed meets all others
-    alike.
+    weight: the share among all sources. templates, scenes: instead of those of the vocabulary. subclasses:
+    whether a kind of a class may stand for it. objects: how often a prompt names one class, two, three ({1:
+    0.7, 2: 0.3}). co_occurrence: weights of the classes that a class is put together with ({"person":
+    {"bicycle": 3, "dog": 1}}); a class not listed meets all others alike.
     """
 
     weight: Positive = 1.0
@@ -51,8 +51,9 @@ class TemplateOptions:
 class RetrievalOptions:
     """Keep, of each class, the captions nearest to it by CLIP.
 
-    model: any CLIP of transformers, a folder or a Hub name. query: what a caption is compared with. cache:
-    folder of the embeddings, by default one in the Hugging Face cache.
+    model: any CLIP of transformers, a folder or a Hub name. query: what a caption is compared with.
+    per_class: how many captions are kept. batch_size: captions that are embedded at once. cache: folder of
+    the embeddings, by default one in the Hugging Face cache.
     """
 
     model: Name
@@ -70,10 +71,12 @@ def spelled_filter(value: Any) -> Any:
 class CaptionOptions:
     """Captions from a file (txt, jsonl, json, csv, Parquet) or from a dataset (`hub:user/name`, a folder).
 
-    column: by default the first of caption, captions, text, prompt. prefix: put before each caption, as the
-    published "Photo of ". subclasses: whether a sub-class alone ("golden retriever") names its class. filter:
-    in a recipe also "published", which is DiffuMask's. condition: a column with the file of each caption's
-    picture, from the folder of the captions, at which a ControlNet or an adapter looks.
+    path: of the file or dataset. split: of a dataset. weight: the share among all sources. column: by default
+    the first of caption, captions, text, prompt. prefix: put before each caption, as the published "Photo of
+    ". subclasses: whether a sub-class alone ("golden retriever") names its class. filter: in a recipe also
+    "published", which is DiffuMask's. condition: a column with the file of each caption's picture, from the
+    folder of the captions, at which a ControlNet or an adapter looks. retrieval: keep the captions nearest to
+    their class.
     """
 
     path: Name
@@ -107,11 +110,12 @@ def spelled_captions(value: Any) -> Any:
 
 @options
 class PromptOptions:
-    """The sources of prompts; `classes` limits the plan to some classes of the vocabulary.
+    """The sources of prompts.
 
-    In a recipe, templates are used unless captions are given; `templates: true` combines both. A caption file
-    may stand there as its path alone. conditions: a folder of pictures, of which each pair without one of its
-    own gets one, in rounds.
+    templates: prompts made of templates; in a recipe they are used unless captions are given, and true
+    combines both. captions: of files or datasets; a file may stand there as its path alone. classes: some of
+    the vocabulary, instead of all. negative: what pictures should not show. conditions: a folder of pictures,
+    of which each pair without one of its own gets one, in rounds.
     """
 
     templates: Annotated[

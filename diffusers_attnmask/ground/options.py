@@ -8,6 +8,7 @@ and the remedy. Built on pydantic, whose own sentences never reach a user.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import math
 import re
@@ -25,6 +26,7 @@ from typing_extensions import dataclass_transform  # in typing from Python 3.11 
 from diffusers_attnmask.ground.extent import check_extent
 from diffusers_attnmask.ground.option_faults import Fault, OptionsError, faults_of, shown, told_by
 from diffusers_attnmask.ground.option_types import below, inner, is_union, may_hold
+from diffusers_attnmask.ground.option_words import words_of
 
 __all__ = [
     *("MOST_SIDE", "SECTION", "Batch", "Count", "Device", "Eights", "Fault", "Guidance", "LearningRate"),
@@ -101,6 +103,7 @@ def options(kind: type[Any] | None = None, /, *, kw_only: bool = False) -> Any:
     """
 
     def made(own: type[Any]) -> type[Any]:
+        own.__get_pydantic_json_schema__ = classmethod(_explained_schema)
         checked: Any = checked_dataclass(own, frozen=True, kw_only=kw_only, config=CONFIG)
         construct = checked.__init__
         places = [field.name for field in dataclasses.fields(checked) if field.init and not field.kw_only]
@@ -119,6 +122,17 @@ def options(kind: type[Any] | None = None, /, *, kw_only: bool = False) -> Any:
         return checked
 
     return made if kind is None else made(kind)
+
+
+def _explained_schema(kind: type[Any], own: Any, schema_of: Any) -> dict[str, Any]:
+    """The schema of a class of options, with what its docstrings say of each."""
+    schema = schema_of(own)
+    content, words = schema_of.resolve_ref_schema(schema), words_of(kind)
+    content["description"] = inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0]
+    for name, described in content.get("properties", {}).items():
+        if name in words:
+            described["description"] = words[name]
+    return schema
 
 
 def plain(value: Any) -> Any:

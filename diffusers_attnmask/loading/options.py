@@ -26,7 +26,11 @@ TORCH_NAMES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 
 @options
 class Lora:
-    """Weights put on top of a model: a file, a folder or a repository, and where it holds several, which."""
+    """Weights put on top of a model.
+
+    path: a file, a folder or a repository. weight: how strongly it acts. file: which one, where there are
+    several.
+    """
 
     path: Name
     weight: Annotated[float, Checked(ge=-100, le=100)] = 1.0
@@ -50,12 +54,13 @@ class ModelOptions:
 
     variant: of its weight files, as "fp16". config: for a model that is a single file, the folder or
     repository whose configuration and tokenizers it has, by default those of the published model that its
-    weights fit. dtype: by default bf16 on a GPU that computes in it, else fp32. vae: another one, a folder or
-    a repository. scheduler: the name of a class of diffusers; scheduler_options go to it, or to the model's
-    own. controlnet, adapter: a ControlNet or a T2I-Adapter, which every picture then needs a condition for.
-    quantization: what diffusers' `PipelineQuantizationConfig` takes. offload: which weights wait in the CPU's
-    memory: whole models, groups of layers, or every layer. vae_tiling, vae_slicing: decode in tiles, or image
-    by image.
+    weights fit. dtype: by default bf16 on a GPU that computes in it, else fp32. device: by default the GPU,
+    where there is one. loras: weights put on top; one may stand there as its path alone. vae: another one, a
+    folder or a repository. scheduler: the name of a class of diffusers. scheduler_options: of that one, or of
+    the model's own. controlnet, adapter: a ControlNet or a T2I-Adapter, which every picture then needs a
+    condition for. safety_checker: load the model's, where it has one. quantization: what diffusers'
+    `PipelineQuantizationConfig` takes. offload: which weights wait in the CPU's memory: whole models, groups
+    of layers, or every layer. vae_tiling, vae_slicing: decode in tiles, or image by image.
     """
 
     variant: Name | None = None

@@ -25,13 +25,13 @@ OpenShare = Annotated[float, Field(gt=0, lt=1)]
 
 @options
 class AugmentOptions:
-    """Probabilities of the five changes, and their strengths.
+    """Probabilities of the changes, and their strengths.
 
-    grids: (rows, columns) to splice. blur_sigma: range in pixels. pieces: how many patches occlude at most,
+    splice, blur, occlude, perspective, turn: probabilities; turn is not among the published changes. grids:
+    (rows, columns) to splice. blur_sigma: range in pixels. pieces: how many patches occlude at most.
     piece_share: the range of each one's share of the image. occluded: what the mask says beneath a patch
     (255, as before, or background). distortion: how far a corner moves at most, as a part of half the side.
-    turn is not among the published changes. angle: degrees of a turn to either side at most. zoom: range of
-    the factor that comes with it.
+    angle: degrees of a turn to either side at most. zoom: range of the factor that comes with it.
     """
 
     splice: Share = 0.5

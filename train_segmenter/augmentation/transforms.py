@@ -23,19 +23,25 @@ TO_YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 
 @options
 class Augmentation:
-    """Settings of the random transforms; the defaults are those common to the published trainings."""
+    """Settings of the random transforms; the defaults are those common to the published trainings.
 
-    crop: Side | None = 512  # pixels, both sides; None keeps the image as it is
+    crop: pixels, both sides; None keeps the image as it is. scale: range of the factor before it. flip:
+    probability. largest_class: share of a crop that one class may hold; beyond it another is drawn.
+    brightness: ± share of the range. contrast, saturation: ± factor. hue: ± turns. colour: probability of
+    each of these four. blur: greatest sigma in pixels. noise: greatest sigma as a share of the range.
+    """
+
+    crop: Side | None = 512
     scale: ScaleRange = (0.5, 2.0)
-    flip: Share = 0.5  # probability
-    largest_class: Share = 0.75  # share of a crop that one class may hold (crops are drawn anew beyond it)
-    brightness: Share = 0.125  # ± share of the range
-    contrast: NotNegative = 0.5  # ± factor
-    saturation: NotNegative = 0.5  # ± factor
-    hue: NotNegative = 0.1  # ± turns
-    colour: Share = 0.5  # probability of each of the four
-    blur: Annotated[float, Field(ge=0, le=1000)] = 0.0  # greatest sigma in pixels
-    noise: NotNegative = 0.0  # greatest sigma as a share of the range
+    flip: Share = 0.5
+    largest_class: Share = 0.75
+    brightness: Share = 0.125
+    contrast: NotNegative = 0.5
+    saturation: NotNegative = 0.5
+    hue: NotNegative = 0.1
+    colour: Share = 0.5
+    blur: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    noise: NotNegative = 0.0
 
     def resized(self, factor: float) -> Augmentation:
         """The same views, of images whose sides are smaller or larger by a factor."""

@@ -44,29 +44,40 @@ def spelled_augment(value: Any) -> Any:
 
 @options
 class TrainOptions:
-    """Settings for small models from random weights; the published ones stand in the recipes."""
+    """Settings for small models from random weights; the published ones stand in the recipes.
 
-    steps: Count = 20_000  # optimiser steps
-    batch_size: Batch = 16  # pairs in one forward pass of one process
-    accumulate: Count = 1  # forward passes in one step
+    steps: of the optimiser. batch_size: pairs in one forward pass of one process. accumulate: forward passes
+    in one step. dtype: of the forward pass. learning_rate: at its highest. backbone_factor: of the
+    learning rate, for the pretrained part. weight_decay: of AdamW. clip: greatest norm of the gradient; 0 for
+    none. schedule: how the learning rate falls. power: of the poly schedule. warmup: steps of linear rise.
+    loss: one, or several as "ce+dice". ema: of the averaged weights, kept at a step; 0 for no average.
+    augmentation: views of a pair. augment: before it, whole pairs spliced, warped, occluded, blurred; true
+    for the defaults. seed: of weights, order and views. workers: processes that read and augment. log_every,
+    evaluate_every, save_every: steps between lines of the log, evaluations and checkpoints. pictures:
+    validation pairs that are shown with their prediction at every evaluation. trackers: what the log is
+    written as.
+    """
+
+    steps: Count = 20_000
+    batch_size: Batch = 16
+    accumulate: Count = 1
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
     learning_rate: LearningRate = 5e-4
-    backbone_factor: NotNegative = 1.0  # of the learning rate, for the pretrained part
+    backbone_factor: NotNegative = 1.0
     weight_decay: NotNegative = 1e-4
-    clip: NotNegative = 1.0  # greatest norm of the gradient; 0 for none
+    clip: NotNegative = 1.0
     schedule: Literal["poly", "cosine"] = "poly"
-    power: NotNegative = 0.9  # of the poly schedule
-    warmup: Whole = 0  # steps of linear rise
+    power: NotNegative = 0.9
+    warmup: Whole = 0
     loss: Annotated[str, AfterValidator(known_loss)] = "ce"
-    ema: Annotated[float, Field(ge=0, lt=1)] = 0.999  # of the averaged weights, kept at a step; 0: no average
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
     augmentation: Annotated[Augmentation, SECTION] = field(default_factory=Augmentation)
-    # before it: whole pairs spliced, warped, occluded, blurred
     augment: Annotated[AugmentOptions | None, Shorthand(spelled_augment, AugmentOptions | bool | None)] = None
     seed: Seed = 0
-    workers: Processes = 0  # processes that read and augment
+    workers: Processes = 0
     log_every: Count = 10
     evaluate_every: Count = 1000
-    pictures: Whole = 4  # validation pairs that are shown with their prediction at every evaluation
+    pictures: Whole = 4
     save_every: Count = 1000
     trackers: tuple[Literal["jsonl", "tensorboard"], ...] = ("jsonl",)
 
@@ -93,7 +104,11 @@ def fitting_options(chosen: Mapping[str, Any], recipe: ValidationInfo) -> Mappin
 
 @options
 class TrainingRecipe:
-    """A published training: the model's name and options, and how it is trained."""
+    """A published training.
+
+    model: the kind of segmenter and its architecture. model_options: of that kind. training: how it is
+    trained.
+    """
 
     model: Annotated[Name, AfterValidator(known_model)]
     model_options: Annotated[Mapping[str, Any], SECTION, AfterValidator(fitting_options)] = field(
