@@ -30,6 +30,7 @@ from diffusers_attnmask.ground.options import (
     read_options,
 )
 from diffusers_attnmask.ground.yaml_files import read_yaml
+from diffusers_attnmask.instances.options import ONE_WORD, InstanceOptions
 from diffusers_attnmask.loading.options import DrawingOptions
 
 MISSING = object()
@@ -128,7 +129,8 @@ class Recipe:
     `DiffuMaskPipeline`, by default the model's own. prompts: where they come from. sampling: how images are
     drawn. refinement: what is done to a mask before it is kept. image_format and image_quality: how pictures
     are stored; the quality is that of JPEG and WebP. maps: keep the class maps as a column, which `attnmask
-    refine` starts from. license: of the dataset, as its card tells it.
+    refine` starts from. instances: tell the objects of a class apart, in the columns `instances` and `objects`;
+    `true` for the defaults. license: of the dataset, as its card tells it.
     """
 
     vocabulary: Annotated[
@@ -149,6 +151,7 @@ class Recipe:
     image_format: Literal["png", "jpeg", "webp"] = "png"
     image_quality: Annotated[int, Checked(ge=1, le=100)] = 95
     maps: bool = False
+    instances: Annotated[InstanceOptions | None, ONE_WORD] = None
     license: str = "other"
 
     def __post_init__(self) -> None:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tiny_world.renderer import render
+from tiny_world.renderer import render, render_objects
 from tiny_world.scene import CLASSES, SIZE
 
-__all__ = ["CLASSES", "SIZE", "dataset", "render"]
+__all__ = ["CLASSES", "SIZE", "dataset", "render", "render_objects"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""From a seed to an image with its exact mask."""
+"""From a seed to an image with its exact mask, and with the objects that the mask is made of."""
 
 from __future__ import annotations
 
@@ -20,30 +20,61 @@ def render(seed: int) -> tuple[np.ndarray, np.ndarray, str, list[str]]:
     >>> image.shape, mask.shape, sorted({CLASSES[i - 1] for i in set(mask.flat) - {0}}) == sorted(names)
     ((128, 128, 3), (128, 128), True)
     """
+    image, mask, _, caption, names = render_objects(seed)
+    return image, mask, caption, names
+
+
+def render_objects(
+    seed: int, twins: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, str, list[str]]:
+    """What ``render`` returns, with the objects themselves after the mask: uint16 (128, 128), ``i + 1`` where
+    the ``i``-th of the names stands. With ``twins``, another scene, in which two objects are of one class.
+
+    >>> _, mask, objects, _, names = render_objects(0, twins=True)
+    >>> names[0] == names[1], len(names) == objects.max(), bool(((objects > 0) == (mask > 0)).all())
+    (True, True, True)
+    """
     rng = np.random.default_rng(seed)
-    scene = draw_scene(rng)
-    image, mask = paint(scene, rng)
-    return image, mask, draw_caption(rng, scene), [item.name for item in scene.items]
+    scene = draw_scene(rng, twins)
+    image, objects = paint_objects(scene, rng)
+    return (
+        image,
+        _classes_of(scene)[objects],
+        objects,
+        draw_caption(rng, scene),
+        [item.name for item in scene.items],
+    )
 
 
 def paint(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Image uint8 (SIZE, SIZE, 3) and mask uint8 (SIZE, SIZE) of a scene; ``rng`` draws the textures."""
+    image, objects = paint_objects(scene, rng)
+    return image, _classes_of(scene)[objects]
+
+
+def _classes_of(scene: Scene) -> np.ndarray:
+    """The class id of every object's number, uint8; 0 for none."""
+    return np.array([0, *(CLASSES.index(item.name) + 1 for item in scene.items)], np.uint8)
+
+
+def paint_objects(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Image uint8 (SIZE, SIZE, 3) and, uint16 (SIZE, SIZE), the number of the object at each pixel."""
     fall_off = rng.uniform(0.05, 0.25)  # of the light across the frame
     canvas = BACKGROUNDS[scene.background](rng)
-    mask = np.zeros((SIZE, SIZE), np.uint8)
+    objects = np.zeros((SIZE, SIZE), np.uint16)
     for _ in range(rng.integers(0, 3)):
         _scatter_pebble(canvas, rng)
     light_x, light_y = scene.light
-    for item in scene.items:
+    for number, item in enumerate(scene.items, start=1):
         u, v = _object_frame(item)
         parts = SHAPES[item.name][0](u, v)
         outline = silhouette(parts) * item.radius  # pixels
         _cast_shadow(canvas, outline, -light_x * 6, -light_y * 6)
         _lay_over(canvas, _coloured(parts, item, u, v, scene.light, rng), outline)
-        mask[outline < 0] = CLASSES.index(item.name) + 1
+        objects[outline < 0] = number
     slope = (light_x * (X - SIZE / 2) + light_y * (Y - SIZE / 2)) / SIZE
     canvas *= (1 + fall_off * slope)[..., None]
-    return np.clip(canvas + 0.5, 0, 255).astype(np.uint8), mask
+    return np.clip(canvas + 0.5, 0, 255).astype(np.uint8), objects
 
 
 def _object_frame(item: Item) -> tuple[np.ndarray, np.ndarray]:

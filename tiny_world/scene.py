@@ -59,11 +59,19 @@ class Scene:
     light: tuple[float, float]
 
 
-def draw_scene(rng: np.random.Generator) -> Scene:
+def draw_scene(rng: np.random.Generator, twins: bool = False) -> Scene:
+    """One to three objects of different classes; with `twins` at least two, the first two of one class.
+
+    Twins are of one colour every other time.
+    """
     background = str(rng.choice(list(CAMOUFLAGE)))
     count = int(rng.choice([1, 2, 3], p=[0.45, 0.4, 0.15]))
+    count = max(count, 2) if twins else count
     names = rng.choice(CLASSES, count, replace=False)
     colours = rng.permutation([c for c in COLOURS if c not in CAMOUFLAGE[background]])[:count]
+    if twins:
+        names[1] = names[0]
+        colours[1] = colours[int(rng.random() < 0.5)]
     places = _places(rng, count)
     items = tuple(
         Item(

@@ -10,13 +10,15 @@ import datasets
 import numpy as np
 
 from dataset_builder.dataset_copies import StoredRows
-from diffusers_attnmask.ground.columns import MAPS, picture_cell
+from diffusers_attnmask.ground.columns import INSTANCES, MAPS, OBJECTS, picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.pictures import encoded
 from train_segmenter.augmentation.chain import PairAugmentation
 from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.data.base import Sample
 from train_segmenter.data.hub import HubPairs
+
+LEFT_OUT = (MAPS, INSTANCES, OBJECTS)
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ class AugmentedRows:
 
     @property
     def features(self) -> datasets.Features:
-        """The source's columns without class maps, which no augmented pair has."""
-        return datasets.Features({k: v for k, v in self.source.dataset.features.items() if k != MAPS})
+        """The source's columns without those that no augmented pair has: class maps and objects."""
+        features = self.source.dataset.features
+        return datasets.Features({name: features[name] for name in features if name not in LEFT_OUT})
 
     def __len__(self) -> int:
         return len(self.source) * (self.copies + self.originals)

@@ -11,11 +11,10 @@ import datasets
 
 from dataset_builder.building.job import Job, diffumask_sampler
 from dataset_builder.building.layout import shard_count, shard_prompts
-from dataset_builder.building.row import BuiltRow
+from dataset_builder.building.row import BuiltRow, row_features
 from dataset_builder.building.sampler import MakeSampler
 from dataset_builder.prompts import prompt_plan
 from dataset_builder.recipe import Recipe
-from diffusers_attnmask.ground.columns import pair_features
 
 
 @dataclass
@@ -58,7 +57,7 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
         names = recipe.open_vocabulary().class_names
         return datasets.DatasetInfo(
             description=f"Images and masks made by {recipe.model}",
-            features=pair_features(names, maps=recipe.maps),
+            features=row_features(recipe, names),
             license=recipe.license,
         )
 

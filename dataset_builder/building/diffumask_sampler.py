@@ -31,6 +31,7 @@ class DiffuMaskSampler:
         self.asked_method = recipe.method
         self.method = recipe.method or self.pipe.mask_settings.method
         self.model = model_name(recipe)
+        self.instances = recipe.instances
         own = recipe.open_vocabulary().method_options(self.method)
         self.method_options = {**own, **recipe.method_options}
 
@@ -61,6 +62,7 @@ class DiffuMaskSampler:
             mask_options=self.method_options,
             generator=[torch.Generator().manual_seed(seed) for seed in seeds],
             output_type="np",
+            instances=self.instances or "components",
             **arguments,
         )
         blanked = output.get("nsfw_content_detected") or [False] * len(items)
@@ -71,9 +73,10 @@ class DiffuMaskSampler:
                 np.asarray(mask, np.uint8),
                 bool(flag),
                 not np.isfinite(image).all(),
+                objects=None if self.instances is None else objects.ids,
             )
-            for image, heatmaps, mask, flag in zip(
-                output.images, output.heatmaps, output.masks, blanked, strict=True
+            for image, heatmaps, mask, flag, objects in zip(
+                output.images, output.heatmaps, output.masks, blanked, output.instances, strict=True
             )
         ]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dataset_builder.building.candidates import Skipped, candidates
-from dataset_builder.building.row import BuiltRow, RowMaker
+from dataset_builder.building.row import BuiltRow, RowMaker, row_features
 from dataset_builder.building.sampler import MakeSampler, Sampler
 from dataset_builder.building.shard import Shard, encode_shard
 from dataset_builder.building.tally import Tally
@@ -67,7 +67,8 @@ class Job(OpenedAnew):
         return RowMaker(self.recipe, self.vocabulary, sampler.model, sampler.method)
 
     def encode(self, number: int, results: Sequence[BuiltRow | Skipped]) -> Shard:
-        return encode_shard(number, results, self.vocabulary.class_names, self.recipe.maps, self.identity)
+        features = row_features(self.recipe, self.vocabulary.class_names)
+        return encode_shard(number, results, features, self.identity)
 
 
 @dataclass

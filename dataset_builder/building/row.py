@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from datasets import Features
 
 from dataset_builder.building.candidates import Candidate, Skipped
 from dataset_builder.building.layout import pair_id
 from dataset_builder.building.sampler import Sampled
 from dataset_builder.recipe import Recipe, Refinement
 from dataset_builder.vocabulary import Vocabulary
-from diffusers_attnmask.ground.columns import MAPS, picture_cell
-from diffusers_attnmask.ground.ids import IGNORE_ID
+from diffusers_attnmask.ground.columns import MAPS, object_cells, pair_features, picture_cell
+from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
+from diffusers_attnmask.ground.instances import countable, described, fitted
 from diffusers_attnmask.ground.pictures import encoded
 
 
@@ -62,12 +64,26 @@ class RowMaker:
         if self.recipe.maps:
             maps = candidate.sampled.heatmaps
             row[MAPS] = [picture_cell(encoded(map_picture(maps[places[own]]))) for own in shown]
+        if candidate.sampled.objects is not None:
+            row |= self.objects(candidate.sampled, local, names)
         classes = [self.vocabulary.class_names[own] for own in shown]
         return BuiltRow(candidate.index, row, classes, quality, candidate.attempt > 0)
+
+    def objects(self, sampled: Sampled, mask: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+        """The cells of the objects in the mask that is kept, told apart in the one that was sampled."""
+        assert sampled.objects is not None
+        numbers = fitted(sampled.objects, sampled.mask, mask, countable(mask))
+        found = described(numbers, mask, [BACKGROUND, *names])
+        return object_cells(found, self.vocabulary.mask_table(names))
 
     def encoded_image(self, pixels: np.ndarray) -> bytes:
         kind = self.recipe.image_format
         return encoded(pixels, kind, **({} if kind == "png" else {"quality": self.recipe.image_quality}))
+
+
+def row_features(recipe: Recipe, class_names: Sequence[str]) -> Features:
+    """The columns of the rows that a recipe's `RowMaker` makes."""
+    return pair_features(class_names, maps=recipe.maps, instances=recipe.instances is not None)
 
 
 def refined(sampled: Sampled, names: Sequence[str], refinement: Refinement) -> np.ndarray:

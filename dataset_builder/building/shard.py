@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from datasets import Features
 
 from dataset_builder.building.candidates import Skipped
 from dataset_builder.building.row import BuiltRow
 from dataset_builder.building.tally import Tally
 from diffusers_attnmask.ground.atomic_files import write_bytes
-from diffusers_attnmask.ground.columns import pair_features
 
 METADATA_KEY = b"attnmask"
 ROWS_PER_GROUP = 100  # as the Hub's viewer likes it for pictures
@@ -42,13 +42,13 @@ def tally_of(results: Sequence[BuiltRow | Skipped]) -> Tally:
 
 
 def encode_shard(
-    number: int, results: Sequence[BuiltRow | Skipped], class_names: Sequence[str], maps: bool, identity: str
+    number: int, results: Sequence[BuiltRow | Skipped], features: Features, identity: str
 ) -> Shard:
     """A shard's bytes from its pairs, whatever their order. `identity` says whose shard it is."""
     tally = tally_of(results)
     pairs = sorted((own for own in results if isinstance(own, BuiltRow)), key=lambda pair: pair.index)
     note = json.dumps({"build": identity, "shard": number, "tally": tally.to_dict()}, sort_keys=True)
-    schema = pair_features(class_names, maps=maps).arrow_schema
+    schema = features.arrow_schema
     table = pa.Table.from_pylist([pair.row for pair in pairs], schema=schema)
     table = table.replace_schema_metadata({**schema.metadata, METADATA_KEY: note.encode()})
     stream = io.BytesIO()

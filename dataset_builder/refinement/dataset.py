@@ -19,9 +19,10 @@ from dataset_builder.refinement.affinity.network import AffinityNet
 from dataset_builder.refinement.affinity.training import AffinityExample
 from dataset_builder.refinement.diffumask_chain import RefineOptions, confident_labels
 from dataset_builder.refinement.refine_mask import image_features, refined_mask
-from diffusers_attnmask.ground.columns import MAPS, picture_cell
-from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
-from diffusers_attnmask.ground.pictures import encoded, mask_ids, opened, rgb_pixels
+from diffusers_attnmask.ground.columns import INSTANCES, MAPS, object_cells, picture_cell
+from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
+from diffusers_attnmask.ground.instances import check_objects, countable, described, fitted
+from diffusers_attnmask.ground.pictures import encoded, mask_ids, object_ids, opened, rgb_pixels
 from train_segmenter.data.base import Sample, checked
 from train_segmenter.data.home import Home
 from train_segmenter.data.hub import ANYWHERE, picture_file
@@ -107,6 +108,17 @@ class ConfidentExamples:
         return AffinityExample(self.pairs[index].image, torch.from_numpy(labels))
 
 
+def refitted_objects(
+    row: Mapping[str, Any], pair: MappedPair, labels: np.ndarray, table: np.ndarray
+) -> dict[str, Any]:
+    """The cells of a row's objects, told apart in the mask that it had, in the labels (H, W) that it gets."""
+    before, name = pair.mask.numpy(), f"the objects of {row.get('id')}"
+    numbers = object_ids(_opened(row[INSTANCES], name), name)
+    check_objects(numbers, before, name)
+    fit = fitted(numbers, before, labels, countable(labels))
+    return object_cells(described(fit, labels, [BACKGROUND, *pair.names]), table)
+
+
 def refined_rows(
     pairs: MappedPairs, refinement: Refinement, network: AffinityNet | None, progress: bool = True
 ) -> Iterator[dict[str, Any]]:
@@ -118,6 +130,8 @@ def refined_rows(
         labels = refined_mask(image, pair.maps.numpy(), pair.mask.numpy(), pair.names, refinement, features)
         table = id_table(pairs.dataset.features, row["classes"])
         row["mask"] = picture_cell(encoded(table[labels]))
+        if row.get(INSTANCES):
+            row |= refitted_objects(row, pair, labels, table)
         if "method" in row:
             row["method"] = f"{row['method']}+refined"
         yield row

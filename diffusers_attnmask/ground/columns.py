@@ -7,6 +7,10 @@ from typing import Any
 
 from datasets import ClassLabel, Features, Image, List, Value
 
+from diffusers_attnmask.ground.instances import Instances
+from diffusers_attnmask.ground.pictures import encoded
+
+INSTANCES, OBJECTS = "instances", "objects"  # ids of objects in a 16-bit PNG, and what is known of each
 MAPS = "maps"  # a class map per entry of `classes`, as grey pictures: 0 to 255 for 0 to 1
 
 
@@ -15,10 +19,25 @@ def picture_cell(content: bytes) -> dict[str, Any]:
     return {"bytes": content, "path": None}
 
 
-def pair_features(class_names: Sequence[str], *, maps: bool = False) -> Features:
+def object_cells(instances: Instances, categories: Sequence[int]) -> dict[str, Any]:
+    """The cells of the objects of a picture; `categories`: the dataset's class of each id in the mask."""
+    return {
+        INSTANCES: picture_cell(encoded(instances.ids)),
+        OBJECTS: {
+            "id": [own.id for own in instances],
+            "bbox": [list(own.box) for own in instances],
+            "category": [int(categories[own.class_id]) for own in instances],
+            "area": [own.area for own in instances],
+            "iscrowd": [False] * len(instances),
+        },
+    }
+
+
+def pair_features(class_names: Sequence[str], *, maps: bool = False, instances: bool = False) -> Features:
     """Columns of a dataset whose mask ids are the positions in ``class_names``.
 
-    With ``maps``, one column more: the class maps, which ``attnmask refine`` starts from.
+    With ``maps``, one column more: the class maps, which ``attnmask refine`` starts from. With ``instances``,
+    two: the ids of objects at every pixel, and the objects as `datasets` has them for detection.
 
     >>> pair_features(["background", "dog"])["classes"].feature.names
     ['background', 'dog']
@@ -36,4 +55,13 @@ def pair_features(class_names: Sequence[str], *, maps: bool = False) -> Features
     }
     if maps:
         columns[MAPS] = List(Image())
+    if instances:
+        columns[INSTANCES] = Image()  # PNG, mode I;16
+        columns[OBJECTS] = {
+            "id": List(Value("int64")),
+            "bbox": List(List(Value("float32"), length=4)),  # x, y, width, height in pixels
+            "category": List(ClassLabel(names=list(class_names))),
+            "area": List(Value("int64")),
+            "iscrowd": List(Value("bool")),
+        }
     return Features(columns)

@@ -143,6 +143,14 @@ def mask_ids(picture: Image.Image, name: str) -> np.ndarray:
     return ids
 
 
+def object_ids(picture: Image.Image, name: str) -> np.ndarray:
+    """Numbers of objects uint16 (H, W) of an opened grey picture."""
+    ids = np.asarray(_upright(_decoded(picture, name)))
+    if ids.ndim != 2 or ids.dtype.kind == "f" or (ids.size and not 0 <= ids.min() <= ids.max() <= DEEPEST):
+        raise ValueError(f"{name} holds no numbers from 0 to {DEEPEST}: save them as grey PNG of 16 bits")
+    return ids.astype(np.uint16)
+
+
 def upright_size(picture: Image.Image) -> tuple[int, int]:
     """Width and height of an opened picture as it is to be seen, without decoding it."""
     width, height = picture.size

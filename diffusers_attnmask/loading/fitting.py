@@ -23,7 +23,8 @@ SPOKEN_FOR = {
     "generator": "seed",
     **dict.fromkeys(("image", "control_image"), "controlnet or adapter, and the pictures that go with it"),
     **dict.fromkeys(
-        ("prompt", "classes", "mask_method", "mask_options", "mask_prompt"), "prompts and method"
+        ("prompt", "classes", "mask_method", "mask_options", "mask_prompt", "instances"),
+        "prompts and method",
     ),
     **dict.fromkeys(("output_type", "return_dict", "num_images_per_prompt"), "the command"),
 }

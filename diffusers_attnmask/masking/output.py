@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from diffusers_attnmask.ground.drawing import heatmap_picture, mask_picture, overlay
+from diffusers_attnmask.ground.instances import Instances
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 WITHOUT_MASKS = "there are no masks: call the pipeline with classes=[...]"
@@ -26,6 +27,7 @@ class DiffuMaskPipelineOutput(BaseOutput):
     "np", "pt" and "latent". heatmaps: one per image, (C, H, W) float32 in [0, 1]. class_names begin with the
     background; one list, or one per image when the prompts had classes of their own. skipped_maps: how many
     maps of single steps were left out because they held a NaN or an infinity, as half precision can give.
+    instances: the objects of each image.
     """
 
     images: Any
@@ -34,6 +36,7 @@ class DiffuMaskPipelineOutput(BaseOutput):
     class_names: list[str] | list[list[str]] | None = None
     nsfw_content_detected: list[bool] | None = None
     skipped_maps: int | None = None
+    instances: list[Instances] | None = None
 
     def overlay(self, index: int = 0, alpha: float = 0.5) -> Image.Image:
         """Image, coloured mask and legend in one picture."""

@@ -28,7 +28,9 @@ from diffusers_attnmask.ground.model_files import (
     check_no_pickle,
     readable_model,
 )
+from diffusers_attnmask.instances.options import InstanceOptions, instance_options
 from diffusers_attnmask.masking.call_values import check_call
+from diffusers_attnmask.masking.instances import readings_beside, told_apart
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
 from diffusers_attnmask.masking.queries import check_words
 from diffusers_attnmask.masking.segmenting import segment
@@ -146,13 +148,15 @@ class DiffuMaskPipeline(DiffusionPipeline):
         mask_method: str | MaskMethod | None = None,
         mask_options: Mapping[str, Any] | None = None,
         mask_prompt: str | list[str] | None = None,
+        instances: str | InstanceOptions = "components",
         **kwargs: Any,
     ) -> DiffuMaskPipelineOutput | tuple:
         """Sample as the family's own pipeline does and, if classes are given, return their masks.
 
         classes: phrases, or pairs of a name and phrases; one list for all prompts or a list of lists.
         mask_method: a name or a method object; by default the model's own. mask_options: its options.
-        mask_prompt: the text that `prompt_embeds` encode, for calls without a prompt.
+        mask_prompt: the text that `prompt_embeds` encode, for calls without a prompt. instances: how objects
+        of one class are told apart, "components", "attention" or `InstanceOptions`.
         With `return_dict=False` the masks, heat maps and class names follow the family's own tuple.
         """
         call = inspect.signature(super().__call__).bind_partial(*args, **kwargs)
@@ -170,15 +174,18 @@ class DiffuMaskPipeline(DiffusionPipeline):
         method = self.mask_settings.resolve(mask_method, check_supported(self), mask_options)
         specs = classes_per_prompt(classes, number_of_prompts(call.arguments))
         call.arguments.update(self.sampling_prompts(method, specs, call.arguments))
-        with AttentionTrace(self, list(map(list, specs)), [method], mask_prompt) as traced:
+        how = instance_options(instances)
+        extra = readings_beside(self, method, how)
+        with AttentionTrace(self, list(map(list, specs)), [method], mask_prompt, extra=extra) as traced:
             images, *flags = super().__call__(*call.args, **call.kwargs, return_dict=False)
-        masks, heatmaps = read_masks(traced, flags[0] if flags else None)
-        masks = packed_masks(masks, call.arguments.get("output_type", "pil"))
+        ids, heatmaps = read_masks(traced, flags[0] if flags else None)
+        masks = packed_masks(ids, call.arguments.get("output_type", "pil"))
         names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
         if not as_output:
             return images, *flags, masks, heatmaps, names
+        objects = told_apart(traced, how, ids, heatmaps)
         return DiffuMaskPipelineOutput(
-            images, masks, heatmaps, names, *flags, skipped_maps=traced.skipped_maps
+            images, masks, heatmaps, names, *flags, skipped_maps=traced.skipped_maps, instances=objects
         )
 
     segment = segment

@@ -16,6 +16,8 @@ from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.ground.images import at_size, padded, resized_to, rgb_images
 from diffusers_attnmask.ground.options import MOST_SIDE, Share, options
 from diffusers_attnmask.ground.typed import choice
+from diffusers_attnmask.instances.options import InstanceOptions, instance_options
+from diffusers_attnmask.masking.instances import readings_beside, told_apart
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
 from diffusers_attnmask.masking.tracing import AttentionTrace
 from diffusers_attnmask.methods import MaskMethod
@@ -45,13 +47,14 @@ def segment(
     generator: torch.Generator | list[torch.Generator] | None = None,
     output_type: str = "pil",
     processing_res: int | None = None,
+    instances: str | InstanceOptions = "components",
 ) -> DiffuMaskPipelineOutput:
     """Masks of images that exist already, by one pass of the model for each of a few amounts of noise.
 
     image: a PIL picture of any mode, an array or tensor, or a list of them of one size, one per prompt.
     strength: how much noise the strongest look sees, from 0 (none) to 1 (all); the looks are spread evenly up
     to it. processing_res: the longer side at which an image is seen, None for the model's own, 0 for the
-    image's. Masks have the images' size.
+    image's. Masks have the images' size. instances: as in the pipeline's call.
     """
     Looks(strength=strength, looks=looks, output_type=choice(output_type), processing_res=processing_res)
     method = pipe.mask_settings.resolve(mask_method, check_supported(pipe), mask_options)
@@ -60,14 +63,19 @@ def segment(
     specs = classes_per_prompt(classes, len(prompts))
     sampled = pipe.sampling_prompts(method, specs, {"prompt": prompts})["prompt"]
     seen = encoded_images(pipe, image, len(prompts), processing_res)
-    with AttentionTrace(pipe, list(map(list, specs)), [method], steps=looks) as traced:
+    how = instance_options(instances)
+    extra = readings_beside(pipe, method, how)
+    with AttentionTrace(pipe, list(map(list, specs)), [method], steps=looks, extra=extra) as traced:
         denoise_once(pipe, seen.latents, sampled, seen.size, strength, looks, generator)
     pipe.maybe_free_model_hooks()
     heatmaps = [seen.back(maps) for maps in traced.heatmaps]
     ids = [method.mask(maps, names) for maps, names in zip(heatmaps, traced.class_names, strict=True)]
     names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
     masks = packed_masks(ids, output_type)
-    return DiffuMaskPipelineOutput(seen.pictures, masks, heatmaps, names, skipped_maps=traced.skipped_maps)
+    objects = told_apart(traced, how, ids, heatmaps, seen.back)
+    return DiffuMaskPipelineOutput(
+        seen.pictures, masks, heatmaps, names, skipped_maps=traced.skipped_maps, instances=objects
+    )
 
 
 @torch.no_grad()

@@ -172,3 +172,23 @@ def test_the_sheet_shows_scenes_and_their_masks(tmp_path):
     sheet = np.asarray(Image.open(file).convert("RGB"))
     scene = tiny_world.render(SPLIT_SEEDS["test"][0])[0]
     assert np.array_equal(sheet[MARGIN : MARGIN + 128, MARGIN : MARGIN + 128], scene)
+
+
+@pytest.mark.parametrize("twins", [False, True])
+def test_objects_are_what_the_mask_is_made_of(twins):
+    sames = 0
+    for seed in range(40):
+        image, mask, objects, caption, names = tiny_world.render_objects(seed, twins)
+        assert objects.dtype == np.uint16 and objects.max() == len(names) <= 3
+        classes = np.array([0, *(tiny_world.CLASSES.index(name) + 1 for name in names)])
+        assert np.array_equal(classes[objects], mask)
+        assert all(caption.split().count(name) == names.count(name) for name in names) or "," in caption
+        assert names[0] == names[1] if twins else len(set(names)) == len(names)
+        if not twins:
+            plain = tiny_world.render(seed)
+            assert np.array_equal(image, plain[0]) and np.array_equal(mask, plain[1])
+            assert (caption, names) == plain[2:]
+        else:
+            items = draw_scene(np.random.default_rng(seed), twins=True).items
+            sames += items[0].colour == items[1].colour
+    assert 8 <= sames <= 32 or not twins
