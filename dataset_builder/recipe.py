@@ -129,8 +129,8 @@ class Recipe:
     `DiffuMaskPipeline`, by default the model's own. prompts: where they come from. sampling: how images are
     drawn. refinement: what is done to a mask before it is kept. image_format and image_quality: how pictures
     are stored; the quality is that of JPEG and WebP. maps: keep the class maps as a column, which `attnmask
-    refine` starts from. instances: tell the objects of a class apart, in the columns `instances` and `objects`;
-    `true` for the defaults. license: of the dataset, as its card tells it.
+    refine` starts from. instances: tell the objects of a class apart, in the columns `instances` and
+    `objects`; `true` for the defaults. license: of the dataset, as its card tells it.
     """
 
     vocabulary: Annotated[

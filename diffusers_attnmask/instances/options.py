@@ -15,10 +15,10 @@ class InstanceOptions:
     """How the objects of one class are told apart.
 
     by: "components" takes every connected part of a class for an object; "attention" also takes parts apart
-    at which objects touch. There, neighbouring places are linked by how much they attend to each other, to
-    the power `trust` (0 for the outline alone), times a Gaussian of their distance with the deviation
-    `reach`, a share of the image's side; and a cut whose normalised cost is at most `most_cut` is made.
-    least_area: of an object, in pixels of a 512 x 512 image; smaller parts go with the nearest object.
+    at which objects touch, by normalised cuts of a graph of neighbouring places. least_area: of an object, in
+    pixels of a 512 x 512 image; smaller parts go with the nearest object. most_cut: the normalised cost of a
+    cut that is made. trust: how far attention counts in a link: 0 for the outline alone, 1 for its full
+    weight. reach: how far apart linked places are, the deviation of a Gaussian in sides of the image.
     self_level: of the self-attention that is read, by default what the mask method reads, or nearest to 1.
     """
 
