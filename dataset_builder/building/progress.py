@@ -20,12 +20,17 @@ SHOWN_CLASSES = 12
 
 
 class BuildProgress:
-    """Counts what this run adds to what `done` already held of `total` pairs."""
+    """Counts what this run adds to what `done` already held of `total` pairs.
+
+    The log begins with the first shard, or the end: a build that fails before leaves none.
+    """
 
     def __init__(self, total: int, done: Tally, log: Path, show: bool = True) -> None:
         self.total, self.tally, self.log = total, Tally(), log
         self.tally.add(done)
         self.before = done.handled
+        self.lines: list[str] = []  # that are not in the log yet
+        self.logged = log.exists()
         self.started = time.monotonic()
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -54,6 +59,8 @@ class BuildProgress:
                 self.live.console.line()
         if error is not None:
             self.note("stopped", error=f"{type(error).__name__}: {error}")
+        else:
+            self.log_begins()
 
     @property
     def rate(self) -> float:
@@ -69,6 +76,7 @@ class BuildProgress:
 
     def shard_done(self, number: int, tally: Tally) -> None:
         remaining = self.total - self.tally.handled
+        self.log_begins()
         self.note(
             "shard",
             number=number,
@@ -84,9 +92,16 @@ class BuildProgress:
     def note(self, event: str, **details: object) -> None:
         """A line of JSON in the log file."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        line = json.dumps({"time": moment, "event": event, **details}, ensure_ascii=False)
+        self.lines.append(json.dumps({"time": moment, "event": event, **details}, ensure_ascii=False) + "\n")
+        if self.logged:
+            self.log_begins()
+
+    def log_begins(self) -> None:
+        """Write the lines that waited."""
+        self.logged = True
         with suppress(OSError), self.log.open("a", encoding="utf-8") as stream:  # the disk may be full
-            stream.write(line + "\n")
+            stream.writelines(self.lines)
+        self.lines.clear()
 
     def picture(self) -> Group:
         return Group(self.bar, Text(summary(self.tally), overflow="fold"))

@@ -12,7 +12,8 @@ from typing import Any
 from diffusers_attnmask.ground.device import device_called
 from diffusers_attnmask.ground.options import Fault, OptionsError
 from diffusers_attnmask.loading.options import DrawingOptions, ModelOptions
-from diffusers_attnmask.loading.source import ComponentSource, ModelSource, find_component
+from diffusers_attnmask.loading.scheduler_trial import USUAL_STEPS, stumbles
+from diffusers_attnmask.loading.source import ComponentSource, ModelSource, find_component, read_config
 
 # Arguments of a pipeline's call that are options of their own, or not the caller's to choose.
 SPOKEN_FOR = {
@@ -37,6 +38,7 @@ BACKENDS = {  # of quantisation: what each needs installed
     "torchao": "torchao",
 }
 FLOW = "FlowMatch"
+SCHEDULER_CONFIG = "scheduler/scheduler_config.json"
 
 
 def check_fit(source: ModelSource, options: ModelOptions) -> dict[str, ComponentSource]:
@@ -84,7 +86,8 @@ def _of_scheduler(source: ModelSource, options: ModelOptions) -> Iterator[Fault]
         yield Fault("scheduler", f": diffusers has no scheduler {name!r}: name one such as DDIMScheduler")
         return
     known = list(inspect.signature(kind.__init__).parameters)[1:]
-    for option in options.scheduler_options.keys() - set(known):
+    unknown = options.scheduler_options.keys() - set(known)
+    for option in unknown:
         yield Fault("scheduler_options", f": {name} has no option {option}: {_near(option, known)}")
     flows = name.startswith(FLOW) or options.scheduler_options.get("use_flow_sigmas") is True
     if own.startswith(FLOW) and not flows:
@@ -93,6 +96,19 @@ def _of_scheduler(source: ModelSource, options: ModelOptions) -> Iterator[Fault]
         yield Fault("scheduler", told + remedy)
     elif not own.startswith(FLOW) and name.startswith(FLOW):
         yield Fault("scheduler", f" {name} is for flow matching, and the model's own is {own}")
+    elif (options.scheduler or options.scheduler_options) and not unknown:
+        yield from _of_first_step(source, options, kind, getattr(diffusers, own))
+
+
+def _of_first_step(source: ModelSource, options: ModelOptions, kind: Any, own: Any) -> Iterator[Fault]:
+    """A scheduler must take what the model's own takes."""
+    config = read_config(source.configuration, SCHEDULER_CONFIG, "model", source.hub)
+    if stumbles(own, config):
+        return
+    asked = {**config, **options.scheduler_options}
+    if said := stumbles(kind, asked, getattr(options, "steps", USUAL_STEPS)):
+        name = "scheduler" if options.scheduler else "scheduler_options"
+        yield Fault(name, f": {kind.__name__} does not sample so for {source.kind.__name__}: {said}")
 
 
 def _of_loras(source: ModelSource, options: ModelOptions) -> Iterator[Fault]:

@@ -7,7 +7,6 @@ A row of a command, run in this process from an empty folder:
       files: {recipe.yaml: "pairs: 2"}            # written first; {tmp} is the folder
       line: [--learning-rate, nan, finite]        # what the one line holds: file, key, value, remedy
       code: 2                                     # 2, a user's mistake (by default); 1, a fault of the world
-      writes: true                                # only where files may stay behind; else nothing has changed
 
 A row of a recipe has `recipe` or `training` instead of `run`: what the file says that `attnmask build` or
 `train` is given, as text or, over what a small recipe has, as options. A row of Python has `python`,
@@ -42,7 +41,7 @@ RECIPES = {
     ),
     "training": ("train --data {dataset} --out {out} --recipe recipe.yaml", {"model": "smp:unet:resnet18"}),
 }
-KEYS = {*RECIPES, "says", "run", "python", "files", "line", "code", "writes"}
+KEYS = {*RECIPES, "says", "run", "python", "files", "line", "code"}
 
 
 def rows(kind: str) -> list[Any]:
@@ -149,8 +148,7 @@ def prepared(material, tmp_path, monkeypatch):
 
         def check() -> None:
             assert stamps(material.folder) == before[1], "the material of all rows has changed"
-            if not row.get("writes"):
-                assert contents(tmp_path) == before[0], "something was written or removed"
+            assert contents(tmp_path) == before[0], "something was written or removed"
 
         return filled, due, check
 
