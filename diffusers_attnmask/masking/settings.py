@@ -51,7 +51,7 @@ class ModelSettings:
             raise TypeError(f"mask_method must be a name or a method such as DiffuMask(), not {method!r}")
         name = method or self.default(family)
         defaults = {**family.defaults.get(name, {}), **self.options.get(name, {})}
-        return make_method(name, {**defaults, **(options or {})})
+        return make_method(name, options, defaults)
 
     def default(self, family: Family) -> str:
         """The method's name where none is asked for."""

@@ -20,11 +20,13 @@ METHODS: dict[str, type[MaskMethod]] = {
 }
 
 
-def make_method(name: str, options: Mapping[str, Any] | None = None) -> MaskMethod:
-    """The method of a name with some of its options set."""
+def make_method(
+    name: str, options: Mapping[str, Any] | None = None, own: Mapping[str, Any] | None = None
+) -> MaskMethod:
+    """The method of a name with some of its options set, and under them a model's own."""
     if name not in METHODS:
         raise ValueError(f"mask method {name!r} is unknown: use one of {', '.join(sorted(METHODS))}")
-    return METHODS[name](**(options or {}))
+    return METHODS[name](**METHODS[name].merged(own or {}, options or {}))
 
 
 __all__ = [

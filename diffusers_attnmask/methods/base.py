@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
@@ -51,6 +51,11 @@ class MaskMethod(ABC):
         except ValueError as reason:
             return str(reason)
         return None
+
+    @classmethod
+    def merged(cls, own: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A model's options, and over them those that are asked for."""
+        return {**own, **asked}
 
     @property
     def concept_decoys(self) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from diffusers_attnmask.words.classes import ClassSpec, class_prompt
 PUBLISHED_CROSS_LEVELS = (2,)  # 16 of a 64x64 latent grid
 PUBLISHED_SELF_LEVEL = 1  # 32
 SOURCES = {"alone": WORDS, "prompt": PROMPT}
+CROSS = "cross"  # the winner that may be blurred
 FAINT = 1e-4  # claims below it are equal
 
 
@@ -55,7 +56,7 @@ class DatasetDiffusion(MaskMethod):
     places: tuple[str, ...] = ()
     power: Count = 4
     winner: Literal["spread", "cross"] = "spread"
-    blur: NotNegative = 0.0
+    blur: NotNegative | None = None
     certain: Share = 0.6
     possible: Share = 0.5
 
@@ -63,6 +64,14 @@ class DatasetDiffusion(MaskMethod):
         super().__post_init__()
         if self.possible > self.certain:
             raise ValueError(f"thresholds need possible {self.possible} <= certain {self.certain}")
+        if self.blur is not None and self.winner != CROSS:
+            raise ValueError(f"blur={self.blur} goes with winner={CROSS!r}: ask for both, or leave it out")
+
+    @classmethod
+    def merged(cls, own: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A model's own blur goes with its own winner."""
+        kept = {key: value for key, value in own.items() if key != "blur"}
+        return {**(own if asked.get("winner", CROSS) == CROSS else kept), **asked}
 
     @property
     def source(self) -> str:
@@ -105,7 +114,7 @@ class DatasetDiffusion(MaskMethod):
         maps = upscaled(min_max(spread), record.image_size).clamp(0, 1)
         if self.winner == "spread":
             return maps
-        claims = min_max(blurred(classes, self.blur))
+        claims = min_max(blurred(classes, self.blur or 0.0))
         return won(maps.amax(0), upscaled(claims, record.image_size))
 
     def mask(self, heatmaps: Tensor, class_names: Sequence[str]) -> Tensor:

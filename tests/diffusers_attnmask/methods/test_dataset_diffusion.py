@@ -3,8 +3,11 @@
 import math
 
 import numpy as np
+import pytest
 import torch
 
+from diffusers_attnmask.families import FAMILIES
+from diffusers_attnmask.masking.settings import ModelSettings
 from diffusers_attnmask.methods import DatasetDiffusion
 from diffusers_attnmask.methods.dataset_diffusion import won
 from tests.diffusers_attnmask.masking.reference_maps import (
@@ -61,6 +64,17 @@ def test_what_is_spread_says_how_surely_and_cross_attention_says_which():
     sure, by_class = spread(layers).max(0), claims(layers, 1.0).clip(1e-4)
     np.testing.assert_allclose(found, sure * by_class / by_class.max(0), atol=1e-4)
     assert (found.argmax(0) != spread(layers).argmax(0)).mean() > 0.01, "both name the same class everywhere"
+
+
+def test_a_blur_goes_with_the_winner_that_it_blurs():
+    with pytest.raises(ValueError, match=r"blur=0\.0 goes with winner='cross'"):
+        DatasetDiffusion(blur=0.0)
+    own = ModelSettings(options={"dataset-diffusion": {"winner": "cross", "blur": 3.0}})
+    asked = {"winner": "spread"}  # over a model's own, whose blur is then out of place, and nobody's mistake
+    assert own.resolve("dataset-diffusion", FAMILIES[0], asked) == DatasetDiffusion()
+    assert own.resolve("dataset-diffusion", FAMILIES[0], {"power": 2}).blur == 3.0
+    with pytest.raises(ValueError, match=r"blur=1\.0 goes with"):
+        own.resolve("dataset-diffusion", FAMILIES[0], {**asked, "blur": 1.0})
 
 
 def test_a_single_class_wins_every_place_as_before():
