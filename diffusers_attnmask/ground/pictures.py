@@ -13,7 +13,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from diffusers_attnmask.ground.damage import DamagedFile
 from diffusers_attnmask.ground.ids import IGNORE_ID
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")  # no decoder of these runs another program
+TALKATIVE = "TIFF"  # the one whose decoder warns of what it reads, which others then wait for
 MOST_PIXELS = 2**26  # 8192 × 8192; a file that claims more may be made to fill the memory
 PAPER = "white"  # what shows through transparent pixels
 DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # Pillow's modes of 16-bit grey
@@ -189,7 +190,8 @@ def _high_bits(values: np.ndarray, name: str) -> np.ndarray:
 
 def _decoded(picture: Image.Image, name: str) -> Image.Image:
     try:
-        picture.load()
+        with _without_warnings() if picture.format == TALKATIVE else nullcontext():
+            picture.load()
     except BROKEN as mistake:
         raise DamagedFile(f"{name} is cut off or damaged: {mistake}") from mistake
     return picture
