@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated, cast
 
@@ -15,6 +16,8 @@ from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.options import Fault, OptionsError, Scale, Side, options
 from train_segmenter.augmentation.transforms import to_tensor
 from train_segmenter.models.base import Segmenter
+
+MOST_WINDOWS = 2**12  # of one picture
 
 
 @options
@@ -77,9 +80,21 @@ class Inference:
         return slide(predict, images, self.window, self.stride or -(-2 * self.window // 3))
 
 
+def check_windows(size: tuple[int, int], window: int, stride: int) -> None:
+    """Refuses windows so small, or so close, that one picture would take minutes without a sign of life."""
+    count = math.prod(len(starts(side, window, stride)) for side in size)
+    if count > MOST_WINDOWS:
+        height, width = size
+        raise ValueError(
+            f"a window of {window} pixels at every {stride} looks {count:,} times at a picture of "
+            f"{width} × {height} pixels, at most {MOST_WINDOWS:,} is allowed: take a larger window or stride"
+        )
+
+
 def slide(predict: Callable[[Tensor], Tensor], images: Tensor, window: int, stride: int) -> Tensor:
     """Mean of `predict` over windows that cover the images (B, 3, H, W); the last ones end at the border."""
     height, width = images.shape[-2:]
+    check_windows((height, width), window, stride)
     total: Tensor | None = None
     count = images.new_zeros(height, width)
     for top in starts(height, window, stride):

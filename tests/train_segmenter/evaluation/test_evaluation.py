@@ -161,6 +161,13 @@ def test_windows_cover_everything_once_weighted():
     assert starts(23, 10, 7) == [0, 7, 13] and starts(10, 10, 7) == [0] and starts(4, 10, 7) == [0]
 
 
+def test_so_many_windows_that_one_picture_would_take_minutes_are_refused():
+    looked = []
+    with pytest.raises(ValueError, match=r"2 pixels at every 1 looks 9,801 times at .* 100 × 100 pixels"):
+        slide(looked.append, torch.zeros(1, 3, 100, 100), window=2, stride=1)
+    assert not looked
+
+
 def test_where_windows_overlap_their_mean_counts():
     values = iter([1.0, 3.0])
     total = slide(lambda part: torch.full_like(part[:, :1], next(values)), torch.zeros(1, 3, 4, 6), 4, 2)
