@@ -29,7 +29,7 @@ from train_segmenter.models.base import Segmenter
 from train_segmenter.models.registry import load
 from train_segmenter.training import checkpoint
 from train_segmenter.training.batches import on_device, training_batches
-from train_segmenter.training.divergence import check_finite
+from train_segmenter.training.divergence import check_finite, check_finite_weights
 from train_segmenter.training.ema import WeightAverage
 from train_segmenter.training.fingerprint import check_same, fingerprint, settings
 from train_segmenter.training.losses import Criterion
@@ -189,6 +189,8 @@ class _Run:
                 )
                 if logs or validates or saves or stopped:
                     check_finite(self._loss(), state.step)  # before anything is kept
+                if last or validates or saves or stopped:
+                    check_finite_weights(self.model.state_dict().values(), state.step)
                 values = self._curve(bar) if logs else {}
                 if self.validation is not None and validates:
                     values["mean_iou"] = self._validate(self.validation)

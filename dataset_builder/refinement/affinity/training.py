@@ -38,7 +38,7 @@ from diffusers_attnmask.ground.options import (
     options,
     read_options,
 )
-from train_segmenter.training.divergence import check_finite
+from train_segmenter.training.divergence import check_finite, check_finite_weights
 
 MODEL, OPTIONS = "model.safetensors", "affinity_net.json"
 STATE = "training.safetensors"
@@ -121,10 +121,12 @@ def train_affinity_net(
             bar.set_postfix(loss=f"{loss.item():.3f}")
         if (step + 1) % options.save_every == 0:
             check_finite(loss.item(), step + 1)
+            check_finite_weights(net.state_dict().values(), step + 1)
             if accelerator.is_main_process:
                 _save(accelerator.unwrap_model(net), optimizer, origin, step + 1, out)
     if losses:
         check_finite(losses[-1].item(), total)
+        check_finite_weights(net.state_dict().values(), total)
     if accelerator.is_main_process:
         _save(accelerator.unwrap_model(net), optimizer, origin, total, out)
     accelerator.unwrap_model(net).eval()

@@ -196,6 +196,16 @@ def test_a_training_that_ends_with_a_loss_that_is_no_number_is_not_kept(tmp_path
     assert not list(tmp_path.iterdir())
 
 
+def test_a_training_whose_step_breaks_its_weights_is_not_kept(tmp_path, monkeypatch):
+    def break_weights(own, *_, **__):
+        own.param_groups[0]["params"][0].data.fill_(torch.nan)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", break_weights)
+    with pytest.raises(Diverged, match="weights are no numbers any more after step 1: take a smaller"):
+        trained(tmp_path, dataclasses.replace(TRAINING, save_every=1))
+    assert not list(tmp_path.iterdir())
+
+
 def test_given_features_train_too(tmp_path):
     torch.manual_seed(0)
     net = AffinityNet(AffinityNetOptions("features", in_channels=6, widths=(8,), out_channels=8))

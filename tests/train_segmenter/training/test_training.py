@@ -323,6 +323,16 @@ def test_signals_are_put_back_and_threads_train_too(tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_training_whose_step_breaks_its_weights_keeps_nothing_of_it(tmp_path, monkeypatch):
+    def break_weights(own, *_, **__):
+        own.param_groups[0]["params"][0].data.fill_(torch.inf)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", break_weights)
+    with pytest.raises(Diverged, match="weights are no numbers any more after step 1: take a smaller"):
+        train(model(), DATA, replace(OPTIONS, steps=1), tmp_path, cpu=True, progress=False)
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
 def test_a_training_stops_where_its_loss_is_no_number_and_keeps_nothing_of_it(tmp_path):
     lost = model()
     torch.nn.init.constant_(next(lost.parameters()), float("nan"))
