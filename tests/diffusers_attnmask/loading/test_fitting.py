@@ -49,7 +49,7 @@ def shelf(tmp_path_factory):
         ),
         ("sd15", {"scheduler": "FlowMatchEulerDiscreteScheduler"}, "is for flow matching"),
         ("sd15", {"scheduler": "KarrasVeScheduler"}, "KarrasVeScheduler does not sample so for StableDiff"),
-        ("sd15", {"scheduler_options": {"beta_schedule": "steep"}}, "scheduler_options: DDIMScheduler does not sample so"),
+        ("sd15", {"scheduler_options": {"beta_schedule": "steep"}}, "scheduler_options: DDIMScheduler does "),
         ("sd3", {"scheduler": "DDIMScheduler"}, "the model was trained by flow matching"),
         ("sd3", {"scheduler": "UniPCMultistepScheduler"}, "scheduler option use_flow_sigmas: true"),
         ("sd15", {"loras": (Lora("nowhere.safetensors"),)}, "there is no file or folder nowhere"),
