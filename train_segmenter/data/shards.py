@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import datasets
@@ -106,7 +107,7 @@ def open_rows(path: str, split: str, *, outside: bool = False) -> datasets.Datas
     if (folder / SPLITS).is_file() or (folder / STATE).is_file():
         return _saved(home, split)
     shards = shard_paths(home)
-    return _rows(_builder(home), split, shards)
+    return _rows(_builder(home, shards), split, shards)
 
 
 def split_names(path: str, *, outside: bool = False) -> list[str]:
@@ -120,14 +121,13 @@ def split_names(path: str, *, outside: bool = False) -> list[str]:
     if (folder / STATE).is_file():
         return [str(read_json(folder / STATE).get("_split") or "train")]
     home = Home(folder, outside)
-    shard_paths(home)
-    return list(map(str, _builder(home).config.data_files))
+    return list(map(str, _builder(home, shard_paths(home)).config.data_files))
 
 
-def _builder(home: Home) -> datasets.DatasetBuilder:
+def _builder(home: Home, shards: Sequence[Path]) -> datasets.DatasetBuilder:
     """What reads the files of a folder, as its card or their names say; none of them lies elsewhere."""
     try:  # an absolute path, which is never taken for the name of a format
-        builder = datasets.load_dataset_builder(str(home.folder.absolute()))
+        builder = datasets.load_dataset_builder(str(home.folder.absolute()), cache_dir=_cache_of(shards))
     except (yaml.YAMLError, TypeError, KeyError, AttributeError) as mistake:
         raise DamagedFile(
             f"{home.folder / CARD} has a head that cannot be read: {first_line(mistake)}"
@@ -136,6 +136,13 @@ def _builder(home: Home) -> datasets.DatasetBuilder:
         for file in files:
             home.file(file)
     return builder
+
+
+def _cache_of(shards: Sequence[Path]) -> str:
+    """A cache for these files as they are: `datasets` takes folders of one name and one card for the same."""
+    states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in shards]
+    digest = sha256(repr(states).encode()).hexdigest()[:16]
+    return str(Path(datasets.config.HF_DATASETS_CACHE) / "attnmask" / digest)
 
 
 def _rows(builder: datasets.DatasetBuilder, split: str, shards: Sequence[Path]) -> datasets.Dataset:
