@@ -28,3 +28,17 @@ def no_network():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect_locally)
         yield
+
+
+@pytest.fixture(params=["memory", "file"])
+def elsewhere(request, tmp_path, monkeypatch):
+    """A folder named `set` in a storage, and a cache of its own for what is on its way."""
+    from huggingface_hub import constants
+
+    from tests.elsewhere import Elsewhere
+
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "storage"
+    return Elsewhere(
+        f"file://{folder}/set" if request.param == "file" else f"memory://{folder.parent.name}/set"
+    )

@@ -13,8 +13,9 @@ from dataset_builder.augmentation.rows import AugmentedRows
 from dataset_builder.building.layout import SPLIT
 from dataset_builder.dataset_copies import write_rows
 from dataset_builder.hub.card import write_derived_card
+from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Seed, options
-from diffusers_attnmask.ground.own_folder import new_folder
+from diffusers_attnmask.ground.places import new_place
 from diffusers_attnmask.publishing import CARD
 from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.data.check import check_source
@@ -53,13 +54,13 @@ def augment_dataset(
     data: str | Path, out: str | Path, run: AugmentRun | None = None, *, progress: bool = True
 ) -> Augmented:
     """Write a dataset with augmented pairs as a new folder; one that has a card passes it on."""
-    run, out = run or AugmentRun(), Path(out)
-    source = hub(str(data), run.split, outside=run.allow_outside)
+    run, data = run or AugmentRun(), fetched(data)
+    source = hub(data, run.split, outside=run.allow_outside)
     check_source(source, progress=progress)
     rows = AugmentedRows(source, run.augment, run.copies, run.seed, run.originals)
-    with new_folder(out, "augment", resumes=False) as work:
+    with new_place(out, "augment", resumes=False) as work:
         shown = tqdm(rows, "augmenting", total=len(rows), unit="pair", disable=not progress)
         write_rows({run.split: (shown, len(rows))}, rows.features, source.class_names, work)
         if run.split == SPLIT and (Path(data) / CARD).is_file():
-            write_derived_card(work, out.resolve().name, Path(data))
+            write_derived_card(work, Path(out).resolve().name, Path(data))
     return Augmented(len(rows), len(source))

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataset_builder.building.manifest import FILE_NAME
 from dataset_builder.building.run import build
 from dataset_builder.building.tally import Tally
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.hub.card import write_card
 from dataset_builder.hub.push import Push
 from dataset_builder.recipe import Recipe
-from diffusers_attnmask.ground.own_folder import own_folder
+from diffusers_attnmask.ground.places import own_place
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,19 @@ def build_dataset(
 ) -> BuiltDataset:
     """Build what is missing of a dataset folder, and write its card.
 
-    push_to: a dataset repository, which gets every file as soon as it is built, and shows them at the end.
+    Shards go to a folder elsewhere as soon as they are built. push_to: a dataset repository, which gets every
+    file as soon as it is built, and shows them at the end.
     """
     push = Push(push_to, private) if push_to else None
 
     def finished(shard: Path) -> None:
         if push is not None:
             push.stage(shard, folder)
+        for file in (shard, folder / FILE_NAME):
+            place.send(file)
 
-    with own_folder(Path(out), "build") as folder:
+    with own_place(out, "build") as place:
+        folder = place.folder
         manifest = build(recipe, folder, engine, show_progress=progress, on_shard=finished)
         write_card(folder, push_to)
         if push is not None:

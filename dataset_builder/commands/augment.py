@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from diffusers_attnmask.ground.typed import choice
 
 def augment(
     data: Annotated[str, typer.Option(help="Dataset folder or Hub name; it stays as it is.")],
-    out: Annotated[Path, typer.Option(help="Folder of the augmented dataset.")],
+    out: Annotated[str, typer.Option(help="Folder of the augmented dataset.")],
     copies: Annotated[int, typer.Option(min=1, help="Augmented pairs made of each pair.")] = 1,
     originals: Annotated[bool, typer.Option(help="Keep the pairs themselves beside their copies.")] = True,
     splice: Annotated[float, typer.Option(help="Probability of tiles with other pairs.")] = 0.5,
@@ -39,6 +38,7 @@ def augment(
     """Make a dataset of augmented pairs: splicing, blur, occlusion, perspective, turns."""
     from dataset_builder.augmentation.run import AugmentRun, augment_dataset
     from diffusers_attnmask.ground.options import as_flags
+    from diffusers_attnmask.ground.places import shown
     from train_segmenter.augmentation.options import PUBLISHED_GRIDS, AugmentOptions
 
     with as_flags({"grids": "--grid"}):
@@ -62,7 +62,7 @@ def augment(
     if as_json:
         typer.echo(json.dumps({"out": str(out), "pairs": made.pairs, "of": made.of}))
     else:
-        typer.echo(f"{made.pairs} pairs of {made.of} are in {out.resolve()}")
+        typer.echo(f"{made.pairs} pairs of {made.of} are in {shown(out)}")
 
 
 def parsed_grid(text: str) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,9 +22,7 @@ def print_schema(asked: bool) -> None:
 
 def build(
     recipe: Annotated[str, typer.Option(help="YAML file, or the name of a bundled recipe such as tiny.")],
-    out: Annotated[
-        Path, typer.Option(help="Folder of the dataset; one begun before is completed, or grows.")
-    ],
+    out: Annotated[str, typer.Option(help="Folder of the dataset; one begun before is completed, or grows.")],
     num_pairs: Annotated[int | None, typer.Option(help="Pairs, in place of the recipe's.")] = None,
     shard_size: Annotated[int | None, typer.Option(help="Pairs in a file, in place of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, in place of the recipe's.")] = None,
@@ -73,6 +70,7 @@ def build(
     from dataset_builder.planning.run import PlanOptions, lines, plan_build
     from dataset_builder.recipe import Recipe
     from diffusers_attnmask.ground.options import as_flags
+    from diffusers_attnmask.ground.places import read_with, shown
 
     with as_flags({"pairs": "--num-pairs", **flags.FLAGS, **flags.OF_SAMPLING}):
         sampling = flags.typed_model(
@@ -112,6 +110,6 @@ def build(
     if as_json:
         typer.echo(json.dumps({"out": str(out), **tally.to_dict(), "incidents": built.incidents}))
         return
-    typer.echo(f"{tally.pairs} pairs are in {out.resolve()}; read them with load_dataset({str(out)!r})")
+    typer.echo(f"{tally.pairs} pairs are in {shown(out)}; read them with {read_with(out)}")
     if built.address is not None:
         typer.echo(f"pushed to {built.address}")

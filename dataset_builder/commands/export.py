@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +16,7 @@ def export(
         ),
     ],
     to: Annotated[str, typer.Option(help="voc, cityscapes, coco, mmseg, folder, or dataset to import.")],
-    out: Annotated[Path, typer.Option(help="New folder.")],
+    out: Annotated[str, typer.Option(help="New folder.")],
     vocabulary: Annotated[
         str | None,
         typer.Option(help="Vocabulary whose colours are used; by default that of the class names."),
@@ -35,6 +34,7 @@ def export(
     """Write a dataset as VOC, Cityscapes, COCO, mmsegmentation or a plain folder, or read one of those."""
     from dataset_builder.export.convert import ExportOptions, convert
     from diffusers_attnmask.ground.options import as_flags
+    from diffusers_attnmask.ground.places import shown
     from diffusers_attnmask.ground.typed import choice
 
     with as_flags():
@@ -44,4 +44,4 @@ def export(
     if as_json:
         typer.echo(json.dumps({"out": str(home), "pairs": len(pairs), "splits": counts}))
     else:
-        typer.echo(f"{len(pairs)} pairs are in {home.resolve()}")
+        typer.echo(f"{len(pairs)} pairs are in {shown(home)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,8 +11,8 @@ from diffusers_attnmask.ground.typed import by_name, choice, given, named
 
 
 def filter(
-    data: Annotated[Path, typer.Option(help="Dataset folder or Hub name; it stays as it is.")],
-    out: Annotated[Path, typer.Option(help="Folder of the filtered dataset; a stopped run goes on.")],
+    data: Annotated[str, typer.Option(help="Dataset folder or Hub name; it stays as it is.")],
+    out: Annotated[str, typer.Option(help="Folder of the filtered dataset; a stopped run goes on.")],
     model: Annotated[
         str | None,
         typer.Option(help="Segmenter that judges: smp:..., mask2former:... [default: smp:unet:resnet18]"),
@@ -96,6 +95,7 @@ def filter(
     from dataset_builder.noise.prune import PruneOptions
     from dataset_builder.noise.run import FilterRun, filter_dataset
     from diffusers_attnmask.ground.options import as_flags
+    from diffusers_attnmask.ground.places import shown
 
     own_thresholds = by_name(map(parsed_threshold, class_threshold or []), "--class-threshold")
     thresholds = {"thresholds": "--class-threshold", "thresholds.default": "--threshold"}
@@ -132,7 +132,7 @@ def filter(
     if as_json:
         typer.echo(json.dumps({"out": str(out), "kept": found.kept, "dropped": found.dropped}))
     else:
-        kept = f"kept {found.kept} of {found.kept + found.dropped} pairs in {out.resolve()}"
+        kept = f"kept {found.kept} of {found.kept + found.dropped} pairs in {shown(out)}"
         typer.echo(f"{kept}; {FILTER_TABLE} says why the others went")
 
 

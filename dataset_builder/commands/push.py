@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,7 @@ import typer
 def push(
     repo: Annotated[str, typer.Argument(help="Repository, as user/name; made if need be.")],
     folder: Annotated[
-        Path,
+        str,
         typer.Option(
             "--data", "--model", help="Folder of a dataset, a trained segmenter or a saved pipeline."
         ),

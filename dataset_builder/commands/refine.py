@@ -12,8 +12,8 @@ from diffusers_attnmask.ground.typed import choice
 
 
 def refine(
-    data: Annotated[Path, typer.Option(help="Dataset folder with class maps (`maps: true` in its recipe).")],
-    out: Annotated[Path, typer.Option(help="Folder of the refined dataset; a stopped run goes on.")],
+    data: Annotated[str, typer.Option(help="Dataset folder with class maps (`maps: true` in its recipe).")],
+    out: Annotated[str, typer.Option(help="Folder of the refined dataset; a stopped run goes on.")],
     method: Annotated[
         str, typer.Option(help="affinity (published, trains AffinityNet), match, crf or none.")
     ] = "affinity",
@@ -57,6 +57,7 @@ def refine(
     from dataset_builder.refinement.affinity.training import AffinityTraining
     from dataset_builder.refinement.run import RefineRun, refine_dataset
     from diffusers_attnmask.ground.options import as_flags
+    from diffusers_attnmask.ground.places import read_with, shown
 
     with as_flags():
         run = RefineRun(
@@ -82,4 +83,4 @@ def refine(
     if as_json:
         typer.echo(json.dumps({"out": str(out), "pairs": pairs}))
     else:
-        typer.echo(f"{pairs} refined pairs are in {out.resolve()}; read them with load_dataset({str(out)!r})")
+        typer.echo(f"{pairs} refined pairs are in {shown(out)}; read them with {read_with(out)}")

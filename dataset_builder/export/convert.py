@@ -18,9 +18,11 @@ from dataset_builder.export.pair_set import NamedPair, PairSet, part_validation
 from dataset_builder.export.palettes import palette_of
 from dataset_builder.export.safety import safe_names
 from dataset_builder.export.voc import read_voc, write_voc
+from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.options import options
-from diffusers_attnmask.ground.own_folder import new_folder
 from diffusers_attnmask.ground.palette import Colour
+from diffusers_attnmask.ground.places import new_place, within
+from diffusers_attnmask.ground.remote import is_remote
 
 Reader = Callable[..., PairSet]  # of a folder, a split, and whether files may lie outside
 Writer = Callable[[PairSet, Path, Sequence[Colour]], Path]
@@ -59,28 +61,28 @@ def read_any(spec: str, split: str | None = None, *, outside: bool = False) -> P
 def _read(spec: str, split: str | None, outside: bool) -> PairSet:
     prefix, colon, rest = spec.partition(":")
     if colon and prefix.lower() in FORMATS:
-        root = Path(rest)
+        root = Path(fetched(rest))
         if not root.is_dir():
             raise FileNotFoundError(f"there is no folder {rest!r}")
         return FORMATS[prefix.lower()][0](root, split, outside=outside)
-    if colon and not Path(spec).exists() and prefix.lower() != DATASET:
+    own = colon and prefix.lower() == DATASET
+    if colon and not (own or is_remote(spec) or Path(spec).exists()):
         raise ValueError(f"{spec!r} has an unknown format: use one of {', '.join((*FORMATS, DATASET))}")
-    return read_dataset(rest if prefix.lower() == DATASET and colon else spec, split, outside=outside)
+    return read_dataset(fetched(rest if own else spec), split, outside=outside)
 
 
-def convert(spec: str, out: str | Path, options: ExportOptions) -> tuple[PairSet, Path]:
+def convert(spec: str, out: str | Path, options: ExportOptions) -> tuple[PairSet, str | Path]:
     """Write the pairs of `spec` as the folder `out`, which appears whole or not at all.
 
     Returns what was read, and the folder below `out` that readers of the format take.
     """
-    out = Path(out)
     pairs = read_any(spec, options.split, outside=options.allow_outside)
     if options.val_share is not None:
         pairs = part_validation(pairs, options.val_share)
     for own in pairs.splits.values():
         safe_names(own.names)
     with (
-        new_folder(out, "export", resumes=False) as work,
+        new_place(out, "export", resumes=False) as work,
         tqdm(total=len(pairs), desc="exporting", unit="pair") as bar,
     ):
         shown = replace(
@@ -92,7 +94,7 @@ def convert(spec: str, out: str | Path, options: ExportOptions) -> tuple[PairSet
         else:
             home = FORMATS[options.to][1](shown, work, palette_of(pairs.class_names, options.vocabulary))
         home = home.relative_to(work)
-    return pairs, out / home
+    return pairs, within(out, home)
 
 
 def counted(read: Callable, bar: tqdm) -> Callable:

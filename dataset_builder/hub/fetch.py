@@ -1,16 +1,18 @@
-"""A dataset of the Hub as a folder."""
+"""A dataset from elsewhere as a folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.mirror import fetched
 
 FILES = ("*.parquet", "*.json", "*.csv")
 
 
 def local_folder(dataset: str) -> Path:
-    """The folder itself, or that of a downloaded `user/name`."""
+    """The folder itself, or that of a remote folder or a downloaded `user/name`."""
+    dataset = fetched(dataset)
     if Path(dataset).is_dir():
         return Path(dataset)
     from huggingface_hub import snapshot_download

@@ -7,6 +7,7 @@ from pathlib import Path
 from dataset_builder.dataset_folder import check_pairs
 from dataset_builder.hub.card import write_card
 from dataset_builder.hub.push import push_folder
+from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.own_folder import held_folder
 from diffusers_attnmask.publishing import PIPELINE_INDEX, check_repository_name, push_pipeline
 from train_segmenter.models.base import SPEC_FILE
@@ -14,7 +15,7 @@ from train_segmenter.models.base import SPEC_FILE
 
 def publish_folder(folder: str | Path, repo: str, private: bool = False, license: str | None = None) -> str:
     """Publish a folder with its card. Returns the repository's address."""
-    folder = Path(folder)
+    folder = Path(fetched(folder))
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder} to push")
     check_repository_name(repo)  # before a card is written

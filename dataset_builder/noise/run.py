@@ -19,6 +19,7 @@ from dataset_builder.noise.prune import PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
 from dataset_builder.noise.witnesses import Witnesses
 from diffusers_attnmask.ground.atomic_files import remove_folder, write_text
+from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.options import (
     Name,
     Scale,
@@ -26,7 +27,7 @@ from diffusers_attnmask.ground.options import (
     Side,
     options,
 )
-from diffusers_attnmask.ground.own_folder import new_folder
+from diffusers_attnmask.ground.places import new_place
 from train_segmenter.data import HubPairs, check_source
 from train_segmenter.data.home import Home
 from train_segmenter.data.hub import from_dataset, home_of
@@ -80,9 +81,9 @@ def filter_dataset(
     It has their quality as a column, a card, and a table of all pairs, kept or not. A run that was stopped
     goes on where it was.
     """
-    run, data, out = run or FilterRun(), Path(data), Path(out)
+    run, data = run or FilterRun(), Path(fetched(data))
     judges = judges_of(run)
-    with new_folder(out, "filter") as work:
+    with new_place(out, "filter") as work:
         source, home = judged_pairs(data, run)
         check_source(source, progress=progress)
         told = run.testimony(source, run.prune, run.seed, progress)
@@ -108,7 +109,7 @@ def filter_dataset(
         features = Features({**source.dataset.features, "quality": Value("float32")})
         write_rows({SPLIT: (rows, len(kept))}, features, mask_names(features), work)
         write_text(work / FILTER_TABLE, table(judged, reasons))
-        write_derived_card(work, out.resolve().name, data)
+        write_derived_card(work, Path(out).resolve().name, data)
         remove_folder(work / WORK)
     return Filtered(len(kept), len(judged) - len(kept))
 

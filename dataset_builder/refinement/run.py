@@ -17,8 +17,9 @@ from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNet
 from dataset_builder.refinement.affinity.training import AffinityTraining, train_affinity_net
 from dataset_builder.refinement.dataset import ConfidentExamples, MappedPairs, refined_rows
 from dataset_builder.refinement.refine_mask import refine_options
+from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.options import options
-from diffusers_attnmask.ground.own_folder import new_folder
+from diffusers_attnmask.ground.places import new_place
 from train_segmenter.data.hub import home_of
 from train_segmenter.training.divergence import Diverged
 
@@ -75,16 +76,16 @@ def refine_dataset(
 
     A run that was stopped goes on where it was.
     """
-    run, data, out = run or RefineRun(), Path(data), Path(out)
+    run, data = run or RefineRun(), Path(fetched(data))
     torch.manual_seed(run.training.seed)
-    with new_folder(out, "refine") as work:
+    with new_place(out, "refine") as work:
         pairs = MappedPairs(open_dataset(data, outside=run.allow_outside), home_of(data, run.allow_outside))
         pairs.check(progress)
         refinement = run.refinement(work / NETWORK)
         net = _trained_network(pairs, run, refinement, work / NETWORK, progress)
         rows, features = refined_rows(pairs, refinement, net, progress), pairs.dataset.features
         write_rows({SPLIT: (rows, len(pairs))}, features, mask_names(features), work)
-        write_derived_card(work, out.resolve().name, data)
+        write_derived_card(work, Path(out).resolve().name, data)
     return len(pairs)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from dataset_builder.hub.fetch import local_folder
 from dataset_builder.report.collect import ReportOptions
 from dataset_builder.report.page import write_report
-from diffusers_attnmask.ground.own_folder import bears_line
+from diffusers_attnmask.ground.own_folder import bears_line, check_here
 
 PAGE = "report.html"
 SUFFIXES = (".html", ".htm")
@@ -20,6 +20,7 @@ def report_dataset(dataset: str, out: str | Path | None = None, options: ReportO
     A page of an earlier report is replaced; another file is not.
     """
     page = Path(out) if out else (Path(dataset) if Path(dataset).is_dir() else Path()) / PAGE
+    check_here(page)
     if page.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{page} is no name of a page: let it end in {SUFFIXES[0]}")
     if not bears_line(page, OWN_LINE):

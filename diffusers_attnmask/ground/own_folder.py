@@ -6,9 +6,10 @@ stranger's, for its own. The lock is the kernel's: it ends with the process that
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from diffusers_attnmask.ground.atomic_files import PARTIAL, remove_partial, writ
 MARK, LOCK = ".attnmask", ".attnmask.lock"
 UNFINISHED = ".unfinished"  # what the name of a folder ends with until it is complete
 NOTHING = (MARK, LOCK, ".DS_Store", "Thumbs.db", "lost+found")  # beside which a folder is empty
+
+ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 _held: set[tuple[int, Path]] = set()  # by thread: what a command holds, its steps may write
 
@@ -55,7 +58,7 @@ def new_folder(out: Path, command: str, *, resumes: bool = True) -> Iterator[Pat
     with _claimed(work, command):
         _check_new(out)  # a run that ended a moment ago may have made it
         if not resumes:
-            _clear(work)
+            clear(work)
         yield work
         work.replace(own)
         (own / LOCK).unlink()
@@ -63,7 +66,11 @@ def new_folder(out: Path, command: str, *, resumes: bool = True) -> Iterator[Pat
 
 def is_empty(folder: Path) -> bool:
     """Whether a folder holds nothing of anyone, marks aside."""
-    return all(entry.name in NOTHING or entry.name.startswith(PARTIAL) for entry in folder.iterdir())
+    return all(_is_nothing(entry.name) for entry in folder.iterdir())
+
+
+def _is_nothing(name: str) -> bool:
+    return name in NOTHING or name.startswith(PARTIAL)
 
 
 def bears_line(file: Path, line: str) -> bool:
@@ -74,22 +81,27 @@ def bears_line(file: Path, line: str) -> bool:
 
 def _check_own(folder: Path, command: str) -> None:
     """Raise unless the command may write into a folder."""
+    check_here(folder)
     if not folder.exists():
         return
     if not folder.is_dir():
         raise FileExistsError(f"{folder} is a file: choose a folder")
-    if is_empty(folder):
+    check_owner(folder, command, _owner(folder), [entry.name for entry in folder.iterdir()])
+
+
+def check_owner(folder: Path | str, command: str, owner: str | None, names: Iterable[str]) -> None:
+    """Raise unless a folder with these names in it and its mark is the command's, or nobody's."""
+    found = [name for name in names if not _is_nothing(name)]
+    if not found or owner == command:
         return
-    owner = _owner(folder)
     if owner is None:
-        found = min(entry.name for entry in folder.iterdir())
         raise FileExistsError(
-            f"{folder} holds what attnmask {command} did not write, such as {found}: choose another folder"
+            f"{folder} holds what attnmask {command} did not write, such as {min(found)}: "
+            "choose another folder"
         )
-    if owner != command:
-        raise FileExistsError(
-            f"{folder} was written by attnmask {owner}, not by {command}: choose another folder"
-        )
+    raise FileExistsError(
+        f"{folder} was written by attnmask {owner}, not by {command}: choose another folder"
+    )
 
 
 def _owner(folder: Path) -> str | None:
@@ -99,11 +111,19 @@ def _owner(folder: Path) -> str | None:
 
 
 def _check_new(out: Path) -> None:
+    check_here(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise FileExistsError(f"{out} exists: choose another folder, or remove it first")
 
 
-def _clear(folder: Path) -> None:
+def check_here(folder: Path) -> None:
+    """Raise for the address of a folder elsewhere, of which a path has kept one slash."""
+    if ELSEWHERE.match(folder.as_posix()):
+        raise ValueError(f"{folder} is no folder of this machine, where this is written: choose one that is")
+
+
+def clear(folder: Path) -> None:
+    """Remove what a command that holds a folder has in it."""
     for left in folder.iterdir():
         if left.name not in (MARK, LOCK):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
