@@ -24,8 +24,13 @@ def gradio() -> Any:
     return module
 
 
+def serve(studio: Studio, **launch: Any) -> Any:
+    """Serve the page, as `launch` of gradio's Blocks says where; what gradio itself refuses is shown, too."""
+    return page(studio).launch(show_error=True, **launch)
+
+
 def page(studio: Studio, title: str = "attnmask") -> Any:
-    """The page as gradio's Blocks; `.launch()` serves it."""
+    """The page as gradio's Blocks."""
     gr = gradio()
     with gr.Blocks(title=title) as blocks:
         gr.Markdown(f"# {title}\nPictures with class masks, from what the model attends to.")
@@ -41,7 +46,7 @@ def page(studio: Studio, title: str = "attnmask") -> Any:
             form(gr, "Sample", studio.sample, fields)
         with gr.Tab("From a picture"):
             fields = [
-                gr.Image(type="pil", label="Picture"),
+                gr.Image(type="filepath", image_mode=None, label="Picture"),  # read by our own reader
                 gr.Textbox("a photo of a star", label="What it shows"),
                 gr.Textbox("star", label=CLASSES),
                 gr.Dropdown(METHOD_CHOICES, value="", label="Mask method"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
 
+from diffusers_attnmask.ground.pictures import read_image
 from diffusers_attnmask.ground.typed import parsed_class
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput
 
@@ -26,12 +28,12 @@ class Shown(NamedTuple):
 @dataclass(frozen=True)
 class Studio:
     """A pipeline with masks, asked in texts and numbers as a form has them: an empty method is the model's
-    own, a negative seed is drawn."""
+    own, a negative seed, or none, is drawn."""
 
     pipe: Any
 
     def sample(
-        self, prompt: str, classes: str, method: str, steps: float, guidance: float, seed: float
+        self, prompt: str, classes: str, method: str, steps: float, guidance: float, seed: float | None
     ) -> Shown:
         """A picture from a prompt, and its masks."""
         used = drawn_seed(seed)
@@ -47,20 +49,20 @@ class Studio:
 
     def segment(
         self,
-        image: Image.Image | None,
+        picture: str | None,
         prompt: str,
         classes: str,
         method: str,
         strength: float,
         looks: float,
-        seed: float,
+        seed: float | None,
     ) -> Shown:
-        """Masks of a picture that exists already."""
-        if image is None:
+        """Masks of a picture that exists already, as a file."""
+        if picture is None:
             raise ValueError("choose a picture first")
         used = drawn_seed(seed)
         out = self.pipe.segment(
-            image.convert("RGB"),
+            Image.fromarray(read_image(Path(picture))),
             prompt,
             typed_classes(classes),
             strength=strength,
@@ -80,8 +82,8 @@ def typed_classes(text: str) -> list[str | tuple[str, list[str]]]:
     return [parsed_class(word.strip()) for word in text.split(";") if word.strip()]
 
 
-def drawn_seed(seed: float) -> int:
-    return int(seed) if seed >= 0 else random.randrange(2**31)
+def drawn_seed(seed: float | None) -> int:
+    return random.randrange(2**31) if seed is None or seed < 0 else int(seed)
 
 
 def shown(out: DiffuMaskPipelineOutput, seed: int) -> Shown:

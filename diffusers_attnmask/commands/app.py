@@ -26,7 +26,7 @@ def app(
     ] = None,
 ) -> None:
     """Sample pictures with masks, and find the masks of pictures, in a browser."""
-    from diffusers_attnmask.app.page import gradio, page
+    from diffusers_attnmask.app.page import gradio, serve
     from diffusers_attnmask.app.studio import Studio
     from diffusers_attnmask.ground.options import as_flags
     from diffusers_attnmask.loading.load import load_pipeline
@@ -39,4 +39,4 @@ def app(
         options = ModelOptions(**typed)
         gradio()  # before a model is loaded in vain
         pipe = load_pipeline(model, options, revision)
-    page(Studio(pipe)).launch(server_name=host, server_port=port)
+    serve(Studio(pipe), server_name=host, server_port=port)

@@ -2,9 +2,9 @@
 
 import os
 
-from diffusers_attnmask.app.page import page
+from diffusers_attnmask.app.page import serve
 from diffusers_attnmask.app.studio import Studio
 from diffusers_attnmask.loading.load import load_pipeline
 
 if __name__ == "__main__":
-    page(Studio(load_pipeline(os.environ.get("ATTNMASK_MODEL")))).launch()
+    serve(Studio(load_pipeline(os.environ.get("ATTNMASK_MODEL"))))

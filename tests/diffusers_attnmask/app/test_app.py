@@ -1,31 +1,34 @@
-"""The app: what its buttons do, and that the page asks for what they take and shows what they give."""
+"""The app: what its buttons do, and the page as it is served."""
 
 from __future__ import annotations
 
-import inspect
 import re
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import yaml
 from huggingface_hub import SpaceCard
+from PIL import Image
 
 import hub_cards
 from diffusers_attnmask import DiffuMaskPipeline
-from diffusers_attnmask.app.page import page
+from diffusers_attnmask.app.page import serve
 from diffusers_attnmask.app.studio import Studio, typed_classes
 from diffusers_attnmask.commands.app import app
+from diffusers_attnmask.ground.pictures import read_image, read_mask
 from tests.small_models import picture, sd15
 
 SPACE = Path(hub_cards.__file__).with_name("space")
 
 
+def studio_of_a_small_model():
+    return Studio(DiffuMaskPipeline.from_pipe(sd15()))
+
+
 @pytest.fixture
 def studio():
-    return Studio(DiffuMaskPipeline.from_pipe(sd15()))
+    return studio_of_a_small_model()
 
 
 def test_a_prompt_becomes_pictures_masks_and_maps(studio):
@@ -39,8 +42,9 @@ def test_a_prompt_becomes_pictures_masks_and_maps(studio):
     assert np.array_equal(np.asarray(shown.image), np.asarray(again.image))
 
 
-def test_a_picture_gets_masks_by_the_models_own_method(studio):
-    shown = studio.segment(picture(size=100).convert("RGBA"), "a dog", "dog", "", 0.5, 2.0, -1)
+def test_a_picture_gets_masks_by_the_models_own_method(studio, tmp_path):
+    picture(size=100).convert("RGBA").save(tmp_path / "dog.png")
+    shown = studio.segment(str(tmp_path / "dog.png"), "a dog", "dog", "", 0.5, 2.0, -1)
     assert shown.mask.size == shown.heatmaps[0][0].size == (100, 100)
     assert 0 <= shown.seed < 2**31, "drawn, and told"
 
@@ -59,48 +63,59 @@ def test_without_gradio_the_command_says_how_to_get_it(monkeypatch):
         app()
 
 
-class Component(AbstractContextManager):
-    """Stands for any component of gradio, which is no requirement of the tests: keeps what it was given."""
+@pytest.fixture(scope="module")
+def client():
+    """Of the page as it is served."""
+    pytest.importorskip("gradio", reason="pip install gradio")
+    from gradio_client import Client
 
-    def __init__(self, *values, **options) -> None:
-        self.values, self.options, self.clicks = values, options, []
-        COMPONENTS.append(self)
-
-    def __exit__(self, *error) -> None:
-        return None
-
-    def click(self, function, inputs, outputs, **options) -> None:
-        self.clicks.append((function, inputs, outputs))
+    _, address, _ = serve(studio_of_a_small_model(), prevent_thread_lock=True, quiet=True)
+    yield Client(address, verbose=False)
+    __import__("gradio").close_all()
 
 
-COMPONENTS: list[Component] = []
+def test_the_page_shows_pictures_masks_and_maps_of_a_prompt(client):
+    asked = ("a dog and a plane", "dog; aeroplane=plane,jet", "daam", 2, 7.5, 3)
+    image, overlay, mask, heatmaps, seed = client.predict(*asked, api_name="/sample")
+    shown = studio_of_a_small_model().sample(*asked)
+    assert np.array_equal(read_image(Path(image)), np.asarray(shown.image))
+    assert np.array_equal(read_mask(Path(mask)), np.asarray(shown.mask)), "class ids, and no colours"
+    assert np.array_equal(read_image(Path(overlay)), np.asarray(shown.overlay))
+    assert [own["caption"] for own in heatmaps] == ["dog", "aeroplane"] and seed == 3
 
 
-@pytest.fixture
-def gradio(monkeypatch):
-    module = ModuleType("gradio")
-    for name in ("Blocks", "Button", "Dropdown", "Gallery", "Image", "Markdown", "Number", "Row", "Slider"):
-        setattr(module, name, Component)
-    module.Tab = module.Textbox = Component
-    module.Error = type("Error", (Exception,), {})
-    monkeypatch.setitem(__import__("sys").modules, "gradio", module)
-    COMPONENTS.clear()
-    return module
+def test_the_page_finds_the_masks_of_a_picture_as_the_commands_read_it(client, tmp_path):
+    from gradio_client import handle_file
+
+    lying = Image.Exif()
+    lying[0x0112] = 6
+    picture(size=96).crop((0, 0, 96, 64)).save(tmp_path / "lying.png", exif=lying)
+    asked = ("a dog", "dog", "", 0.5, 1)
+    image, _, mask, _, seed = client.predict(
+        handle_file(str(tmp_path / "lying.png")), *asked, None, api_name="/segment"
+    )
+    assert np.array_equal(read_image(Path(image)), read_image(tmp_path / "lying.png"))
+    again = studio_of_a_small_model().segment(str(tmp_path / "lying.png"), *asked, seed)
+    assert np.array_equal(read_mask(Path(mask)), np.asarray(again.mask))
 
 
-def test_the_page_asks_for_what_the_buttons_take_and_shows_what_they_give(gradio, studio):
-    page(studio)
-    clicks = [click for component in COMPONENTS for click in component.clicks]
-    assert [function.__name__ for function, _, _ in clicks] == ["sample", "segment"]
-    for function, inputs, outputs in clicks:
-        assert len(inputs) == len(inspect.signature(function).parameters)
-        assert len(outputs) == 5
-    sample, inputs, _ = clicks[0]
-    values = [field.options.get("value", field.values[0]) for field in inputs]
-    values[:2], values[3] = ("a dog on grass", "dog"), 1
-    assert [name for _, name in sample(*values)[3]] == ["dog"]
-    with pytest.raises(gradio.Error, match="horse"):
-        sample(values[0], "horse", *values[2:])
+def test_the_page_shows_what_is_wrong(client, tmp_path):
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    with pytest.raises(AppError, match="class 'horse': 'horse' does not stand in the prompt"):
+        client.predict("a dog", "horse", "daam", 2, 7.5, 0, api_name="/sample")
+    picture(size=64).save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:200])
+    with pytest.raises(AppError, match=r"cut\.png is cut off or damaged"):
+        client.predict(
+            handle_file(str(tmp_path / "cut.png")), "a dog", "dog", "", 0.5, 1, 0, api_name="/segment"
+        )
+    (tmp_path / "none.png").write_text("no picture")
+    with pytest.raises(AppError, match="cannot identify image"):
+        client.predict(
+            handle_file(str(tmp_path / "none.png")), "a dog", "dog", "", 0.5, 1, 0, api_name="/segment"
+        )
 
 
 def test_the_space_has_a_card_an_entry_and_its_requirements():
