@@ -11,7 +11,8 @@ Rows, each over the same pairs: the raw mask (the method's own; of simulated map
 that matches the affinity mask best, without a CRF; the affinity mask itself; the CRF'd match (the published
 result), and it in whole regions; affinity and CRF again with an AffinityNet over the diffusion model's own
 decoder features; the raw mask through the CRF alone, in whole regions, and in those with its outlines on the
-image's edges, or through the CRF; and what the filter leaves of the best of these, by several rules. IoU is
+image's edges, or through the CRF; with `--sam`, a folder of a SAM, the raw mask and its whole regions
+outlined by that; and what the filter leaves of the best of these, by several rules. IoU is
 summed over all pictures and averaged over the eight classes; pixels that a step leaves uncertain do not
 count, and their share is a column.
 """
@@ -39,6 +40,7 @@ from benchmarks.scenes import Scene, unseen_scenes, world_ids
 from dataset_builder.noise.filtering import judge as judge_pairs
 from dataset_builder.noise.prune import prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
+from dataset_builder.recipe import Refinement
 from dataset_builder.refinement.affinity.augment import ViewOptions, normalised
 from dataset_builder.refinement.affinity.diffusion_features import decoder_features
 from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
@@ -52,6 +54,7 @@ from dataset_builder.refinement.components import clean_components
 from dataset_builder.refinement.crf import crf_labels
 from dataset_builder.refinement.diffumask_chain import RefineOptions, affinity_mask, confident_labels
 from dataset_builder.refinement.outlines import snapped
+from dataset_builder.refinement.refine_mask import refined_mask
 from dataset_builder.refinement.regions import whole_regions
 from dataset_builder.refinement.threshold import label_map, matching_threshold, threshold_by_match
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
@@ -108,6 +111,7 @@ def main(
     filter_steps: Annotated[
         int, typer.Option(min=0, help="Training steps of each of the filter's 2 segmenters; 0 for no filter.")
     ] = 1000,
+    sam: Annotated[str | None, typer.Option(help="Also outline masks by this SAM, SAM 2 or SAM 3.")] = None,
     model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
 ) -> None:
@@ -123,6 +127,8 @@ def main(
     else:
         found = [simulated(scene) for scene in wanted_scenes(pairs)]
     steps = dict(refinements(found, pipe if decoder else None, cache, epochs))
+    if sam is not None:
+        steps |= by_sam(found, sam)
     rows = [row(name, found, masks) for name, masks in steps.items()]
     best = max(steps, key=lambda name: score(found, steps[name].labels).iou)
     if filter_steps:
@@ -206,6 +212,21 @@ def refinements(
     yield "raw in whole regions, on edges", timed("edges", pairs, on_edges(regions.labels))
     sharp = timed("CRF alone", pairs, crf_alone(regions.labels, unfilled))
     yield "raw in whole regions, CRF alone, holes kept", sharp
+
+
+def by_sam(pairs: Sequence[Pair], model: str) -> Iterator[tuple[str, Masks]]:
+    """The raw masks, and those in whole regions, outlined by a SAM."""
+    for name, regions in (("raw outlined by SAM", False), ("raw in whole regions, outlined by SAM", True)):
+        refinement = Refinement("sam", model=model, whole_regions=regions)
+        yield name, timed(name, pairs, by_recipe(refinement))
+
+
+def by_recipe(refinement: Refinement) -> Callable[[Pair], Tensor]:
+    def mask(pair: Pair) -> Tensor:
+        parts = (own.numpy() for own in (pair.image, pair.maps, pair.raw))
+        return torch.from_numpy(refined_mask(*parts, pair.names, refinement))
+
+    return mask
 
 
 def decoder_inputs(pipe: DiffuMaskPipeline, pair: Pair) -> Tensor:

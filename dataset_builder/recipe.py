@@ -13,6 +13,7 @@ from pydantic import AfterValidator, ValidationInfo
 from pydantic import Field as Checked
 
 from dataset_builder.prompts.options import PromptOptions
+from dataset_builder.sam.options import SamOptions
 from dataset_builder.vocabulary import Vocabulary, VocabularyFile, load_vocabulary, vocabulary_from
 from diffusers_attnmask.bundled import BUNDLED_NAME
 from diffusers_attnmask.ground.options import (
@@ -37,7 +38,7 @@ MISSING = object()
 # A pair's index and its attempt make the 32 bits of an image's seed: `image_seed` in building/layout.py.
 MOST_PAIRS, MOST_ATTEMPTS = 2**28, 2**4
 
-UNSEEN = ("device", "offload")  # of sampling: no pixel depends on where weights lie
+UNSEEN = {"device", "offload"}  # of sampling and of SAM: no pixel depends on where weights lie
 
 
 @options(kw_only=True)
@@ -60,15 +61,17 @@ class Refinement:
     """What is done to a mask before it is kept.
 
     method: "none"; "crf" sharpens the method's mask; "match" takes the threshold whose sharpened mask
-    overlaps it best; "affinity" is the published chain with a trained AffinityNet. network: its folder.
-    backend: which code computes the CRF. scale_crf: its distances in proportion to the image, instead of the
-    published pixels. box_area: of parts that are dropped, in pixels of a 512 x 512 image. fill: close the
-    holes of outlines, which the publication does and rings have. uncertain: "keep", or "decide" those pixels
-    too (with "crf" or snap). whole_regions: give each region to one class, for pictures whose objects stand
-    apart. snap: move outlines to the image's own edges.
+    overlaps it best; "affinity" is the published chain with a trained AffinityNet; "sam" asks Segment Anything
+    about every object. network: the AffinityNet's folder. backend: which code computes the CRF. scale_crf: its
+    distances in proportion to the image, instead of the published pixels. box_area: of parts that are dropped,
+    in pixels of a 512 x 512 image. fill: close the holes of outlines, which the publication does and rings
+    have; "sam" leaves them as it finds them. uncertain: "keep", or "decide" those pixels too (with "crf", "sam"
+    or snap). whole_regions: give each region to one class, for pictures whose objects stand apart. snap: move
+    outlines to the image's own edges. model: of "sam", a SAM, SAM 2 or SAM 3, a folder or a repository. sam:
+    how it is asked, and when it is believed.
     """
 
-    method: Literal["none", "crf", "match", "affinity"] = "none"
+    method: Literal["none", "crf", "match", "affinity", "sam"] = "none"
     network: Name | None = None
     backend: Literal["torch", "pydensecrf"] = "torch"
     scale_crf: bool = True
@@ -77,6 +80,8 @@ class Refinement:
     uncertain: Literal["keep", "decide"] = "keep"
     whole_regions: bool = False
     snap: bool = False
+    model: Name | None = None
+    sam: Annotated[SamOptions, SECTION] = field(default_factory=SamOptions)
 
     def __post_init__(self) -> None:
         if self.uncertain == "decide" and self.method == "none" and not self.snap:
@@ -84,6 +89,16 @@ class Refinement:
         if (self.method == "affinity") != (self.network is not None):
             told = ", the folder of a trained AffinityNet, goes with method affinity, and the method with it"
             raise OptionsError([Fault("network", told)])
+        if (self.method == "sam") != (self.model is not None):
+            told = ", the folder or repository of a SAM, goes with method sam, and the method with it"
+            raise OptionsError([Fault("model", told)])
+        if self.method != "sam" and self.sam != SamOptions():
+            raise OptionsError([Fault("sam", " goes with method sam")])
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is done."""
+        return self.method != "none" or self.whole_regions or self.snap
 
 
 def as_given(value: Any) -> Any:
@@ -195,16 +210,25 @@ class Recipe:
         return replace(self, **given)
 
     def on_this_machine(self) -> Recipe:
-        """The recipe with the precision that "auto" means here, on which its bytes depend."""
+        """The recipe with the precisions that "auto" means here, on which its bytes depend."""
         from diffusers_attnmask.ground.device import device_called, precision_on
 
-        precision = precision_on(self.sampling.dtype, device_called(self.sampling.device))
-        return self.with_changes(sampling={"dtype": precision})
+        def precision(own: SamplingOptions | SamOptions) -> str:
+            return precision_on(own.dtype, device_called(own.device))
+
+        recipe = self.with_changes(sampling={"dtype": precision(self.sampling)})
+        if self.refinement.method != "sam":
+            return recipe
+        sam = replace(self.refinement.sam, dtype=precision(self.refinement.sam))
+        return replace(recipe, refinement=replace(self.refinement, sam=sam))
 
     def deciding(self) -> dict[str, Any]:
         """Plain values of all that decides a byte."""
         values = self.to_dict()
-        return {**values, "sampling": {k: v for k, v in values["sampling"].items() if k not in UNSEEN}}
+        for section in (values["sampling"], values["refinement"]["sam"]):
+            for name in UNSEEN & section.keys():
+                del section[name]
+        return values
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON gives them back, from which `read_options` makes the same recipe."""

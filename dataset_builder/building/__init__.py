@@ -2,7 +2,7 @@
 
 1. `layout`: which pairs the shard holds, with their prompts from the plan (`prompts/plan`) and their seeds
 2. `sampler`: what draws images with class maps from prompts and seeds; `diffumask_sampler`: by the pipeline;
-   `featured_sampler`: with AffinityNet's features, where there is a GPU
+   `featured_sampler`: with AffinityNet's features, `settled_sampler`: with SAM's masks, where there is a GPU
 3. `candidates`: the shard's images, batch after batch, what came out faulty drawn anew
 4. `row`: the mask refined, the pictures encoded, a row of the dataset
 5. `shard`: rows and counts as Parquet, written whole

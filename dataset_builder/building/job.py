@@ -14,6 +14,7 @@ from dataset_builder.building.tally import Tally
 from dataset_builder.engine.workers import OpenedAnew
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
+from dataset_builder.sam.kinds import check_sam
 from dataset_builder.vocabulary import Vocabulary
 
 
@@ -46,13 +47,19 @@ class Job(OpenedAnew):
 
     @cached_property
     def sampler(self) -> Sampler:
-        """Loaded, with AffinityNet beside it where the refinement needs that and there is a GPU."""
-        sampler, network = self.make_sampler(self.recipe), self.recipe.refinement.network
-        if network is None:
+        """Loaded, with AffinityNet or SAM beside it where the refinement needs that and there is a GPU."""
+        refinement = self.recipe.refinement
+        if refinement.model is not None:
+            from dataset_builder.building.settled_sampler import settled
+
+            check_sam(refinement.model, refinement.sam)  # before anything is loaded
+            return settled(self.make_sampler(self.recipe), refinement)
+        sampler = self.make_sampler(self.recipe)
+        if refinement.network is None:
             return sampler
         from dataset_builder.building.featured_sampler import featured
 
-        return featured(sampler, network)
+        return featured(sampler, refinement.network)
 
     def shard(self, asked: ShardPrompts) -> Shard:
         """A shard in this process, one step after the other."""

@@ -117,6 +117,8 @@ def inputs_of(recipe: Recipe, model: Path | None, vocabulary: Any) -> dict[str, 
     named = dict(recipe.sampling.addresses())
     if recipe.prompts.conditions:
         named["conditions"] = recipe.prompts.conditions
+    if recipe.refinement.model:
+        named["sam"] = recipe.refinement.model
     local = {name: content_digest(Path(own)) for name, own in named.items() if Path(own).exists()}
     return {
         "vocabulary": sha256(repr(vocabulary).encode()).hexdigest(),

@@ -88,7 +88,7 @@ def row_features(recipe: Recipe, class_names: Sequence[str]) -> Features:
 
 def refined(sampled: Sampled, names: Sequence[str], refinement: Refinement) -> np.ndarray:
     """The mask uint8 (H, W) to keep, i + 1 for the prompt's i-th class."""
-    if refinement.method == "none" and not (refinement.whole_regions or refinement.snap):
+    if sampled.settled or not refinement.changes:
         return sampled.mask  # such workers never load torch
     from dataset_builder.refinement.refine_mask import one_thread, refined_mask
 

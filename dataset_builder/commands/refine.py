@@ -15,7 +15,7 @@ def refine(
     data: Annotated[str, typer.Option(help="Dataset folder with class maps (`maps: true` in its recipe).")],
     out: Annotated[str, typer.Option(help="Folder of the refined dataset; a stopped run goes on.")],
     method: Annotated[
-        str, typer.Option(help="affinity (published, trains AffinityNet), match, crf or none.")
+        str, typer.Option(help="affinity (published, trains AffinityNet), match, crf, sam or none.")
     ] = "affinity",
     whole_regions: Annotated[
         bool,
@@ -26,7 +26,7 @@ def refine(
     ] = False,
     fill: Annotated[bool, typer.Option(help="Close the holes of outlines, as published.")] = True,
     uncertain: Annotated[
-        str, typer.Option(help="Uncertain pixels (255) with --method crf or --snap: keep or decide.")
+        str, typer.Option(help="Uncertain pixels (255) with --method crf, sam or --snap: keep or decide.")
     ] = "keep",
     backbone: Annotated[
         str, typer.Option(help="Of AffinityNet: small, or timm:NAME with pretrained weights if reachable.")
@@ -40,6 +40,24 @@ def refine(
     thresholds: Annotated[
         Path | None, typer.Option(help="YAML of thresholds by class, in place of the published ones.")
     ] = None,
+    sam_model: Annotated[
+        str | None, typer.Option(help="Of --method sam: a SAM, SAM 2 or SAM 3, a folder or repository.")
+    ] = None,
+    sam_prompts: Annotated[
+        str, typer.Option(help="SAM is asked by attention (boxes, points, maps) or, SAM 3, by words.")
+    ] = "attention",
+    agreement: Annotated[
+        float, typer.Option(help="Least IoU with the attention's object at which SAM's mask is taken.")
+    ] = 0.5,
+    points: Annotated[
+        int, typer.Option(help="For SAM: on an object, on the background, on other classes.")
+    ] = 3,
+    margin: Annotated[float, typer.Option(help="For SAM: of a box, as a share of its sides.")] = 0.1,
+    score: Annotated[float, typer.Option(help="From which on SAM 3 counts what it found by words.")] = 0.5,
+    device: Annotated[str, typer.Option(help="Of SAM: auto, cuda, mps or cpu.")] = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="In which SAM sees pictures: auto, bf16, fp16 or fp32.")
+    ] = "auto",
     crf: Annotated[str, typer.Option(help="torch or pydensecrf.")] = "torch",
     scale_crf: Annotated[
         bool, typer.Option(help="Scale the CRF's distances from 512 pixels to the image's size.")
@@ -51,15 +69,16 @@ def refine(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Make every mask anew: affinity, random walk, thresholds by match, CRF, whole regions, edges."""
+    """Make every mask anew: affinity, random walk, thresholds by match, CRF, SAM, whole regions, edges."""
     from dataset_builder.refinement.affinity.augment import ViewOptions
     from dataset_builder.refinement.affinity.network import AffinityNetOptions
     from dataset_builder.refinement.affinity.training import AffinityTraining
     from dataset_builder.refinement.run import RefineRun, refine_dataset
+    from dataset_builder.sam.options import SamOptions
     from diffusers_attnmask.ground.options import as_flags
     from diffusers_attnmask.ground.places import read_with, shown
 
-    with as_flags():
+    with as_flags({"model": "--sam-model", "prompts": "--sam-prompts", "sam": "--sam-…"}):
         run = RefineRun(
             method=choice(method),
             whole_regions=whole_regions,
@@ -77,6 +96,16 @@ def refine(
                 seed=seed,
             ),
             thresholds=thresholds,
+            model=sam_model,
+            sam=SamOptions(
+                prompts=choice(sam_prompts),
+                agreement=agreement,
+                points=points,
+                margin=margin,
+                score=score,
+                device=choice(device),
+                dtype=choice(dtype),
+            ),
             allow_outside=allow_outside,
         )
     pairs = refine_dataset(data, out, run)

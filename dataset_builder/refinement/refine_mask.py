@@ -21,6 +21,7 @@ from dataset_builder.refinement.crf import crf_labels
 from dataset_builder.refinement.diffumask_chain import RefineOptions, check_pair, refine_pair
 from dataset_builder.refinement.outlines import snapped
 from dataset_builder.refinement.regions import whole_regions
+from dataset_builder.refinement.sam.refine import sam_labels
 from dataset_builder.refinement.threshold import threshold_by_match
 from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
 
@@ -36,9 +37,9 @@ def refined_mask(
     """The mask uint8 (H, W) to keep of an image uint8 (H, W, 3) with class maps float32 (C, H, W).
 
     `mask`, the attention's own, and the result say i + 1 for the i-th class. Uncertain pixels (255) stay
-    with "none", and with "crf" and snap unless they are to be decided. Regions are settled before the CRF,
-    which then draws their outlines; "match" and "affinity" start from the maps, so that theirs are settled
-    after it. Outlines are moved to the image's edges last.
+    with "none", and with "crf", "sam" and snap unless they are to be decided. Regions are settled before the
+    CRF or SAM, which then draw their outlines; "match" and "affinity" start from the maps, so that theirs are
+    settled after it. Outlines are moved to the image's edges last.
     `features` float32 (D, h, w) are the image's by AffinityNet, where another process has made them; by
     default the network that `refinement` names makes them on the CPU.
     """
@@ -49,6 +50,8 @@ def refined_mask(
         labels = whole_regions(labels, class_maps, refinement.box_area)
     if refinement.method == "crf":
         labels = _sharpened(image, labels, refinement)
+    elif refinement.method == "sam":
+        labels = _by_sam(image, labels, class_maps, names, refinement)
     elif refinement.method != "none":
         labels = _from_maps(image, class_maps, labels, names, refinement, features)
         if refinement.whole_regions:
@@ -68,6 +71,18 @@ def _sharpened(image: np.ndarray, labels: Tensor, refinement: Refinement) -> Ten
     if refinement.uncertain == "keep":
         sharp = sharp.masked_fill(unsure, IGNORE_ID)
     return clean_components(sharp, refinement.box_area, refinement.fill)
+
+
+def _by_sam(
+    image: np.ndarray, labels: Tensor, maps: Tensor, names: Sequence[str], refinement: Refinement
+) -> Tensor:
+    assert refinement.model is not None  # a Refinement by this method has one
+    large = clean_components(labels, refinement.box_area, fill=False)
+    outlined = sam_labels(image, large, maps, names, refinement.model, refinement.sam)
+    outlined = clean_components(outlined, refinement.box_area, fill=False)
+    return (
+        outlined.masked_fill(labels == IGNORE_ID, IGNORE_ID) if refinement.uncertain == "keep" else outlined
+    )
 
 
 def _from_maps(

@@ -17,8 +17,10 @@ from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNet
 from dataset_builder.refinement.affinity.training import AffinityTraining, train_affinity_net
 from dataset_builder.refinement.dataset import ConfidentExamples, MappedPairs, refined_rows
 from dataset_builder.refinement.refine_mask import refine_options
+from dataset_builder.sam.kinds import asked_sam
+from dataset_builder.sam.options import SamOptions
 from diffusers_attnmask.ground.mirror import fetched
-from diffusers_attnmask.ground.options import options
+from diffusers_attnmask.ground.options import Name, options
 from diffusers_attnmask.ground.places import new_place
 from train_segmenter.data.hub import home_of
 from train_segmenter.training.divergence import Diverged
@@ -34,13 +36,14 @@ def pretrained_network() -> AffinityNetOptions:
 class RefineRun:
     """How the masks of a dataset are made anew.
 
-    method, whole_regions, snap, fill, uncertain, crf (its backend) and scale_crf: as in `Refinement`. net,
+    method, whole_regions, snap, fill, uncertain, crf (its backend) and scale_crf: as in `Refinement`;
+    model and sam: of the method "sam". net,
     training and thresholds (YAML by class, in place of the published ones): of the method "affinity", which
     trains a network on the dataset's own class maps. allow_outside: read files, too, that the data name
     outside of their folder.
     """
 
-    method: Literal["affinity", "match", "crf", "none"] = "affinity"
+    method: Literal["affinity", "match", "crf", "sam", "none"] = "affinity"
     whole_regions: bool = False
     snap: bool = False
     fill: bool = True
@@ -50,6 +53,8 @@ class RefineRun:
     net: AffinityNetOptions = field(default_factory=pretrained_network)
     training: AffinityTraining = field(default_factory=AffinityTraining)
     thresholds: Path | None = None
+    model: Name | None = None
+    sam: SamOptions = field(default_factory=SamOptions)
     allow_outside: bool = False
 
     def __post_init__(self) -> None:
@@ -66,6 +71,8 @@ class RefineRun:
             uncertain=self.uncertain,
             whole_regions=self.whole_regions,
             snap=self.snap,
+            model=self.model,
+            sam=self.sam,
         )
 
 
@@ -77,6 +84,8 @@ def refine_dataset(
     A run that was stopped goes on where it was.
     """
     run, data = run or RefineRun(), Path(fetched(data))
+    if run.model is not None:
+        asked_sam(run.model, run.sam)  # loaded before anything is written
     torch.manual_seed(run.training.seed)
     with new_place(out, "refine") as work:
         pairs = MappedPairs(open_dataset(data, outside=run.allow_outside), home_of(data, run.allow_outside))

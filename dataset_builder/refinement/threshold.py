@@ -39,8 +39,14 @@ def matching_threshold(
         best = int(intersection_over_union(masks, reference == class_id).argmax())
         claims.append(masks[best])
         chosen.append(gammas[best])
-    strength, index = maps.masked_fill(~torch.stack(claims), -1).max(0)
-    return torch.where(strength >= 0, index + 1, 0).to(torch.uint8), chosen
+    return strongest(torch.stack(claims), maps), chosen
+
+
+def strongest(claims: Tensor, maps: Tensor) -> Tensor:
+    """Labels (H, W): each pixel to the class with the highest map (C, H, W) of those that claim it, bool
+    (C, H, W)."""
+    strength, index = maps.masked_fill(~claims, -1).max(0)
+    return torch.where(strength >= 0, index + 1, 0).to(torch.uint8)
 
 
 def intersection_over_union(masks: Tensor, reference: Tensor) -> Tensor:

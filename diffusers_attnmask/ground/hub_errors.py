@@ -12,7 +12,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from huggingface_hub import constants
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 PATIENCE = 5.0  # seconds for the Hub to take a connection
 # Connections lost or forbidden (offline); answers of the Hub; what is not there, by whichever library.
@@ -45,6 +45,11 @@ def within_reach(word: str | Path, kind: str) -> Iterator[None]:
     except (*NOT_FOUND, OSError) as reason:
         if not isinstance(reason, NOT_FOUND) and reason.errno is not None:  # of the disk
             raise
+        if any(isinstance(own, GatedRepoError) for own in _reasons(reason)):
+            raise FileNotFoundError(
+                f"the {kind} {word} is gated: ask for access at {constants.ENDPOINT}/{word}, then log in "
+                "with `hf auth login`"
+            ) from reason
         lost = _lost_connection(reason)
         raise (OutOfReach if lost else FileNotFoundError)(
             f"There is no folder {word}, and no {kind} of this name within reach on the Hub "
@@ -52,15 +57,23 @@ def within_reach(word: str | Path, kind: str) -> Iterator[None]:
         ) from reason
 
 
-def _lost_connection(reason: BaseException | None) -> BaseException | None:
-    """The lack of a connection, where it is among the reasons."""
-    while reason is not None:
+def _lost_connection(mistake: BaseException) -> BaseException | None:
+    """The lack of a connection, where it is among the reasons; an answer of the Hub is none."""
+    for reason in _reasons(mistake):
         if isinstance(reason, LocalEntryNotFoundError | ConnectionError):
             return reason
-        if isinstance(reason, ConnectionLost) and not isinstance(reason, HfHubHTTPError):
+        if isinstance(reason, HfHubHTTPError):
+            return None
+        if isinstance(reason, ConnectionLost):
             return reason
-        reason = reason.__cause__ or reason.__context__
     return None
+
+
+def _reasons(mistake: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it was raised for, and so on."""
+    while mistake is not None:
+        yield mistake
+        mistake = mistake.__cause__ or mistake.__context__
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from diffusers_attnmask.ground.columns import MAPS, pair_features
 from tests.dataset_builder.export.small_dataset import make_dataset
 from tests.mistakes import spoilt
 from tests.small_models.causal import save_causal
+from tests.small_models.sam import sam2, sam3
 from tests.train_segmenter.shapes import NAMES, draw, small_model, write_folder
 
 RECIPE = "vocabulary: tiny-world\npairs: 2\nshard_size: 1\nsampling: {steps: 1, batch_size: 1}\n"
@@ -93,6 +94,7 @@ def built(path: Path) -> None:
 MATERIAL: dict[str, Callable[[Path], None]] = {
     **{made.__name__: made for made in (dataset, mapped_dataset, folder, model, picture, recipe, built)},
     **{made.__name__: made for made in (oracle, words_alone)},
+    **{made.__name__: made for made in (sam2, sam3)},
     **spoilt.MATERIAL,
 }
 SUFFIXES = {"picture": ".png", "recipe": ".yaml"}

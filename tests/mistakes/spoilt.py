@@ -20,6 +20,7 @@ from PIL import Image
 from diffusers_attnmask.ground.columns import MAPS, pair_features, picture_cell
 from diffusers_attnmask.ground.pictures import encoded
 from tests.small_models import sd15
+from tests.small_models.sam import sam2
 from tests.train_segmenter.shapes import NAMES, draw, small_mask2former, small_model, write_folder
 
 Rows = list[dict[str, Any]]
@@ -376,12 +377,19 @@ PIPELINES: dict[str, Callable[[Path], None]] = {
 }
 
 
+SAMS: dict[str, Callable[[Path], None]] = {
+    "sam-cut": with_weights(lambda content: content[:-100]),
+    "sam-unprepared": without("preprocessor_config.json"),
+}
+
+
 def models(path: Path) -> None:
     path.mkdir()
     small_model().save_pretrained(path / "whole")
     small_mask2former().save_pretrained(path / "whole-m2f")
     sd15().save_pretrained(path / "whole-pipe")
-    kinds = {"whole": SEGMENTERS, "whole-m2f": MASK2FORMERS, "whole-pipe": PIPELINES}
+    sam2(path / "whole-sam")
+    kinds = {"whole": SEGMENTERS, "whole-m2f": MASK2FORMERS, "whole-pipe": PIPELINES, "whole-sam": SAMS}
     for whole, spoilers in kinds.items():
         for name, spoil in spoilers.items():
             shutil.copytree(path / whole, path / name)

@@ -64,7 +64,7 @@ def test_a_vocabulary_may_stand_in_the_recipe(tmp_path):
         ("a: [", "not valid YAML"),
         (
             "vocabulary: voc\nrefinement: {method: blur}",
-            "refinement.method must be 'none', 'crf', 'match' or 'affinity', not 'blur'",
+            "refinement.method must be 'none', 'crf', 'match', 'affinity' or 'sam', not 'blur'",
         ),
         ("vocabulary: voc\nrefinement: {method: affinity}", "refinement.network, the folder"),
     ],
