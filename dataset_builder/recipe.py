@@ -61,14 +61,14 @@ class Refinement:
     """What is done to a mask before it is kept.
 
     method: "none"; "crf" sharpens the method's mask; "match" takes the threshold whose sharpened mask
-    overlaps it best; "affinity" is the published chain with a trained AffinityNet; "sam" asks Segment Anything
-    about every object. network: the AffinityNet's folder. backend: which code computes the CRF. scale_crf: its
-    distances in proportion to the image, instead of the published pixels. box_area: of parts that are dropped,
-    in pixels of a 512 x 512 image. fill: close the holes of outlines, which the publication does and rings
-    have; "sam" leaves them as it finds them. uncertain: "keep", or "decide" those pixels too (with "crf", "sam"
-    or snap). whole_regions: give each region to one class, for pictures whose objects stand apart. snap: move
-    outlines to the image's own edges. model: of "sam", a SAM, SAM 2 or SAM 3, a folder or a repository. sam:
-    how it is asked, and when it is believed.
+    overlaps it best; "affinity" is the published chain with a trained AffinityNet; "sam" asks Segment
+    Anything about every object. network: the AffinityNet's folder. backend: which code computes the CRF.
+    scale_crf: its distances in proportion to the image, instead of the published pixels. box_area: of parts
+    that are dropped, in pixels of a 512 x 512 image. fill: close the holes of outlines, which the publication
+    does and rings have; "sam" leaves them as it finds them. uncertain: "keep", or "decide" those pixels too
+    (with "crf", "sam" or snap). whole_regions: give each region to one class, for pictures whose objects
+    stand apart. snap: move outlines to the image's own edges. model: of "sam", a SAM, SAM 2 or SAM 3, a
+    folder or a repository. sam: how it is asked, and when it is believed.
     """
 
     method: Literal["none", "crf", "match", "affinity", "sam"] = "none"
@@ -213,7 +213,7 @@ class Recipe:
         """The recipe with the precisions that "auto" means here, on which its bytes depend."""
         from diffusers_attnmask.ground.device import device_called, precision_on
 
-        def precision(own: SamplingOptions | SamOptions) -> str:
+        def precision(own: SamplingOptions | SamOptions) -> Any:
             return precision_on(own.dtype, device_called(own.device))
 
         recipe = self.with_changes(sampling={"dtype": precision(self.sampling)})

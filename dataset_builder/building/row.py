@@ -88,8 +88,8 @@ def row_features(recipe: Recipe, class_names: Sequence[str]) -> Features:
 
 def refined(sampled: Sampled, names: Sequence[str], refinement: Refinement) -> np.ndarray:
     """The mask uint8 (H, W) to keep, i + 1 for the prompt's i-th class."""
-    if sampled.settled or not refinement.changes:
-        return sampled.mask  # such workers never load torch
+    if sampled.refined is not None or not refinement.changes:
+        return sampled.mask if sampled.refined is None else sampled.refined  # such workers never load torch
     from dataset_builder.refinement.refine_mask import one_thread, refined_mask
 
     with one_thread():

@@ -19,7 +19,7 @@ class Sampled:
     The mask says i + 1 for the prompt's i-th class. blanked: by the safety checker. broken: the image held
     NaN, as half precision can give. features: AffinityNet's, float32 (D, h, w), where this process made them.
     objects: a number for each object of the mask, uint16 (H, W), where they are wanted.
-    settled: the mask is refined already.
+    refined: the mask to keep, where this process has refined it.
     """
 
     image: np.ndarray
@@ -29,7 +29,7 @@ class Sampled:
     broken: bool = False
     features: np.ndarray | None = None
     objects: np.ndarray | None = None
-    settled: bool = False
+    refined: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class SettledSampler:
         if isinstance(drawn, Refused) or fault_of(drawn):
             return drawn
         mask = refined_mask(drawn.image, drawn.heatmaps, drawn.mask, names, self.refinement)
-        return replace(drawn, mask=mask, settled=True)
+        return replace(drawn, refined=mask)
 
 
 def settled(sampler: Sampler, refinement: Refinement) -> Sampler:

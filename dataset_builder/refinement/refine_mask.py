@@ -79,10 +79,9 @@ def _by_sam(
     assert refinement.model is not None  # a Refinement by this method has one
     large = clean_components(labels, refinement.box_area, fill=False)
     outlined = sam_labels(image, large, maps, names, refinement.model, refinement.sam)
-    outlined = clean_components(outlined, refinement.box_area, fill=False)
-    return (
-        outlined.masked_fill(labels == IGNORE_ID, IGNORE_ID) if refinement.uncertain == "keep" else outlined
-    )
+    if refinement.uncertain == "keep":
+        outlined = outlined.masked_fill(labels == IGNORE_ID, IGNORE_ID)
+    return clean_components(outlined, refinement.box_area, fill=False)
 
 
 def _from_maps(

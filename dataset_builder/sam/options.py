@@ -1,4 +1,4 @@
-"""How Segment Anything is asked, and when it is believed."""
+"""The options of Segment Anything."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ Prompting = Literal["attention", "words"]
 
 @options(kw_only=True)
 class SamOptions:
-    """Of a refinement by SAM.
+    """How Segment Anything is asked, and when it is believed.
 
     prompts: "attention" asks by the box, the points and the map of each object; "words", which SAM 3 alone
     takes, by the names of the classes. agreement: the least IoU with the attention's object at which a mask
     of SAM's is believed. points: as many on the object, on the background and on other classes. margin: of a
     box around its object, as a share of its sides. score: from which on SAM 3 counts what it found by a word.
-    dtype: in which pictures are embedded; masks are always made in fp32.
+    device: where it runs, by default a GPU where there is one. dtype: in which pictures are embedded; masks
+    are always made in fp32.
     """
 
     prompts: Prompting = "attention"

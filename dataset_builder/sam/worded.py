@@ -39,12 +39,13 @@ class WordedSam:
 
     @classmethod
     def load(cls, model: str, device: str, dtype: torch.dtype) -> WordedSam:
-        from transformers import AutoProcessor, Sam3Model
+        import transformers
 
+        kind: Any = transformers.Sam3Model
         check_torchvision()
         with within_reach(model, "model"), readable_model(model):
-            network = Sam3Model.from_pretrained(model, dtype=torch.float32, **TENSORS_ALONE)
-            processor = AutoProcessor.from_pretrained(model)
+            network = kind.from_pretrained(model, dtype=torch.float32, **TENSORS_ALONE)
+            processor = transformers.AutoProcessor.from_pretrained(model)
         return cls(network.to(device).eval(), processor, device, dtype)
 
     def embedded(self, image: np.ndarray) -> Embedded:

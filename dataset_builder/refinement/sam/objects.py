@@ -54,7 +54,8 @@ def objects_of(labels: Tensor, maps: Tensor) -> Iterator[Objects]:
 
 def numbered_parts(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A number from 1 on for each connected part of a class, int32 (H, W), and the places of the classes."""
-    parts, classes = np.zeros(labels.shape, np.int32), []
+    parts = np.zeros(labels.shape, np.int32)
+    classes: list[int] = []
     for own in np.setdiff1d(labels, (BACKGROUND_ID, IGNORE_ID)):
         found, count = label(labels == own, EIGHT_NEIGHBOURS)
         parts[found > 0] = found[found > 0] + len(classes)

@@ -66,13 +66,13 @@ def peaks_within(strength: np.ndarray, region: np.ndarray, count: int) -> list[P
     depth = distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
     score = strength * depth
     apart = np.sqrt(region.sum() / (np.pi * count))
-    rows, columns = np.indices(region.shape, sparse=True)
+    rows, columns = np.ogrid[: region.shape[0], : region.shape[1]]
     found: list[Point] = []
     for _ in range(count):
-        row, column = np.unravel_index(score.argmax(), score.shape)
+        row, column = divmod(int(score.argmax()), score.shape[1])
         if not score[row, column] > 0:
             break
-        found.append((int(row), int(column)))
+        found.append((row, column))
         score = np.where(np.hypot(rows - row, columns - column) <= apart, 0, score)
     return found
 

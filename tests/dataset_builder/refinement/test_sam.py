@@ -295,8 +295,9 @@ def test_where_there_is_a_gpu_masks_arrive_refined(scene, image, models, monkeyp
     monkeypatch.setattr(settled_sampler, "device_called", lambda word: "cuda")
     item = PromptItem("a ring and a bar", (("ring", ("ring",)), ("bar", ("bar",))))
     first, refused, unsound = settled_sampler.settled(sampler, own)([item] * 3, [0, 1, 2])
-    assert (first.mask == refined(sampled, ["ring", "bar"], own)).all()
-    assert refined(first, ["ring", "bar"], own) is first.mask
+    assert (first.refined == refined(sampled, ["ring", "bar"], own)).all()
+    assert refined(first, ["ring", "bar"], own) is first.refined
+    assert first.mask is sampled.mask
     assert isinstance(refused, Refused) and unsound is blank
 
 
