@@ -20,7 +20,7 @@ def sheet(count: int, split: str) -> Image.Image:
     pictures, captions = [], []
     for seed in SPLIT_SEEDS[split][:count]:
         image, mask, caption, _ = render(seed)
-        masked = overlay(Image.fromarray(image), mask, (BACKGROUND, *CLASSES), alpha=0.75, legend=False)
+        masked = overlay(Image.fromarray(image), mask, (BACKGROUND, *CLASSES), opacity=0.75, legend=False)
         pictures.append(Image.fromarray(np.vstack([image, np.asarray(masked)])))
         captions.append(caption)
     return contact_sheet(pictures, columns=6, captions=captions)

@@ -39,15 +39,18 @@ def sample(
         str | None, typer.Option(help="Picture for the ControlNet or adapter that --model-option names.")
     ] = None,
     model_option: flags.ModelOptions = None,
+    opacity: flags.Opacity = 0.4,
+    palette: flags.Palette = "safe",
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Sample pictures from a prompt and write them with their masks, overlays and a sheet of class maps.
 
     Terminals that can show pictures show the overlays.
     """
+    from diffusers_attnmask.ground.drawing import Look
     from diffusers_attnmask.ground.options import as_flags
     from diffusers_attnmask.ground.terminal_pictures import show_pictures
-    from diffusers_attnmask.ground.typed import parsed_class
+    from diffusers_attnmask.ground.typed import choice, parsed_class
     from diffusers_attnmask.sampling.run import SampleRun, sample_pictures
 
     with as_flags(flags.FLAGS):
@@ -71,6 +74,7 @@ def sample(
             number=number,
             steps=steps,
             seed=seed,
+            look=Look(opacity, choice(palette)),
             **typed,
         )
         written = sample_pictures(prompt, list(map(parsed_class, classes)), out, run)

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from math import ceil
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import maximum_filter, minimum_filter
 
-from diffusers_attnmask.ground.ids import IGNORE_ID
-from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour
+from diffusers_attnmask.ground.heat import heat_bar, heat_picture
+from diffusers_attnmask.ground.ids import BACKGROUND
+from diffusers_attnmask.ground.legend import MARGIN, entries_of, fitted, font_height, with_legend
+from diffusers_attnmask.ground.options import Share, options
+from diffusers_attnmask.ground.palette import SAFE_PALETTE, Colour, Palette, colours_of
 
-MARGIN = 4
-Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
-# Dark blue, blue, green, yellow, red: a map from 0 to 1.
-HEAT = np.array([(0, 0, 96), (0, 96, 224), (32, 192, 96), (240, 224, 32), (224, 32, 16)], np.float32)
+SIDE_OF_A_LINE = 256  # pixels of the longer side for one of the outline
 
 
-def mask_picture(ids: np.ndarray, palette: Sequence[Colour] = VOC_PALETTE) -> Image.Image:
+@options
+class Look:
+    """How masks lie over their pictures. opacity: of the fill; outlines are in full colour. palette: colours
+    that all eyes can tell apart, or VOC's."""
+
+    opacity: Share = 0.4
+    palette: Literal["safe", "voc"] = "safe"
+
+    @property
+    def colours(self) -> Sequence[Colour]:
+        return colours_of(self.palette)
+
+
+def mask_picture(ids: np.ndarray, palette: Sequence[Colour] = SAFE_PALETTE) -> Image.Image:
     """Ids (H, W) uint8 as a palette picture."""
     picture = Image.fromarray(ids.astype(np.uint8))
     picture.putpalette(
@@ -28,42 +42,70 @@ def mask_picture(ids: np.ndarray, palette: Sequence[Colour] = VOC_PALETTE) -> Im
 
 
 def overlay(
-    image: Image.Image, ids: np.ndarray, names: Sequence[str], alpha: float = 0.5, legend: bool = True
+    image: Image.Image,
+    ids: np.ndarray,
+    names: Sequence[str],
+    opacity: float = Look.opacity,
+    palette: Palette = "safe",
+    legend: bool = True,
 ) -> Image.Image:
-    """The image with its mask (H, W) in colours over it, and a legend of the classes beneath.
+    """The image with its mask (H, W) over it, each class filled and outlined, and a legend beneath.
 
-    names[i] is the name of id i; the background stays as it is.
+    names[i] is the name of id i; a background, which is id 0 by that name, stays as it is.
     """
-    base = image.convert("RGB")
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"an overlay's opacity is in [0, 1], not {opacity}")
+    colours, base = colours_of(palette), image.convert("RGB")
     mask = Image.fromarray(ids.astype(np.uint8)).resize(base.size, Image.Resampling.NEAREST)
     ids = np.asarray(mask)
     pixels = np.asarray(base, np.float32)
-    colours = np.array(VOC_PALETTE, np.float32)[ids]
-    blended = np.where((ids > 0)[..., None], (1 - alpha) * pixels + alpha * colours, pixels)
+    fill = np.array(colours, np.float32)[ids]
+    alpha = np.where(outlines(ids), 1.0, opacity)
+    if names and names[0] == BACKGROUND:
+        alpha = np.where(ids > 0, alpha, 0)
+    blended = pixels + alpha[..., None] * (fill - pixels)
     picture = Image.fromarray(blended.round().astype(np.uint8))
-    if not legend:
-        return picture
-    entries = [(name, VOC_PALETTE[index]) for index, name in enumerate(names) if index > 0]
-    if (ids == IGNORE_ID).any():
-        entries.append(("uncertain", VOC_PALETTE[IGNORE_ID]))
-    return stacked(picture, legend_strip(entries, picture.width))
+    return with_legend(picture, entries_of(names, set(ids.flat), colours)) if legend else picture
 
 
-def heatmap_picture(heatmap: np.ndarray, image: Image.Image | None = None, alpha: float = 0.6) -> Image.Image:
-    """A class map (H, W) in [0, 1] in colours, over its image where one is given."""
-    position = np.clip(heatmap, 0, 1) * (len(HEAT) - 1)
-    lower = np.minimum(position.astype(int), len(HEAT) - 2)
-    part = (position - lower)[..., None]
-    colours = Image.fromarray((HEAT[lower] * (1 - part) + HEAT[lower + 1] * part).round().astype(np.uint8))
+def outlines(ids: np.ndarray) -> np.ndarray:
+    """Where another id is near: bool (H, W), on both sides of every border, as wide as suits the size."""
+    width = max(1, round(max(ids.shape) / SIDE_OF_A_LINE))
+    size = 2 * width + 1
+    return maximum_filter(ids, size, mode="nearest") != minimum_filter(ids, size, mode="nearest")
+
+
+def heatmap_picture(
+    heatmap: np.ndarray, image: Image.Image | None = None, *, over: bool = False, opacity: float = 0.6
+) -> Image.Image:
+    """A class map (H, W) in [0, 1] in colours with its scale, beside its image where one is given, or over
+    it."""
+    colours = heat_picture(heatmap)
     if image is None:
-        return colours
-    return Image.blend(image.convert("RGB"), colours.resize(image.size, Image.Resampling.BILINEAR), alpha)
+        return beside(colours, heat_bar(colours.height))
+    image = image.convert("RGB")
+    colours = colours.resize(image.size, Image.Resampling.BILINEAR)
+    shown = [Image.blend(image, colours, opacity)] if over else [image, colours]
+    return beside(*shown, heat_bar(image.height))
+
+
+def beside(*pictures: Image.Image) -> Image.Image:
+    """Pictures in a row."""
+    row = Image.new("RGB", (sum(own.width for own in pictures), max(own.height for own in pictures)), "white")
+    left = 0
+    for own in pictures:
+        row.paste(own, (left, 0))
+        left += own.width
+    return row
 
 
 def contact_sheet(
-    pictures: Sequence[Image.Image], columns: int | None = None, captions: Sequence[str] | None = None
+    pictures: Sequence[Image.Image],
+    columns: int | None = None,
+    captions: Sequence[str] | None = None,
+    legend: Sequence[tuple[str, Colour]] = (),
 ) -> Image.Image:
-    """Pictures in a grid on white, each over its caption."""
+    """Pictures in a grid on white, each over its caption, and one legend for all of them."""
     if not pictures:
         raise ValueError("a contact sheet needs at least one picture")
     columns = columns or ceil(len(pictures) ** 0.5)
@@ -81,46 +123,4 @@ def contact_sheet(
         sheet.paste(picture, (x, y))
         if captions:
             draw.text((x, y + height), fitted(captions[index], font, width), fill="black", font=font)
-    return sheet
-
-
-def legend_strip(entries: Sequence[tuple[str, tuple[int, int, int]]], width: int) -> Image.Image:
-    """Names beside squares of their colours, as many lines as the width needs."""
-    font = ImageFont.load_default()
-    side = font_height(font)
-    placed, x, y = [], MARGIN, MARGIN
-    for name, colour in entries:
-        name = fitted(name, font, width - side - 3 * MARGIN)
-        needed = side + MARGIN + int(font.getlength(name)) + 2 * MARGIN
-        if x > MARGIN and x + needed > width:
-            x, y = MARGIN, y + side + MARGIN
-        placed.append((name, colour, x, y))
-        x += needed
-    strip = Image.new("RGB", (width, y + side + MARGIN), "white")
-    draw = ImageDraw.Draw(strip)
-    for name, colour, x, y in placed:
-        draw.rectangle((x, y, x + side, y + side), fill=colour)
-        draw.text((x + side + MARGIN, y), name, fill="black", font=font)
-    return strip
-
-
-def stacked(top: Image.Image, bottom: Image.Image) -> Image.Image:
-    picture = Image.new("RGB", (top.width, top.height + bottom.height), "white")
-    picture.paste(top, (0, 0))
-    picture.paste(bottom, (0, top.height))
-    return picture
-
-
-def fitted(text: str, font: Font, width: int) -> str:
-    """The text, cut so that it fits the width."""
-    near = text[: 4 * width]  # more never fits, and to measure it takes seconds
-    if near == text and font.getlength(text) <= width:
-        return text
-    lengths = range(1, len(near))
-    most = bisect_right(lengths, width, key=lambda count: ceil(font.getlength(f"{near[:count]}…")))
-    return f"{near[:most]}…"
-
-
-def font_height(font: Font) -> int:
-    _, top, _, bottom = font.getbbox("Ág")
-    return int(bottom - top) + 2
+    return with_legend(sheet, legend)

@@ -1,4 +1,4 @@
-"""The flags of models, the same in every command: `Annotated` types, and what of them was typed.
+"""The flags of models and pictures, the same in every command: `Annotated` types, and what was typed.
 
 Only this and Typer is imported, so that help stays quick.
 """
@@ -58,6 +58,10 @@ ModelOptions = Annotated[
         help="Another option of loading or calling the model, as call.true_cfg_scale=4, controlnet=FOLDER "
         "or scheduler_options.use_karras_sigmas=true. Repeatable.",
     ),
+]
+Opacity = Annotated[float, typer.Option(help="Of the fill of overlays, from 0 to 1.")]
+Palette = Annotated[
+    str, typer.Option(help="Colours of masks: safe, which colour-blind eyes tell apart, or voc.")
 ]
 UNFLAGGED = (
     *("variant", "config", "scheduler_options", "controlnet", "adapter", "quantization"),

@@ -12,8 +12,12 @@ from diffusers.utils import BaseOutput
 from PIL import Image
 from torch import Tensor
 
-from diffusers_attnmask.ground.drawing import heatmap_picture, mask_picture, overlay
+from diffusers_attnmask.ground.drawing import Look, contact_sheet, heatmap_picture, mask_picture, overlay
+from diffusers_attnmask.ground.heat import heat_picture
 from diffusers_attnmask.ground.instances import Instances
+from diffusers_attnmask.ground.notebook import MOST_ROWS, Captioned, html_rows
+from diffusers_attnmask.ground.palette import Palette
+from diffusers_attnmask.ground.pictures import encoded
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 WITHOUT_MASKS = "there are no masks: call the pipeline with classes=[...]"
@@ -38,18 +42,23 @@ class DiffuMaskPipelineOutput(BaseOutput):
     skipped_maps: int | None = None
     instances: list[Instances] | None = None
 
-    def overlay(self, index: int = 0, alpha: float = 0.5) -> Image.Image:
-        """Image, coloured mask and legend in one picture."""
-        return overlay(self.picture(index), self.ids(index), self.names(index), alpha)
+    def overlay(
+        self, index: int = 0, opacity: float = Look.opacity, palette: Palette = Look.palette
+    ) -> Image.Image:
+        """Image, coloured mask and legend in one picture. palette: "safe", "voc", or a colour for each id."""
+        return overlay(self.picture(index), self.ids(index), self.names(index), opacity, palette)
 
-    def heatmap_picture(self, index: int, class_name: str) -> Image.Image:
-        """One class map in colours over its image."""
+    def heatmap_picture(self, index: int, class_name: str, *, over: bool = False) -> Image.Image:
+        """One class map in colours with their scale, beside its image or over it."""
+        return heatmap_picture(self.heatmap(index, class_name), self.picture(index), over=over)
+
+    def heatmap(self, index: int, class_name: str) -> np.ndarray:
+        """One class map as float32 (H, W)."""
         names = self.names(index)[1:]
         if class_name not in names:
             raise ValueError(f"{class_name!r} is none of the classes of image {index}: {', '.join(names)}")
         assert self.heatmaps is not None  # wherever there are names
-        heatmap = self.heatmaps[index][names.index(class_name)]
-        return heatmap_picture(heatmap.numpy(), self.picture(index))
+        return self.heatmaps[index][names.index(class_name)].numpy()
 
     def picture(self, index: int) -> Image.Image:
         """An image as PIL, whatever the output type."""
@@ -63,6 +72,21 @@ class DiffuMaskPipelineOutput(BaseOutput):
                 raise ValueError("output_type='latent' has no pictures: decode them, or sample with 'pil'")
             image = image.permute(1, 2, 0).float().cpu().numpy()
         return Image.fromarray((image * 255).round().astype(np.uint8))
+
+    def shown(self, index: int) -> list[Captioned]:
+        """An image as it is looked at: its overlay and its class maps, or alone where it has no masks."""
+        if self.masks is None:
+            return [Captioned("image", self.picture(index))]
+        maps = ((name, heat_picture(self.heatmap(index, name))) for name in self.names(index)[1:])
+        return [Captioned("masks", self.overlay(index)), *(Captioned(*own) for own in maps)]
+
+    def _repr_html_(self) -> str:
+        count = len(self.images)
+        return html_rows([self.shown(index) for index in range(min(count, MOST_ROWS))], count)
+
+    def _repr_png_(self) -> bytes:
+        shown = [self.shown(index)[0].picture for index in range(min(len(self.images), MOST_ROWS))]
+        return encoded(contact_sheet(shown))
 
     def ids(self, index: int) -> np.ndarray:
         """A mask as uint8 (H, W)."""

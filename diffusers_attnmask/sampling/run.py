@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from diffusers_attnmask.ground.drawing import contact_sheet
+from diffusers_attnmask.ground.drawing import Look, beside, contact_sheet, mask_picture
+from diffusers_attnmask.ground.heat import heat_bar, heat_picture
 from diffusers_attnmask.ground.options import Count, Name, Seed, Steps, options
 from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.pictures import write_picture
@@ -26,7 +27,7 @@ SHEET = "contact-sheet.png"
 class SampleRun(DrawingOptions):
     """model: a folder, repository or single file, by default the bundled model. method: a mask method's name,
     by default the model's own, with its options. seed: of the first of `number` pictures; the next ones count
-    up. condition: the picture that a ControlNet or an adapter looks at."""
+    up. condition: the picture that a ControlNet or an adapter looks at. look: of the overlays."""
 
     model: Name | None = None
     revision: Name | None = None
@@ -36,6 +37,7 @@ class SampleRun(DrawingOptions):
     steps: Steps = 30
     seed: Seed = 0
     condition: Name | None = None
+    look: Look = field(default_factory=Look)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,15 +82,19 @@ def _sampled(prompt: str, classes: Sequence[ClassLike], out: Path, run: SampleRu
             generator=torch.Generator().manual_seed(seed),
             **arguments,
         )
-        pictures = {"image": sampled.images[0], "mask": sampled.masks[0], "overlay": sampled.overlay(0)}
+        pictures = {
+            "image": sampled.images[0],
+            "mask": mask_picture(sampled.ids(0), run.look.colours),
+            "overlay": sampled.overlay(0, run.look.opacity, run.look.palette),
+        }
         files = {kind: out / f"{seed:06d}-{kind}.png" for kind in pictures}
         for kind, file in files.items():
             write_picture(pictures[kind], file)
         written.append(SampledFiles(seed, tuple(sampled.class_names), files))
         names = sampled.class_names[1:]
         shown += [pictures["image"], pictures["overlay"]]
-        shown += [sampled.heatmap_picture(0, name) for name in names]
+        shown += [heat_picture(sampled.heatmap(0, name)) for name in names]
         captions += [f"seed {seed}", "masks", *names]
     sheet = contact_sheet(shown, columns=len(shown) // run.number, captions=captions)
-    write_picture(sheet, out / SHEET)
+    write_picture(beside(sheet, heat_bar(shown[0].height)), out / SHEET)
     return written

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import tiny_world
-from diffusers_attnmask.ground.drawing import MARGIN
+from diffusers_attnmask.ground.legend import MARGIN
 from tiny_world.captions import PLACES, full_caption
 from tiny_world.rendered_pairs import SPLIT_SEEDS
 from tiny_world.renderer import paint

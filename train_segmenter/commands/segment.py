@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from diffusers_attnmask.ground.typed import choice
+from diffusers_attnmask.loading import flags
 from train_segmenter.commands.shared_options import (
     DeviceOption,
     EnsembleOption,
@@ -70,9 +71,12 @@ def segment(
         str | None, typer.Option(help="Of seg-diffusion: fp32, fp16 or bf16. [default: fp32]")
     ] = None,
     device: DeviceOption = "auto",
+    opacity: flags.Opacity = 0.4,
+    palette: flags.Palette = "safe",
     as_json: JsonOption = False,
 ) -> None:
     """Write masks and overlays of your own pictures; seg-diffusion finds any words and shows its doubts."""
+    from diffusers_attnmask.ground.drawing import Look
     from diffusers_attnmask.ground.options import as_flags
     from train_segmenter.segmenting.run import SegmentRun, segment_pictures
 
@@ -89,6 +93,7 @@ def segment(
             seed=seed,
             dtype=choice(dtype),
             device=choice(device),
+            look=Look(opacity, choice(palette)),
         )
     written = segment_pictures(images, model, out, run, progress=not as_json)
     if as_json:

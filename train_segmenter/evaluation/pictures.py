@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from diffusers_attnmask.ground.atomic_files import files_below, replacing, replacing_folder
 from diffusers_attnmask.ground.drawing import contact_sheet, overlay
+from diffusers_attnmask.ground.legend import entries_of
+from diffusers_attnmask.ground.palette import SAFE_PALETTE, Colour
 from diffusers_attnmask.ground.pictures import write_picture
 from train_segmenter.data.base import Sample, Source
 from train_segmenter.evaluation.inference import Inference
@@ -27,9 +31,13 @@ def class_chart(report: Report, path: Path) -> Path:
     values = np.nan_to_num(report.iou)
     axes.barh(report.class_names, values, color="#3b75af")
     for row, (value, absent) in enumerate(zip(values, np.isnan(report.iou), strict=True)):
-        axes.text(value + 0.01, row, "absent" if absent else f"{value:.3f}", va="center", fontsize=8)
+        told, inside = "absent" if absent else f"{value:.3f}", value > 0.85  # where there is room
+        axes.annotate(
+            told, (value, row), (-4 if inside else 4, 0), textcoords="offset points", va="center", fontsize=8,
+            ha="right" if inside else "left", color="white" if inside else "black",
+        )  # fmt: skip
     axes.axvline(report.mean_iou, color="#b03a2e", linewidth=1, label=f"mean {report.mean_iou:.3f}")
-    axes.set(xlim=(0, 1.1), xlabel="IoU")
+    axes.set(xlim=(0, 1), xlabel="IoU")
     axes.invert_yaxis()
     axes.legend(loc="lower right")
     with replacing(path) as temporary:
@@ -40,12 +48,13 @@ def class_chart(report: Report, path: Path) -> Path:
 def worst_pictures(
     report: Report, model: Segmenter, source: Source, inference: Inference, folder: Path
 ) -> list[Path]:
-    """For each of the report's worst images: the image, its reference and the prediction, side by side."""
+    """For each of the report's worst images: the image, its reference and the prediction, side by side over
+    their legend."""
     with replacing_folder(folder) as partial:
         for rank, entry in enumerate(report.worst):
             row = _side_by_side(model, source[entry.index], inference)
             captions = ["image", "reference", f"IoU {entry.mean_iou:.3f}"]
-            sheet = contact_sheet(row, columns=3, captions=captions)
+            sheet = contact_sheet(row.pictures, columns=3, captions=captions, legend=_legend(model, [row]))
             write_picture(sheet, partial / f"{rank:02d}-{Path(entry.name).stem}.png")
     return files_below(folder)
 
@@ -54,16 +63,28 @@ def validation_sheet(model: Segmenter, source: Source, count: int, path: Path) -
     """One sheet of the first `count` pairs, each with its image, reference and prediction in a line."""
     rows = [_side_by_side(model, source[index], Inference()) for index in range(min(count, len(source)))]
     sheet = contact_sheet(
-        [picture for row in rows for picture in row],
+        [picture for row in rows for picture in row.pictures],
         columns=3,
         captions=["image", "reference", "prediction"] * len(rows),
+        legend=_legend(model, rows),
     )
     write_picture(sheet, path)
     return path
 
 
-def _side_by_side(model: Segmenter, sample: Sample, inference: Inference) -> list[Image.Image]:
-    """The image, its reference and the prediction."""
+class Row(NamedTuple):
+    """The image, its reference and the prediction; ids: what these show."""
+
+    pictures: list[Image.Image]
+    ids: set[int]
+
+
+def _side_by_side(model: Segmenter, sample: Sample, inference: Inference) -> Row:
     image = Image.fromarray(sample.image)
     masks = (sample.mask, inference.mask(model, sample.image))
-    return [image, *(overlay(image, ids, model.class_names, legend=False) for ids in masks)]
+    laid = [overlay(image, ids, model.class_names, legend=False) for ids in masks]
+    return Row([image, *laid], {int(own) for ids in masks for own in np.unique(ids)})
+
+
+def _legend(model: Segmenter, rows: Sequence[Row]) -> list[tuple[str, Colour]]:
+    return entries_of(model.class_names, set().union(*(row.ids for row in rows)), SAFE_PALETTE)

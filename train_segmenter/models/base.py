@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffusers_attnmask.ground.atomic_files import write_text
-from diffusers_attnmask.ground.drawing import mask_picture, overlay
+from diffusers_attnmask.ground.drawing import Look, mask_picture, overlay
 from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.ground.options import Positive, options, read_options
 from diffusers_attnmask.ground.pictures import rgb_pixels
@@ -155,13 +155,16 @@ class Segmenter(nn.Module, ABC):
             raise ValueError(f"{self.spec.model} knows its own classes alone: leave {flags} out.")
         return self
 
-    def pictures(self, image: Image.Image, inference: Looking) -> dict[str, Image.Image]:
+    def pictures(
+        self, image: Image.Image, inference: Looking, look: Look | None = None
+    ) -> dict[str, Image.Image]:
         """What is shown of a user's picture: the "mask" (palette, class ids), the "overlay", and more."""
+        look = look or Look()
         pixels = rgb_pixels(image)
         ids = inference.mask(self, pixels)
         return {
-            "mask": mask_picture(ids),
-            "overlay": overlay(Image.fromarray(pixels), ids, self.class_names),
+            "mask": mask_picture(ids, look.colours),
+            "overlay": overlay(Image.fromarray(pixels), ids, self.class_names, look.opacity, look.palette),
         }
 
     def begin_training(self, crop: int | None, repeats: bool) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from diffusers_attnmask.ground.device import device_called
+from diffusers_attnmask.ground.drawing import Look
 from diffusers_attnmask.ground.options import MOST_SIDE, Batch, Device, Names, Seed, Share, Steps, options
 from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.pictures import read_image, write_picture
@@ -28,8 +29,8 @@ WORDS_AND_SAMPLING = (
 
 @options(kw_only=True)
 class SegmentRun:
-    """inference: of a segmenter. All else but `device` is of seg-diffusion and explained at `MaskSampling`;
-    classes: any words, by default those of training."""
+    """inference: of a segmenter. look: of the overlays. All else but `device` is of seg-diffusion and
+    explained at `MaskSampling`; classes: any words, by default those of training."""
 
     inference: Inference = field(default_factory=Inference)
     classes: Names | None = None
@@ -42,6 +43,7 @@ class SegmentRun:
     seed: Seed | None = None
     dtype: Literal["fp32", "fp16", "bf16"] | None = None
     device: Device = "auto"
+    look: Look = field(default_factory=Look)
 
 
 def segment_pictures(
@@ -62,17 +64,21 @@ def segment_pictures(
     with own_folder(Path(out), "segment") as folder:
         segmenter = load(model).to(device_called(run.device))
         sampling = given(**{name: getattr(run, name) for name in WORDS_AND_SAMPLING})
-        written = segment(segmenter.for_pictures(**sampling), found, folder, run.inference)
+        written = segment(segmenter.for_pictures(**sampling), found, folder, run.inference, run.look)
         shown = tqdm(written, total=len(found), desc="segmenting", disable=not progress)
         return [{"image": image, **paths} for image, paths in zip(found, shown, strict=True)]
 
 
 def segment(
-    model: Segmenter, images: Sequence[Path], out: Path, inference: Inference | None = None
+    model: Segmenter,
+    images: Sequence[Path],
+    out: Path,
+    inference: Inference | None = None,
+    look: Look | None = None,
 ) -> Iterator[dict[str, Path]]:
     """Writes `NAME_mask.png`, `NAME_overlay.png` and what else the model shows; yields paths as it goes."""
     for path in images:
-        pictures = model.pictures(Image.fromarray(read_image(path)), inference or Inference())
+        pictures = model.pictures(Image.fromarray(read_image(path)), inference or Inference(), look)
         written = {kind: out / f"{path.stem}_{kind}.png" for kind in pictures}
         for kind, picture in pictures.items():
             write_picture(picture, written[kind])

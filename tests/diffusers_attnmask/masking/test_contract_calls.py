@@ -1,7 +1,10 @@
 """The pipeline is the family's own: it loads, saves, calls back and returns as users of diffusers expect."""
 
+import base64
 import inspect
+import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -276,6 +279,17 @@ def test_overlay_and_heatmap_pictures_show_the_image():
         out.heatmap_picture(0, "horse")
     with pytest.raises((IndexError, ValueError), match="1"):
         out.overlay(1)
+
+
+def test_a_notebook_shows_overlays_and_class_maps():
+    pipe = DiffuMaskPipeline.from_pipe(sd15())
+    out = run(pipe, classes=["dog", "cat"], output_type="pil")
+    page = out._repr_html_()
+    assert re.findall(r'alt="([^"]*)"', page) == ["masks", "dog", "cat"]
+    first = Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]*)", page)[1])))
+    assert np.array_equal(np.asarray(first), np.asarray(out.overlay(0)))
+    assert Image.open(io.BytesIO(out._repr_png_())).width >= 128
+    assert re.findall(r'alt="([^"]*)"', run(pipe, output_type="pil")._repr_html_()) == ["image"]
 
 
 @pytest.mark.parametrize("output_type", ["np", "pt"])

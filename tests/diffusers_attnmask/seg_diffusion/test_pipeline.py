@@ -151,7 +151,8 @@ def test_masks_come_in_three_forms(output_type):
     kinds = {"pil": Image.Image, "np": np.ndarray, "pt": torch.Tensor}
     assert isinstance(out.masks[0], kinds[output_type])
     assert np.asarray(out.masks[0]).dtype == np.uint8 and np.asarray(out.masks[0]).max() <= 1
-    assert out.overlay(0).width == out.uncertainty_picture(0).width == 64
+    assert out.overlay(0).width == 64 < out.uncertainty_picture(0).width
+    assert out._repr_html_().count("<img") == 2, "the masks, and one map"
 
 
 def test_a_tuple_in_place_of_the_output():

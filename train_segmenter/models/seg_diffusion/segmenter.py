@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from diffusers_attnmask.bundled import bundled_model
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.device import DTYPES
+from diffusers_attnmask.ground.drawing import Look, mask_picture
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.ground.options import read_options
@@ -171,14 +173,18 @@ class SegDiffusionSegmenter(Segmenter):
         self.pipe.set_progress_bar_config(desc="denoising", leave=False)
         return other.to(DTYPES[dtype])
 
-    def pictures(self, image: Image.Image, inference: Looking) -> dict[str, Image.Image]:
+    def pictures(
+        self, image: Image.Image, inference: Looking, look: Look | None = None
+    ) -> dict[str, Image.Image]:
         """The pipeline's mask and overlay, and of an ensemble its "uncertainty"."""
         if not inference.plain:
             raise ValueError(
                 "seg-diffusion takes no windows, scales or mirrored copies: see --ensemble-size."
             )
         out = self._sampled([image], output_type="pil")
-        pictures = {"mask": out.masks[0], "overlay": out.overlay()}
+        look = look or Look()
+        mask = mask_picture(np.asarray(out.masks[0]), look.colours)
+        pictures = {"mask": mask, "overlay": out.overlay(0, look.opacity, look.palette)}
         return pictures if out.uncertainty is None else {**pictures, "uncertainty": out.uncertainty_picture()}
 
     def begin_training(self, crop: int | None, repeats: bool) -> None:

@@ -9,6 +9,7 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from diffusers_attnmask import SegDiffusionPipeline
+from tests.cards import check_card
 from tests.small_models import sd15
 from tests.train_segmenter.shapes import write_folder
 from tests.train_segmenter.typed_commands import attnmask, succeed
@@ -46,6 +47,7 @@ def test_train_leaves_a_pipeline_with_its_card_and_pictures(trained):
     assert pipe.trained_classes == ["red", "blue"]
     assert (out / "validation/step-00000002.png").is_file()
     card = ModelCard.load(out / "README.md")
+    assert check_card((out / "README.md").read_text(), out) == 2
     assert card.data.library_name == "diffusers" and "classes=['red', 'blue']" in card.text
     assert "| loss | squared error of the epsilon |" in card.text and "custom_pipeline=file" in card.text
     assert str(out.parent) not in card.text.replace(str(out), "")
