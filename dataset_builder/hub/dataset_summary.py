@@ -12,6 +12,7 @@ from datasets import Features
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.tally import Tally
 from dataset_builder.dataset_folder import (
+    FILTER_TABLE,
     class_names,
     folder_features,
     named_classes,
@@ -22,12 +23,13 @@ from dataset_builder.dataset_folder import (
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.options import read_options
-from diffusers_attnmask.ground.palette import VOC_PALETTE, Colour
+from diffusers_attnmask.ground.palette import SAFE_PALETTE, VOC_PALETTE, Colour
 
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """class_names by mask id; methods and models in the order of their first row; the manifest's recipe."""
+    """class_names by mask id; methods and models in the order of their first row; the manifest's recipe.
+    judged: whether a filter has put the agreement with its judges in the place of the maps' contrast."""
 
     tally: Tally
     class_names: tuple[str, ...]
@@ -38,10 +40,22 @@ class DatasetSummary:
     software: Mapping[str, str]
     palette: tuple[Colour, ...]
     size: int
+    judged: bool
 
     @property
     def background(self) -> bool:
         return self.class_names[0] == BACKGROUND
+
+    @property
+    def quality_name(self) -> str:
+        """What the column `quality` holds, which is one thing after a build and another after a filter."""
+        return "held-out IoU" if self.judged else "contrast"
+
+    @property
+    def quality_meaning(self) -> str:
+        if self.judged:
+            return "how well the mask agrees with a segmenter that had not seen the pair, from 0 to 1"
+        return "how much stronger the class maps are inside the mask than outside, from 0 to 1"
 
 
 def summary_of(folder: Path, *, outside: bool = False) -> DatasetSummary:
@@ -67,14 +81,17 @@ def summary_of(folder: Path, *, outside: bool = False) -> DatasetSummary:
         manifest.inputs["software"] if manifest else {},
         palette_of(manifest),
         sum(path.stat().st_size for path in shard_paths(folder, outside=outside)),
+        (folder / FILTER_TABLE).is_file(),
     )
 
 
 def palette_of(manifest: Manifest | None) -> tuple[Colour, ...]:
-    """The vocabulary's colours where it is at hand, else VOC's."""
+    """The colours that the vocabulary names, where it names any and is at hand, else those that all eyes tell
+    apart."""
     if manifest is None:
-        return VOC_PALETTE
+        return SAFE_PALETTE
     try:
-        return read_options(Recipe, manifest.recipe, "manifest.json: recipe").open_vocabulary().palette
+        own = read_options(Recipe, manifest.recipe, "manifest.json: recipe").open_vocabulary().palette
     except FileNotFoundError:
-        return VOC_PALETTE
+        return SAFE_PALETTE
+    return SAFE_PALETTE if own == VOC_PALETTE else own

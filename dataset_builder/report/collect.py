@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import heapq
 from collections import Counter, defaultdict
@@ -26,14 +25,15 @@ from dataset_builder.dataset_folder import (
     shard_paths,
 )
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
+from dataset_builder.report.about import About, about
+from diffusers_attnmask.ground.drawing import Look, outlines
 from diffusers_attnmask.ground.ids import IGNORE_ID
+from diffusers_attnmask.ground.notebook import picture_address
 from diffusers_attnmask.ground.options import Whole, options
 from diffusers_attnmask.ground.palette import Colour
-from diffusers_attnmask.ground.pictures import encoded
 
 COVERAGE_BINS = 10
 THUMBNAIL = 224  # pixels, the longer side
-OVERLAY_ALPHA = 150
 
 
 @options
@@ -75,6 +75,7 @@ class Collected:
     """coverage: pairs per bin of the share that all classes cover. class_coverage: mean share by name."""
 
     facts: DatasetSummary
+    about: About
     pairs: int
     coverage: list[int]
     class_coverage: dict[str, float]
@@ -114,6 +115,7 @@ def collect(folder: Path, options: ReportOptions) -> Collected:
     removed, removed_count = removed_pairs(folder, options.removed)
     return Collected(
         facts,
+        about(folder, facts, outside=outside),
         total,
         histogram,
         {name: shares[name] / seen[name] for name in facts.class_names if seen[name]},
@@ -158,17 +160,21 @@ def shown(pair: StoredPair, facts: DatasetSummary) -> Shown:
         named_classes(pair.row, facts.features, pair.name),
         quality_of(pair.row, pair.name),
         sum(share for own, share in present.items() if own or not facts.background),
-        address(fitted(pair.image, Image.Resampling.LANCZOS), "webp"),
-        address(fitted(coloured(mask, facts.palette, facts.background), Image.Resampling.NEAREST), "png"),
+        picture_address(fitted(pair.image, Image.Resampling.LANCZOS), "webp"),
+        picture_address(
+            fitted(coloured(mask, facts.palette, facts.background), Image.Resampling.NEAREST), "png"
+        ),
     )
 
 
 def coloured(mask: np.ndarray, palette: Sequence[Colour], background: bool) -> Image.Image:
-    """A mask (H, W) in half-transparent colours; the background shows the image."""
-    table = np.array([(*colour, OVERLAY_ALPHA) for colour in palette], np.uint8)
+    """A mask (H, W) to lie over its image: outlines in full colour, the rest half transparent; the background
+    shows the image."""
+    alpha = np.where(outlines(mask), 255, round(255 * Look.opacity))
     if background:
-        table[0] = 0
-    return Image.fromarray(table[mask], "RGBA")
+        alpha[mask == 0] = 0
+    pixels = np.dstack([np.array(palette, np.uint8)[mask], alpha.astype(np.uint8)])
+    return Image.fromarray(pixels)
 
 
 def fitted(picture: Image.Image, resampling: Image.Resampling) -> Image.Image:
@@ -177,12 +183,6 @@ def fitted(picture: Image.Image, resampling: Image.Resampling) -> Image.Image:
         return picture
     width, height = (max(1, round(side * scale)) for side in picture.size)
     return picture.resize((width, height), resampling)
-
-
-def address(picture: Image.Image, picture_format: str) -> str:
-    """The picture itself as an address, so that the page needs no other file."""
-    content = base64.b64encode(encoded(picture, picture_format)).decode()
-    return f"data:image/{picture_format};base64,{content}"
 
 
 def removed_pairs(folder: Path, limit: int) -> tuple[list[Removed], int]:

@@ -6,8 +6,10 @@ import base64
 import io
 import re
 import shutil
+import time
 from collections import Counter
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -107,6 +109,25 @@ def test_the_pictures_are_those_of_the_pairs(folder, collected):
     np.testing.assert_array_equal(opaque, np.asarray(pair.mask) > 0)
 
 
+def test_the_page_says_where_the_dataset_comes_from(page, collected):
+    text = page.read_text()
+    splits = f"splits</dt><dd>train {collected.pairs}"
+    for fact in (splits, "painted", "exact", "Contrast: how much stronger", "vocabulary: tiny-world"):
+        assert fact in text, fact
+    assert f"made with</dt><dd>diffusers-attnmask {version('diffusers-attnmask')}" in text
+    assert re.search(r"newest file</dt><dd>\d{4}-\d\d-\d\d<", text)
+    assert "licence</dt><dd>other" in text
+    bins = re.findall(r'<span title="0\.\d–\d\.\d">[^<]*</span><i[^>]*></i><b>(\d+)</b>', text)
+    assert bins and "0" not in (bins[0], bins[-1])
+
+
+def test_after_a_filter_quality_is_another_thing(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "filtered")
+    (copy / "filter.csv").write_text("id,kept,reason\n8,yes,\n")
+    text = rendered(collect(copy, OPTIONS), "shapes")
+    assert "Held-out IoU: how well the mask agrees" in text and "Lowest held-out IoU" in text
+
+
 def test_a_prompt_with_markup_is_shown_as_text(collected):
     hostile = replace(collected.gallery[0], prompt='<script>alert("x")</script>')
     text = rendered(replace(collected, gallery=[hostile]), "<b>title</b>")
@@ -150,22 +171,77 @@ def test_a_browser_shows_the_page_and_its_controls_work(browser, page, collected
     assert browser.title == f"shapes: {collected.pairs} pairs"
     loaded = "return [...document.images].every(own => own.complete && own.naturalWidth > 0)"
     assert browser.execute_script(loaded)
-    assert visible(browser, ".mask") == []
-
-    browser.find_element("id", "masks").click()
     assert len(visible(browser, ".mask")) == 16
+    first = browser.find_element("css selector", ".gallery .picture")
+    first.click()
+    assert len(visible(browser, ".mask")) == 15 and first.get_attribute("aria-pressed") == "false"
     browser.find_element("id", "masks").click()
-    browser.find_element("css selector", ".gallery .picture").click()
-    assert len(visible(browser, ".mask")) == 1
+    assert visible(browser, ".mask") == []
+    browser.find_element("id", "masks").click()
+    assert len(visible(browser, ".mask")) == 16 and first.get_attribute("aria-pressed") == "true"
 
-    name = collected.gallery[0].classes[0]
-    browser.find_element("css selector", f"#class option:nth-child({1 + option(collected, name)})").click()
-    expected = [own.id for own in collected.gallery if name in own.classes]
-    shown = visible(browser, "[data-filtered] figure")
-    assert len(shown) == len(expected) < 10
-    assert browser.find_element("id", "count").text == f"{len(expected)} of 10 pairs shown."
+    typed(browser, "opacity", "0.25")
+    assert first.find_element("class name", "mask").value_of_css_property("opacity") == "0.25"
+    narrow = first.size["width"]
+    typed(browser, "size", "500")
+    assert first.size["width"] > 2 * narrow
     assert browser.get_log("browser") == []
 
 
-def option(collected, name):
-    return collected.facts.class_names.index(name)
+@pytest.mark.slow
+def test_filters_and_order_hold_for_every_section(browser, page, collected):
+    browser.get(page.as_uri())
+    sections = {"gallery": collected.gallery, "worst": collected.worst, "best": collected.best}
+    name = collected.gallery[0].classes[0]
+    chosen(browser, "class", name)
+    for section, pairs in sections.items():
+        assert ids(browser, section) == [own.id for own in pairs if name in own.classes]
+    assert counts(browser)[0] == f"{len(ids(browser, 'gallery'))} of 10 pairs shown"
+    chosen(browser, "class", "all")
+    wanted = collected.gallery[3]
+    typed(browser, "search", wanted.prompt.upper())
+    assert wanted.id in ids(browser, "gallery")
+    assert all(wanted.prompt in own.text for own in visible(browser, ".pairs figcaption"))
+    typed(browser, "search", "no such words")
+    assert visible(browser, "figure") == visible(browser, "tr[data-text]") == []
+    typed(browser, "search", "")
+    chosen(browser, "order", "contrast, lowest first")
+    qualities = {own.id: own.quality for own in collected.gallery}
+    shown = [qualities[own] for own in ids(browser, "gallery")]
+    assert shown == sorted(shown) and len(shown) == 10
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.slow
+def test_pictures_beyond_the_first_are_decoded_when_they_come_near(browser, collected, tmp_path):
+    many = [replace(collected.gallery[0], id=f"pair-{number}") for number in range(150)]
+    (tmp_path / "page.html").write_text(rendered(replace(collected, gallery=many), "many"))
+    browser.get((tmp_path / "page.html").as_uri())
+    typed(browser, "size", "640")
+    waiting = "return document.querySelectorAll('[data-src]').length"
+    assert browser.execute_script(waiting) > 0
+    last = browser.find_elements("css selector", "#gallery ~ .gallery figure")[-1]
+    browser.execute_script("arguments[0].scrollIntoView()", last)
+    for _ in range(50):
+        if not last.find_elements("css selector", "[data-src]"):
+            break
+        time.sleep(0.1)
+    assert not last.find_elements("css selector", "[data-src]")
+
+
+def typed(browser, name, value):
+    script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
+    browser.execute_script(script, browser.find_element("id", name), value)
+
+
+def chosen(browser, name, text):
+    browser.find_element("xpath", f"//select[@id='{name}']/option[normalize-space()='{text}']").click()
+
+
+def ids(browser, section):
+    figures = visible(browser, f"section:has(#{section}) figure")
+    return [own.find_element("tag name", "button").get_attribute("aria-label").split()[-1] for own in figures]
+
+
+def counts(browser):
+    return [own.text for own in browser.find_elements("class name", "count")]
