@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub.utils import HFValidationError, validate_repo_id
 
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.json_files import read_json
@@ -15,19 +15,22 @@ from diffusers_attnmask.publishing import (
     CARD,
     PIPELINE_INDEX,
     is_own_card,
+    pipeline_files,
     push_model_files,
-    push_pipeline,
     write_card_file,
 )
+from hub_cards import rendered
 from train_segmenter.evaluation.scores import Report
 from train_segmenter.models.base import SPEC_FILE, SegmenterSpec
 from train_segmenter.models.registry import kind_of
-from train_segmenter.training.loop import SUMMARY_FILE
+from train_segmenter.training.loop import PICTURES, SUMMARY_FILE
 
 EVALUATION_FILE = "evaluation.json"
 NOT_SETTINGS = ("model", "classes", "pairs", "best_mean_iou", "data")
+RESULTS = "model_results.md"  # what all cards of models end with
 UPLOADED = ("*.json", "*.safetensors", CARD)  # of the folder itself, not of its checkpoints
 LICENSE = "apache-2.0"
+METRICS = {"mean_iou": "Mean IoU", "overall_accuracy": "Pixel accuracy"}
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,16 @@ def write_card(folder: Path, data: str = "", repo: str | None = None, license: s
         base_model=start if "/" in start else None,
         pipeline_tag="image-segmentation",
         tags=["semantic-segmentation", "diffusers-attnmask"],
+        datasets=_on_the_hub(data or summary.get("data", "")) or None,
+        metrics=list(METRICS) if evaluation else None,
         model_name=name,
         eval_results=_eval_results(evaluation) if evaluation else None,
     )
     if not is_own_card(folder, license):
         return folder / CARD
-    card = ModelCard.from_template(
-        metadata,
-        template_str=_template(kind.card),
+    content = rendered(
+        f"{kind.card}+{RESULTS}",
+        card_data=metadata.to_yaml(),
         title=name,
         model=spec.model,
         library=library,
@@ -87,28 +92,28 @@ def write_card(folder: Path, data: str = "", repo: str | None = None, license: s
         evaluation=evaluation,
         encoding=summary.get("encoding"),
         settings=[(key, value) for key, value in summary.items() if key not in NOT_SETTINGS],
+        picture=picture_of(folder),
     )
-    return write_card_file(folder, card.content)
+    return write_card_file(folder, content)
+
+
+def picture_of(folder: Path) -> str | None:
+    """The newest sheet of validation pictures, as a path within the model's folder."""
+    newest = max((folder / PICTURES).glob("*.png"), default=None)
+    return newest.relative_to(folder).as_posix() if newest else None
 
 
 def push_model(folder: Path, repo: str, private: bool = False, license: str | None = None) -> str:
     """Publishes a model folder with its card; returns the address."""
     write_card(folder, repo=repo, license=license)
+    picture = picture_of(folder)
+    names = {path.name for kind in UPLOADED for path in folder.glob(kind)}
     if (folder / PIPELINE_INDEX).is_file():
-        return push_pipeline(folder, repo, private)
-    names = sorted({path.name for kind in UPLOADED for path in folder.glob(kind)})
-    return push_model_files(folder, names, repo, private)
-
-
-def _template(name: str) -> str:
-    """A card's own beginning, and what all cards of models end with: classes, evaluation, training."""
-    return "".join(
-        files("hub_cards").joinpath(part).read_text(encoding="utf-8") for part in (name, "model_results.md")
-    )
+        names = set(pipeline_files(folder))
+    return push_model_files(folder, sorted(names | ({picture} if picture else set())), repo, private)
 
 
 def _eval_results(evaluation: dict) -> list[EvalResult]:
-    metrics = {"mean_iou": "Mean IoU", "overall_accuracy": "Pixel accuracy"}
     return [
         EvalResult(
             task_type="image-segmentation",
@@ -118,9 +123,23 @@ def _eval_results(evaluation: dict) -> list[EvalResult]:
             metric_name=title,
             metric_value=evaluation[metric],
         )
-        for metric, title in metrics.items()
+        for metric, title in METRICS.items()
         if evaluation[metric] is not None
     ]
+
+
+def _on_the_hub(data: str) -> list[str]:
+    """Those of the data, as they were typed, that are names on the Hub."""
+    words = (word.partition("@")[0].removeprefix("hub:") for word in data.split(", "))
+    return [word for word in words if word.count("/") == 1 and _is_repository(word)]
+
+
+def _is_repository(word: str) -> bool:
+    try:
+        validate_repo_id(word)
+    except HFValidationError:
+        return False
+    return not Path(word).exists()
 
 
 def _dataset_type(data: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import yaml
 from datasets import DatasetInfo, SplitInfo
 from datasets.info import DatasetInfosDict
@@ -17,8 +17,10 @@ from dataset_builder.building.layout import SPLIT
 from dataset_builder.dataset_folder import read_pairs, shard_paths, write_labels
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
 from diffusers_attnmask.ground.drawing import contact_sheet, overlay
+from diffusers_attnmask.ground.legend import entries_of
 from diffusers_attnmask.ground.pictures import write_picture
 from diffusers_attnmask.publishing import CARD, is_own_card, write_card_file
+from hub_cards import rendered
 
 PICTURE = "assets/samples.png"
 SAMPLES = 12
@@ -38,9 +40,9 @@ def write_card(folder: Path, repo: str | None = None, license: str | None = None
     write_samples(folder, facts)
     title = (repo or folder.resolve().name).rpartition("/")[2]
     license = license or (facts.recipe or {}).get("license", "other")
-    card = DatasetCard.from_template(
-        card_data(facts, folder, title, license),
-        template_str=files("hub_cards").joinpath("dataset_card.md").read_text(encoding="utf-8"),
+    content = rendered(
+        "dataset_card.md",
+        card_data=card_data(facts, folder, title, license).to_yaml(),
         title=title,
         repo=repo or title,
         facts=facts,
@@ -51,7 +53,7 @@ def write_card(folder: Path, repo: str | None = None, license: str | None = None
         picture=PICTURE,
         recipe=yaml.safe_dump(dict(facts.recipe or {}), sort_keys=False, allow_unicode=True).strip(),
     )
-    return write_card_file(folder, card.content)
+    return write_card_file(folder, content)
 
 
 def write_derived_card(folder: Path, name: str, origin: Path) -> Path:
@@ -90,12 +92,17 @@ def card_data(facts: DatasetSummary, folder: Path, title: str, license: str) -> 
 
 
 def write_samples(folder: Path, facts: DatasetSummary) -> None:
-    """The first pairs, their masks laid over them, as one picture."""
+    """The first pairs, their masks laid over them, as one picture with its legend."""
     overlays, prompts = [], []
+    ids: set[int] = set()
     for pair in islice(read_pairs(folder), SAMPLES):
-        overlays.append(overlay(pair.image, pair.mask, facts.class_names, legend=False))
+        overlays.append(
+            overlay(pair.image, pair.mask, facts.class_names, palette=facts.palette, legend=False)
+        )
         prompts.append(pair.row.get("prompt") or "")
-    write_picture(contact_sheet(overlays, columns=4, captions=prompts), folder / PICTURE)
+        ids.update(np.unique(pair.mask).tolist())
+    legend = entries_of(facts.class_names, ids, facts.palette)
+    write_picture(contact_sheet(overlays, columns=4, captions=prompts, legend=legend), folder / PICTURE)
 
 
 def quality_bins(counts: list[int]) -> list[tuple[str, int]]:

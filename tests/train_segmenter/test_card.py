@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from huggingface_hub import ModelCard
+from PIL import Image
 
+from tests.cards import check_card
 from tests.train_segmenter.shapes import small_model
 from train_segmenter.card import Evaluation, write_card
 from train_segmenter.evaluation import Report
@@ -39,6 +41,23 @@ def test_metrics_stand_in_the_model_index_and_the_table(folder):
         "of user/generated",
     ):
         assert line in card.text
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_card_is_markdown_as_it_was_meant(folder, judged):
+    if judged:
+        Evaluation(Report(NAMES, np.eye(4, dtype=int), 3), "VOC:/data/VOC2012").write(folder)
+    (folder / SUMMARY_FILE).write_text('{"pairs": 12, "steps": 3, "loss": "a | b"}')
+    (folder / "validation").mkdir()
+    for step in (100, 200):
+        Image.new("RGB", (8, 8)).save(folder / f"validation/step-{step:08d}.png")
+    write_card(folder, data="user/generated, VOC:/data/VOC2012@train, some/folder@train")
+    text = (folder / "README.md").read_text()
+    assert check_card(text, folder) == 2, "classes and settings"
+    assert "](validation/step-00000200.png)" in text and "| a \\| b |" in text
+    card = ModelCard(text)
+    assert card.data.datasets == ["user/generated", "some/folder"]
+    assert card.data.get("metrics") == (["mean_iou", "overall_accuracy"] if judged else None)
 
 
 def test_a_card_without_evaluation_has_no_empty_numbers(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from datasets import load_dataset_builder
@@ -11,9 +12,12 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard
 from PIL import Image
 
+import hub_cards
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.dataset_folder import read_rows
 from dataset_builder.hub.card import size_category, write_card
+from tests.cards import check_card
+from train_segmenter import mean_iou
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +34,15 @@ def test_the_metadata_is_what_the_hub_and_datasets_understand(card, hub):
     assert card.data.task_categories == ["image-segmentation"]
     assert card.data.size_categories == "n<1K"
     assert card.data.license == "cc0-1.0"
+
+
+def test_the_card_is_markdown_as_it_was_meant(built):
+    assert check_card((built / "README.md").read_text(), built) == 4, "columns, classes, contrast, software"
+
+
+def test_the_cards_that_are_no_templates_are_markdown_too():
+    space, metric = hub_cards.FOLDER / "space/README.md", Path(mean_iou.path()) / "README.md"
+    assert [check_card(own.read_text()) for own in (space, metric)] == [0, 1]
 
 
 def test_datasets_takes_the_class_names_from_the_card(built, tmp_path):
