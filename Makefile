@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install $(shell [ -t 2 ]
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1
 PYTEST := $(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow lint style types format clean
+.PHONY: demo docs test test-slow lint style types format clean
 .DELETE_ON_ERROR:
 
 demo: .venv/demo.stamp
@@ -17,6 +17,9 @@ test: .venv/test.stamp
 
 test-slow: .venv/test.stamp
 	$(PYTEST) -m slow --durations 10 $(ARGS)
+
+docs: .venv/test.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build $(ARGS)
 
 lint: style types
 
@@ -32,7 +35,7 @@ format: .venv/test.stamp
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build dist demo *.egg-info .pytest_cache .ruff_cache .mypy_cache .coverage
+	rm -rf .venv build dist demo site *.egg-info .pytest_cache .ruff_cache .mypy_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import email
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pytest
 TREE = Path(__file__).parents[2]
 PACKAGES = ("diffusers_attnmask", "dataset_builder", "train_segmenter", "tiny_world", "hub_cards", "recipes")
 NOWHERE = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
-NOT_AT_THE_TOP = ("build", "dist", "demo", "tests", "benchmarks")
+NOT_AT_THE_TOP = ("build", "dist", "demo", "site", "tests", "benchmarks")
 
 
 def not_source(folder: str, names: list[str]) -> set[str]:
@@ -74,6 +76,17 @@ def test_the_wheel_carries_its_license(wheel):
     with ZipFile(wheel) as archive:
         (license_file,) = (name for name in archive.namelist() if name.endswith("/LICENSE"))
         assert archive.read(license_file) == (TREE / "LICENSE").read_bytes()
+
+
+def test_its_description_leads_from_any_page_to_what_is_there(wheel):
+    with ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        description = email.message_from_bytes(archive.read(name)).get_payload()
+    links = re.findall(r"\]\(([^)\s]+)\)", description)
+    assert links and all(link.startswith("https://") for link in links)
+    for branch in ("blob", "raw"):
+        own = [link for link in links if branch in link.partition("/main/")[0]]
+        assert own and all((TREE / link.partition("/main/")[2].partition("#")[0]).is_file() for link in own)
 
 
 def test_the_installed_package_is_used_and_finds_its_model(elsewhere, installed):
