@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def kept_interrupt() -> Iterator[None]:
         return
     raised: list[KeyboardInterrupt] = []
 
-    def note(number: int, frame: object) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         try:
             handler(number, frame)
         except KeyboardInterrupt as interrupt:
