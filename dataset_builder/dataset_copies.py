@@ -3,34 +3,69 @@
 from __future__ import annotations
 
 import shutil
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
 
-from dataset_builder.building.layout import SPLIT
 from dataset_builder.dataset_folder import label_names, write_labels
 from diffusers_attnmask.ground.columns import picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
+from diffusers_attnmask.ground.mirror import fetched
 from train_segmenter.data.home import Home
-from train_segmenter.data.hub import picture_file, undecoded
-from train_segmenter.data.shards import open_rows
+from train_segmenter.data.hub import home_of, picture_file, undecoded
+from train_segmenter.data.shards import open_rows, split_names, split_order
+from train_segmenter.data.split_parts import Part, data_word
 
 SHARD_SIZE = 256
 
 
-def open_dataset(folder: Path, *, outside: bool = False) -> datasets.Dataset:
-    """The pairs of a dataset folder or Hub name, in the columns of `pair_features`."""
-    dataset = open_rows(str(folder), SPLIT, outside=outside)
+Row = dict[str, Any]
+Splits = Mapping[str, tuple[Iterable[Row], int]]  # rows and their number
+
+
+@dataclass(frozen=True)
+class OpenedDataset:
+    """The pairs of the splits of a dataset, one after the other, and how many each split has.
+
+    home: where pictures lie that rows only name, None for nowhere. path: of the dataset itself.
+    """
+
+    pairs: datasets.Dataset
+    lengths: Mapping[str, int]
+    home: Home | None
+    path: Path
+
+    def by_split(self, rows: Iterable[Row], kept: Sequence[int] | None = None) -> Splits:
+        """New rows by the split of their pairs; kept: the numbers of these, in order, by default all."""
+        numbers, rows = range(len(self.pairs)) if kept is None else kept, iter(rows)
+        ends = [bisect_left(numbers, end) for end in accumulate(self.lengths.values())]
+        counts = {
+            split: end - start for split, (start, end) in zip(self.lengths, pairwise([0, *ends]), strict=True)
+        }
+        return {split: (islice(rows, count), count) for split, count in counts.items() if count}
+
+
+def open_dataset(word: str | Path, *, outside: bool = False) -> OpenedDataset:
+    """The pairs of a dataset folder or Hub name, or those of the splits and parts of it that the word names
+    (`folder@train[:10%]`), in the columns of `pair_features`."""
+    path, parts = data_word(word)
+    path = fetched(path)
+    splits: dict[str, list[datasets.Dataset]] = {}
+    for part in parts or map(Part, sorted(split_names(path, outside=outside), key=split_order)):
+        splits.setdefault(part.split, []).append(open_rows(path, str(part), outside=outside))
+    dataset = datasets.concatenate_datasets([own for parts in splits.values() for own in parts])
     if missing := {"image", "mask", "classes"} - set(dataset.column_names):
-        raise ValueError(f"{folder} lacks the columns {', '.join(sorted(missing))}")
-    label_names(dataset.features, str(folder))
-    return dataset
+        raise ValueError(f"{path} lacks the columns {', '.join(sorted(missing))}")
+    label_names(dataset.features, path)
+    lengths = {split: sum(map(len, own)) for split, own in splits.items()}
+    return OpenedDataset(dataset, lengths, home_of(path, outside), Path(path))
 
 
 @dataclass(frozen=True)
@@ -75,7 +110,7 @@ def id_table(features: datasets.Features, classes: Sequence[int]) -> np.ndarray:
 
 
 def write_rows(
-    splits: Mapping[str, tuple[Iterable[dict[str, Any]], int]],
+    splits: Splits,
     features: datasets.Features,
     class_names: Sequence[str],
     folder: Path,

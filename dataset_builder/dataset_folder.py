@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from train_segmenter.data.base import fault
 from train_segmenter.data.home import Home
 from train_segmenter.data.hub import picture_file
 from train_segmenter.data.names import LABELS, read_names
+from train_segmenter.data.split_parts import Part, no_split
 
 FILTER_TABLE = "filter.csv"  # of a filtered dataset: all pairs before, kept or not, and why
 BATCH = 32  # rows in memory
@@ -63,11 +65,41 @@ def shard_paths(folder: Path, *, outside: bool = False) -> list[Path]:
     return shards.shard_paths(Home(folder, outside))
 
 
+def split_files(folder: Path, *, outside: bool = False) -> dict[str, list[Path]]:
+    """The Parquet files of each split of a dataset folder."""
+    return shards.split_files(shard_paths(folder, outside=outside))
+
+
+def rows_in(files: Iterable[Path]) -> int:
+    return sum(pq.read_metadata(path).num_rows for path in files)
+
+
 def read_rows(
-    folder: Path, columns: Sequence[str] | None = None, *, outside: bool = False
+    folder: Path,
+    columns: Sequence[str] | None = None,
+    *,
+    parts: Sequence[Part] = (),
+    outside: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Every row in order, by default without the class maps; a column that the files lack is None."""
-    for path in shard_paths(folder, outside=outside):
+    """Every row in order, or those of the parts, by default without the class maps; a column that the files
+    lack is None."""
+    files = split_files(folder, outside=outside)
+    for split, numbers in chosen_numbers(folder, files, parts):
+        yield from islice(_rows(files[split], columns), numbers.start, numbers.stop)
+
+
+def chosen_numbers(
+    folder: Path, files: Mapping[str, Sequence[Path]], parts: Sequence[Part]
+) -> Iterator[tuple[str, range]]:
+    """The numbers of the rows of each part in its split; without parts, of all rows of all splits."""
+    for part in parts or map(Part, files):
+        if part.split not in files:
+            raise no_split(folder, part.split, files)
+        yield part.split, part.numbers(rows_in(files[part.split]))
+
+
+def _rows(paths: Iterable[Path], columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+    for path in paths:
         with shards.readable(path), pq.ParquetFile(path) as file:
             present = file.schema_arrow.names
             wanted = [name for name in columns or present if name in present and name != MAPS]
@@ -76,16 +108,16 @@ def read_rows(
                     yield dict.fromkeys(columns or ()) | row
 
 
-def read_pairs(folder: Path, *, outside: bool = False) -> Iterator[StoredPair]:
-    """Every pair in order."""
+def read_pairs(folder: Path, *, parts: Sequence[Part] = (), outside: bool = False) -> Iterator[StoredPair]:
+    """Every pair in order, or those of the parts."""
     home, classes = Home(folder, outside), len(class_names(folder))
-    for row in read_rows(folder, outside=outside):
+    for row in read_rows(folder, parts=parts, outside=outside):
         yield StoredPair(row, home, classes)
 
 
 def check_pairs(folder: Path, *, progress: bool = True) -> None:
     """Refuses a dataset that cannot be read where it is alone: every picture must be within its row."""
-    total = sum(pq.read_metadata(path).num_rows for path in shard_paths(folder))
+    total = rows_in(shard_paths(folder))
     classes = len(class_names(folder))
     for row in tqdm(read_rows(folder), "checking pairs", total, leave=False, disable=not progress):
         pair = StoredPair(row, None, classes)

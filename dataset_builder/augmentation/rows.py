@@ -37,13 +37,35 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class AugmentedRows:
+class KeptRows:
+    """The rows of a source as they are, but for class maps and objects, which no augmented pair has."""
+
+    source: HubPairs
+
+    @property
+    def features(self) -> datasets.Features:
+        features = self.source.dataset.features
+        return datasets.Features({name: features[name] for name in features if name not in LEFT_OUT})
+
+    @property
+    def stored(self) -> StoredRows:
+        return StoredRows(self.source.dataset.select_columns(list(self.features)), self.source.home)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        stored = self.stored
+        return (stored[number] for number in range(len(self.source)))
+
+
+@dataclass(frozen=True)
+class AugmentedRows(KeptRows):
     """The rows of an augmented dataset: `copies` of every pair, after the pair itself where it is kept.
 
     A copy depends on the seed and on its number alone.
     """
 
-    source: HubPairs
     options: AugmentOptions
     copies: int = 1
     seed: int = 0
@@ -53,17 +75,11 @@ class AugmentedRows:
         if self.copies < 1:
             raise ValueError(f"copies is at least 1, not {self.copies}")
 
-    @property
-    def features(self) -> datasets.Features:
-        """The source's columns without those that no augmented pair has: class maps and objects."""
-        features = self.source.dataset.features
-        return datasets.Features({name: features[name] for name in features if name not in LEFT_OUT})
-
     def __len__(self) -> int:
         return len(self.source) * (self.copies + self.originals)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        stored = StoredRows(self.source.dataset.select_columns(list(self.features)), self.source.home)
+        stored = self.stored
         for number in range(len(self.source)):
             if self.originals:
                 yield stored[number]

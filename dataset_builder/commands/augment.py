@@ -12,7 +12,9 @@ from diffusers_attnmask.ground.typed import choice
 
 
 def augment(
-    data: Annotated[str, typer.Option(help="Dataset folder or Hub name; it stays as it is.")],
+    data: Annotated[
+        str, typer.Option(help="Dataset folder or Hub name, or name@split[:10%]; it stays as it is.")
+    ],
     out: Annotated[str, typer.Option(help="Folder of the augmented dataset.")],
     copies: Annotated[int, typer.Option(min=1, help="Augmented pairs made of each pair.")] = 1,
     originals: Annotated[bool, typer.Option(help="Keep the pairs themselves beside their copies.")] = True,
@@ -28,7 +30,9 @@ def augment(
     perspective: Annotated[float, typer.Option(help="Probability of a perspective warp.")] = 0.3,
     turn: Annotated[float, typer.Option(help="Probability of a turn by some degrees, with a zoom.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
-    split: Annotated[str, typer.Option(help="Split that is augmented.")] = "train",
+    split: Annotated[
+        str, typer.Option(help="Split that is augmented, where --data names none; the others stay.")
+    ] = "train",
     allow_outside: Annotated[
         bool,
         typer.Option("--allow-outside", help="Read files, too, that the data name outside."),

@@ -12,7 +12,8 @@ def export(
     data: Annotated[
         str,
         typer.Option(
-            help="Dataset folder or Hub name; to import: VOC:path, Cityscapes:, COCO:, mmseg:, folder:."
+            help="Dataset folder or Hub name; to import: VOC:path, Cityscapes:, COCO:, mmseg:, folder:. Each "
+            "with @split or @split[:10%]."
         ),
     ],
     to: Annotated[str, typer.Option(help="voc, cityscapes, coco, mmseg, folder, or dataset to import.")],
@@ -21,7 +22,9 @@ def export(
         str | None,
         typer.Option(help="Vocabulary whose colours are used; by default that of the class names."),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Split to read; by default all.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split to read, where --data names none; by default all.")
+    ] = None,
     val_share: Annotated[
         float | None, typer.Option(help="Part of the training pairs to write as validation split, as 0.1.")
     ] = None,

@@ -11,7 +11,7 @@ from diffusers_attnmask.ground.typed import by_name, choice, given, named
 
 
 def filter(
-    data: Annotated[str, typer.Option(help="Dataset folder or Hub name; it stays as it is.")],
+    data: Annotated[str, typer.Option(help="Dataset, or name@split[:10%]; it stays as it is.")],
     out: Annotated[str, typer.Option(help="Folder of the filtered dataset; a stopped run goes on.")],
     model: Annotated[
         str | None,

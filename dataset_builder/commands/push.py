@@ -13,7 +13,9 @@ def push(
     folder: Annotated[
         str,
         typer.Option(
-            "--data", "--model", help="Folder of a dataset, a trained segmenter or a saved pipeline."
+            "--data",
+            "--model",
+            help="Folder of a dataset (or name@split[:10%]), a trained segmenter or a saved pipeline.",
         ),
     ],
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,

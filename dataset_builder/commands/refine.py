@@ -12,7 +12,10 @@ from diffusers_attnmask.ground.typed import choice
 
 
 def refine(
-    data: Annotated[str, typer.Option(help="Dataset folder with class maps (`maps: true` in its recipe).")],
+    data: Annotated[
+        str,
+        typer.Option(help="Dataset with class maps (`maps: true` in its recipe), or name@split[:10%]."),
+    ],
     out: Annotated[str, typer.Option(help="Folder of the refined dataset; a stopped run goes on.")],
     method: Annotated[
         str, typer.Option(help="affinity (published, trains AffinityNet), match, crf, sam or none.")

@@ -10,7 +10,7 @@ import typer
 
 
 def report(
-    data: Annotated[str, typer.Option(help="Dataset folder or Hub name.")],
+    data: Annotated[str, typer.Option(help="Dataset folder or Hub name, or name@split[:10%].")],
     out: Annotated[
         Path | None,
         typer.Option(

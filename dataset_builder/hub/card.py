@@ -13,7 +13,6 @@ from datasets.splits import SplitDict
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from dataset_builder.building.layout import SPLIT
 from dataset_builder.dataset_folder import read_pairs, shard_paths, write_labels
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
 from diffusers_attnmask.ground.drawing import contact_sheet, overlay
@@ -39,7 +38,7 @@ def write_card(folder: Path, repo: str | None = None, license: str | None = None
     write_labels(facts.class_names, folder)
     write_samples(folder, facts)
     title = (repo or folder.resolve().name).rpartition("/")[2]
-    license = license or (facts.recipe or {}).get("license", "other")
+    license = license or license_of(folder) or (facts.recipe or {}).get("license", "other")
     content = rendered(
         "dataset_card.md",
         card_data=card_data(facts, folder, title, license).to_yaml(),
@@ -58,20 +57,25 @@ def write_card(folder: Path, repo: str | None = None, license: str | None = None
 
 def write_derived_card(folder: Path, name: str, origin: Path) -> Path:
     """Write the card of a dataset made from another one: under its own name, with the other's licence."""
-    card = origin / CARD
-    return write_card(folder, name, DatasetCard.load(card).data.license if card.is_file() else None)
+    return write_card(folder, name, license_of(origin))
+
+
+def license_of(folder: Path) -> str | None:
+    """What the card of a dataset says, if there is one."""
+    card = folder / CARD
+    try:
+        return DatasetCard.load(card).data.license if card.is_file() else None
+    except (ValueError, yaml.YAMLError):  # a person's own card, written amiss
+        return None
 
 
 def card_data(facts: DatasetSummary, folder: Path, title: str, license: str) -> DatasetCardData:
     """The YAML head: what the Hub lists, and what `datasets` needs to load the files with class names."""
     splits = SplitDict()
-    splits.add(SplitInfo(SPLIT, num_bytes=facts.size, num_examples=facts.tally.pairs))
-    info = DatasetInfo(
-        features=facts.features,
-        splits=splits,
-        dataset_size=facts.size,
-        download_size=facts.size,
-    )
+    for split, own in facts.splits.items():
+        splits.add(SplitInfo(split, num_bytes=own.size, num_examples=own.pairs))
+    size = sum(own.size for own in facts.splits.values())
+    info = DatasetInfo(features=facts.features, splits=splits, dataset_size=size, download_size=size)
     data = DatasetCardData(
         license=license,
         annotations_creators="machine-generated",
@@ -85,8 +89,9 @@ def card_data(facts: DatasetSummary, folder: Path, title: str, license: str) -> 
         tags=["synthetic", "diffusers-attnmask", "attention-masks"],
     )
     DatasetInfosDict({"default": info}).to_dataset_card_data(data)
-    parts = shard_paths(folder)[0].parent.relative_to(folder)
-    data_files = [{"split": SPLIT, "path": (parts / "*.parquet").as_posix()}]
+    place = shard_paths(folder)[0].parent.relative_to(folder)
+    form = "{}-*.parquet" if len(facts.splits) > 1 else "*.parquet"
+    data_files = [{"split": split, "path": (place / form.format(split)).as_posix()} for split in facts.splits]
     MetadataConfigs({"default": {"data_files": data_files}}).to_dataset_card_data(data)
     return data
 

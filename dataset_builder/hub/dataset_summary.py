@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,31 @@ from dataset_builder.dataset_folder import (
     named_classes,
     quality_of,
     read_rows,
-    shard_paths,
+    rows_in,
+    split_files,
 )
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.options import read_options
 from diffusers_attnmask.ground.palette import SAFE_PALETTE, VOC_PALETTE, Colour
+from train_segmenter.data.split_parts import Part
+
+SUMMED = ("id", "classes", "quality", "method", "model")  # columns
+
+
+@dataclass(frozen=True)
+class SplitSize:
+    """pairs, and size: bytes of all files."""
+
+    pairs: int
+    size: int
 
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """class_names by mask id; methods and models in the order of their first row; the manifest's recipe.
-    judged: whether a filter has put the agreement with its judges in the place of the maps' contrast."""
+    """class_names by mask id; methods and models in the order of their first row; the manifest's recipe;
+    splits: all that the folder has. judged: whether a filter has put the agreement with its judges in the
+    place of the maps' contrast."""
 
     tally: Tally
     class_names: tuple[str, ...]
@@ -39,7 +52,7 @@ class DatasetSummary:
     recipe: Mapping[str, Any] | None
     software: Mapping[str, str]
     palette: tuple[Colour, ...]
-    size: int
+    splits: Mapping[str, SplitSize]
     judged: bool
 
     @property
@@ -58,7 +71,8 @@ class DatasetSummary:
         return "how much stronger the class maps are inside the mask than outside, from 0 to 1"
 
 
-def summary_of(folder: Path, *, outside: bool = False) -> DatasetSummary:
+def summary_of(folder: Path, *, parts: Sequence[Part] = (), outside: bool = False) -> DatasetSummary:
+    """Of all pairs, or of those of the parts."""
     manifest = Manifest.read(folder)
     if manifest is not None and not manifest.complete:
         raise ValueError(f"the build in {folder} is not complete: run the same attnmask build once more")
@@ -66,13 +80,13 @@ def summary_of(folder: Path, *, outside: bool = False) -> DatasetSummary:
     methods: dict[str, None] = {}  # each once, in the order of the rows
     models: dict[str, None] = {}
     tally = Tally()
-    for row in read_rows(folder, ("id", "classes", "quality", "method", "model"), outside=outside):
+    for row in read_rows(folder, SUMMED, parts=parts, outside=outside):
         name = str(row["id"] or f"pair {tally.pairs}")
         tally.keep(named_classes(row, features, name), quality_of(row, name))
         methods.setdefault(row["method"])
         models.setdefault(row["model"])
     return DatasetSummary(
-        manifest.tally if manifest and manifest.tally else tally,
+        manifest.tally if manifest and manifest.tally and not parts else tally,
         names,
         features,
         tuple(filter(None, methods)),
@@ -80,7 +94,10 @@ def summary_of(folder: Path, *, outside: bool = False) -> DatasetSummary:
         manifest.recipe if manifest else None,
         manifest.inputs["software"] if manifest else {},
         palette_of(manifest),
-        sum(path.stat().st_size for path in shard_paths(folder, outside=outside)),
+        {
+            split: SplitSize(rows_in(files), sum(path.stat().st_size for path in files))
+            for split, files in split_files(folder, outside=outside).items()
+        },
         (folder / FILTER_TABLE).is_file(),
     )
 

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from dataset_builder.dataset_copies import StoredRows, mask_names, open_dataset, write_rows
 from dataset_builder.dataset_folder import check_pairs
-from dataset_builder.hub.card import write_card
+from dataset_builder.hub.card import license_of, write_card
 from dataset_builder.hub.push import push_folder
 from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.own_folder import held_folder
 from diffusers_attnmask.publishing import PIPELINE_INDEX, check_repository_name, push_pipeline
+from train_segmenter.data.split_parts import data_word
 from train_segmenter.models.base import SPEC_FILE
 
 
 def publish_folder(folder: str | Path, repo: str, private: bool = False, license: str | None = None) -> str:
-    """Publish a folder with its card. Returns the repository's address."""
-    folder = Path(fetched(folder))
+    """Publish a folder with its card, or parts of a dataset (`folder@train[:10%]`). Returns the
+    repository's address."""
+    path, parts = data_word(folder)
+    check_repository_name(repo)  # before a card is written
+    if not parts:
+        return _published_whole(Path(fetched(path)), repo, private, license)
+    opened = open_dataset(folder)
+    with TemporaryDirectory() as work:
+        own = Path(work) / repo.rpartition("/")[2]
+        rows = StoredRows(opened.pairs, opened.home)
+        features = opened.pairs.features
+        write_rows(opened.by_split(rows), features, mask_names(features), own)
+        return _published_whole(own, repo, private, license or license_of(opened.path))
+
+
+def _published_whole(folder: Path, repo: str, private: bool, license: str | None) -> str:
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder} to push")
-    check_repository_name(repo)  # before a card is written
     if not any((folder / own).is_file() for own in (SPEC_FILE, PIPELINE_INDEX)):
         check_pairs(folder)
     with held_folder(folder):

@@ -8,7 +8,6 @@ from typing import Any
 
 from dataset_builder.noise.folds import split_folds
 from dataset_builder.noise.run import FilterRun, judged_pairs, judges_of
-from diffusers_attnmask.ground.mirror import fetched
 from train_segmenter.training.options import TrainingRecipe
 
 
@@ -60,6 +59,6 @@ class FilterPlan:
 def plan_filter(data: str | Path, run: FilterRun | None = None) -> FilterPlan:
     """Read what `filter_dataset` would begin with, and count."""
     run = run or FilterRun()
-    source, _ = judged_pairs(Path(fetched(data)), run)
+    _, source = judged_pairs(data, run)
     split_folds(len(source), run.folds, run.seed)  # refuses more folds than pairs
     return FilterPlan(len(source), tuple(source.class_names), run.folds, judges_of(run), run)

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 from datasets import Features, Value
 from pydantic import Field
 
-from dataset_builder.building.layout import SPLIT
-from dataset_builder.dataset_copies import StoredRows, mask_names, open_dataset, write_rows
+from dataset_builder.dataset_copies import OpenedDataset, StoredRows, mask_names, open_dataset, write_rows
 from dataset_builder.dataset_folder import FILTER_TABLE
 from dataset_builder.hub.card import write_derived_card
 from dataset_builder.noise.filtering import judge, table
@@ -19,7 +18,6 @@ from dataset_builder.noise.prune import PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
 from dataset_builder.noise.witnesses import Witnesses
 from diffusers_attnmask.ground.atomic_files import remove_folder, write_text
-from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.options import (
     Name,
     Scale,
@@ -29,8 +27,7 @@ from diffusers_attnmask.ground.options import (
 )
 from diffusers_attnmask.ground.places import new_place
 from train_segmenter.data import HubPairs, check_source
-from train_segmenter.data.home import Home
-from train_segmenter.data.hub import from_dataset, home_of
+from train_segmenter.data.hub import from_dataset
 from train_segmenter.models.pretrained import Pretrained
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
 from train_segmenter.training.run import DEFAULT_MODEL, adjusted_recipe
@@ -78,13 +75,14 @@ def filter_dataset(
 ) -> Filtered:
     """Write the pairs whose masks agree with segmenters that have not seen them as a new dataset folder.
 
-    It has their quality as a column, a card, and a table of all pairs, kept or not. A run that was stopped
-    goes on where it was.
+    data: a folder or Hub name, or parts of its splits (`folder@train[:10%]`). Splits stay what they are, and
+    judges learn from all of them. The new one has their quality as a column, a card, and a table of all
+    pairs, kept or not. A run that was stopped goes on where it was.
     """
-    run, data = run or FilterRun(), Path(fetched(data))
+    run = run or FilterRun()
     judges = judges_of(run)
     with new_place(out, "filter") as work:
-        source, home = judged_pairs(data, run)
+        opened, source = judged_pairs(data, run)
         check_source(source, progress=progress)
         told = run.testimony(source, run.prune, run.seed, progress)
         trainer = SegmenterTrainer(
@@ -104,22 +102,23 @@ def filter_dataset(
             raise ValueError(
                 "no pair would be left: lower --threshold, or train the segmenters for more --steps"
             )
-        stored = StoredRows(source.dataset, home)
+        stored = StoredRows(source.dataset, opened.home)
         rows = ({**stored[index], "quality": judged[index].quality} for index in kept)
         features = Features({**source.dataset.features, "quality": Value("float32")})
-        write_rows({SPLIT: (rows, len(kept))}, features, mask_names(features), work)
+        write_rows(opened.by_split(rows, kept), features, source.class_names, work)
         write_text(work / FILTER_TABLE, table(judged, reasons))
-        write_derived_card(work, Path(out).resolve().name, data)
+        write_derived_card(work, Path(out).resolve().name, opened.path)
         remove_folder(work / WORK)
     return Filtered(len(kept), len(judged) - len(kept))
 
 
-def judged_pairs(data: Path, run: FilterRun) -> tuple[HubPairs, Home]:
-    """The pairs of a dataset, whose classes are those that thresholds name, and where it may read."""
-    dataset, home = open_dataset(data, outside=run.allow_outside), home_of(data, run.allow_outside)
-    source = from_dataset(dataset, tuple(mask_names(dataset.features)), str(data), home)
+def judged_pairs(data: str | Path, run: FilterRun) -> tuple[OpenedDataset, HubPairs]:
+    """The pairs of a dataset as they are stored and as they are judged, in classes that thresholds name."""
+    opened = open_dataset(data, outside=run.allow_outside)
+    names = tuple(mask_names(opened.pairs.features))
+    source = from_dataset(opened.pairs, names, str(data), opened.home)
     _check_classes(run.prune, source.class_names)
-    return source, home
+    return opened, source
 
 
 def _check_classes(prune: PruneOptions, class_names: Sequence[str]) -> None:

@@ -9,7 +9,6 @@ from typing import Literal
 
 import torch
 
-from dataset_builder.building.layout import SPLIT
 from dataset_builder.dataset_copies import mask_names, open_dataset, write_rows
 from dataset_builder.hub.card import write_derived_card
 from dataset_builder.recipe import Refinement
@@ -19,10 +18,8 @@ from dataset_builder.refinement.dataset import ConfidentExamples, MappedPairs, r
 from dataset_builder.refinement.refine_mask import refine_options
 from dataset_builder.sam.kinds import asked_sam
 from dataset_builder.sam.options import SamOptions
-from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.options import Name, options
 from diffusers_attnmask.ground.places import new_place
-from train_segmenter.data.hub import home_of
 from train_segmenter.training.divergence import Diverged
 
 NETWORK = "affinity"  # folder of the AffinityNet beside the dataset's own
@@ -81,20 +78,23 @@ def refine_dataset(
 ) -> int:
     """Write a dataset that has class maps as a new folder with refined masks. Returns the number of pairs.
 
+    data: a folder or Hub name, or parts of its splits (`folder@train[:10%]`). Splits stay what they are.
+
     A run that was stopped goes on where it was.
     """
-    run, data = run or RefineRun(), Path(fetched(data))
+    run = run or RefineRun()
     if run.model is not None:
         asked_sam(run.model, run.sam)  # loaded before anything is written
     torch.manual_seed(run.training.seed)
     with new_place(out, "refine") as work:
-        pairs = MappedPairs(open_dataset(data, outside=run.allow_outside), home_of(data, run.allow_outside))
+        opened = open_dataset(data, outside=run.allow_outside)
+        pairs = MappedPairs(opened.pairs, opened.home)
         pairs.check(progress)
         refinement = run.refinement(work / NETWORK)
         net = _trained_network(pairs, run, refinement, work / NETWORK, progress)
         rows, features = refined_rows(pairs, refinement, net, progress), pairs.dataset.features
-        write_rows({SPLIT: (rows, len(pairs))}, features, mask_names(features), work)
-        write_derived_card(work, Path(out).resolve().name, data)
+        write_rows(opened.by_split(rows), features, mask_names(features), work)
+        write_derived_card(work, Path(out).resolve().name, opened.path)
     return len(pairs)
 
 

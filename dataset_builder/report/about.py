@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import yaml
-from huggingface_hub import DatasetCard
 
 from dataset_builder.dataset_folder import shard_paths
+from dataset_builder.hub.card import license_of
 from dataset_builder.hub.dataset_summary import DatasetSummary
-from diffusers_attnmask.publishing import CARD
 
 PACKAGE = "diffusers-attnmask"
 
 
 @dataclass(frozen=True)
 class About:
-    """splits: pairs by the name that files begin with. date: of the newest file. recipe: as YAML, if any."""
+    """date: of the newest file. recipe: as YAML, if any."""
 
-    splits: Mapping[str, int]
     licence: str
     version: str
     date: str
@@ -32,7 +27,7 @@ class About:
     def rows(self, facts: DatasetSummary) -> list[tuple[str, str]]:
         """What the page's head lists, without what is not known."""
         listed = {
-            "splits": ", ".join(f"{name} {count:,}" for name, count in self.splits.items()),
+            "splits": ", ".join(f"{name} {own.pairs:,}" for name, own in facts.splits.items()),
             "mask method": ", ".join(facts.methods),
             "model": ", ".join(facts.models),
             "made with": f"{PACKAGE} {self.version}" if self.version else "",
@@ -43,23 +38,11 @@ class About:
 
 
 def about(folder: Path, facts: DatasetSummary, *, outside: bool = False) -> About:
-    splits: Counter[str] = Counter()
-    paths = shard_paths(folder, outside=outside)
-    for path in paths:
-        splits[path.name.partition("-")[0].removesuffix(path.suffix)] += pq.read_metadata(path).num_rows
-    newest = max(path.stat().st_mtime for path in paths)
+    newest = max(path.stat().st_mtime for path in shard_paths(folder, outside=outside))
     recipe = dict(facts.recipe or {})
     return About(
-        splits,
-        _licence(folder / CARD) or recipe.get("license", ""),
+        license_of(folder) or recipe.get("license", ""),
         facts.software.get(PACKAGE, ""),
         datetime.fromtimestamp(newest, timezone.utc).date().isoformat(),
         yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True).strip() if recipe else "",
     )
-
-
-def _licence(card: Path) -> str:
-    try:
-        return str(DatasetCard.load(card).data.license or "") if card.is_file() else ""
-    except (ValueError, yaml.YAMLError):  # a person's own card, written amiss
-        return ""

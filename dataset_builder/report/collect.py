@@ -11,7 +11,6 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from PIL import Image
 from tqdm import tqdm
 
@@ -19,10 +18,11 @@ from dataset_builder.building.manifest import Manifest
 from dataset_builder.dataset_folder import (
     FILTER_TABLE,
     StoredPair,
+    chosen_numbers,
     named_classes,
     quality_of,
     read_pairs,
-    shard_paths,
+    split_files,
 )
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
 from dataset_builder.report.about import About, about
@@ -31,6 +31,7 @@ from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.notebook import picture_address
 from diffusers_attnmask.ground.options import Whole, options
 from diffusers_attnmask.ground.palette import Colour
+from train_segmenter.data.split_parts import Part
 
 COVERAGE_BINS = 10
 THUMBNAIL = 224  # pixels, the longer side
@@ -86,17 +87,19 @@ class Collected:
     removed_count: int
 
 
-def collect(folder: Path, options: ReportOptions) -> Collected:
+def collect(folder: Path, options: ReportOptions, parts: Sequence[Part] = ()) -> Collected:
+    """From all pairs, or from those of the parts, of which nothing is known that was left out."""
     outside = options.allow_outside
-    facts = summary_of(folder, outside=outside)
-    total = sum(pq.read_metadata(path).num_rows for path in shard_paths(folder, outside=outside))
+    facts = summary_of(folder, parts=parts, outside=outside)
+    files = split_files(folder, outside=outside)
+    total = sum(len(numbers) for _, numbers in chosen_numbers(folder, files, parts))
     wanted = set(np.linspace(0, total - 1, min(options.gallery, total)).astype(int).tolist())
     gallery: list[Shown] = []
     best, worst = Extremes(options.extremes, 1), Extremes(options.extremes, -1)
     histogram = [0] * COVERAGE_BINS
     shares: dict[str, float] = defaultdict(float)
     seen: Counter[str] = Counter()
-    stored = read_pairs(folder, outside=outside)
+    stored = read_pairs(folder, parts=parts, outside=outside)
     pairs = tqdm(stored, "reading pairs", total, leave=False, disable=not options.progress)
     for index, pair in enumerate(pairs):
         present = class_shares(pair.mask)
@@ -112,7 +115,7 @@ def collect(folder: Path, options: ReportOptions) -> Collected:
         worst.offer(quality, pair)
         if index in wanted:
             gallery.append(shown(pair, facts))
-    removed, removed_count = removed_pairs(folder, options.removed)
+    removed, removed_count = ([], 0) if parts else removed_pairs(folder, options.removed)
     return Collected(
         facts,
         about(folder, facts, outside=outside),

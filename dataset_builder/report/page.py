@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,14 +11,21 @@ from jinja2 import Environment, StrictUndefined
 from dataset_builder.hub.card import quality_bins
 from dataset_builder.report.collect import Collected, ReportOptions, collect
 from diffusers_attnmask.ground.atomic_files import write_text
+from train_segmenter.data.split_parts import Part
 
 AT_ONCE = 48  # pictures that are there when the page opens; the others come when they are near
 Bars = list[tuple[str, float, str]]  # label, length from 0 to 1, and what stands beside it
 
 
-def write_report(folder: Path, out: Path, options: ReportOptions | None = None, title: str = "") -> Path:
-    """Write the page of a dataset folder."""
-    collected = collect(folder, options or ReportOptions())
+def write_report(
+    folder: Path,
+    out: Path,
+    options: ReportOptions | None = None,
+    title: str = "",
+    parts: Sequence[Part] = (),
+) -> Path:
+    """Write the page of a dataset folder, or of parts of it."""
+    collected = collect(folder, options or ReportOptions(), parts)
     write_text(out, rendered(collected, title or folder.resolve().name))
     return out
 

@@ -8,6 +8,7 @@ from dataset_builder.hub.fetch import local_folder
 from dataset_builder.report.collect import ReportOptions
 from dataset_builder.report.page import write_report
 from diffusers_attnmask.ground.own_folder import bears_line, check_here
+from train_segmenter.data.split_parts import data_word
 
 PAGE = "report.html"
 SUFFIXES = (".html", ".htm")
@@ -17,13 +18,14 @@ OWN_LINE = '<meta name="generator" content="attnmask report">'  # in the head of
 def report_dataset(dataset: str, out: str | Path | None = None, options: ReportOptions | None = None) -> Path:
     """Write the page, by default into the dataset's folder, or here where it comes from the Hub.
 
-    A page of an earlier report is replaced; another file is not.
+    dataset: a folder or Hub name, or parts of its splits (`folder@train[:10%]`). A page of an earlier report
+    is replaced; another file is not.
     """
-    page = Path(out) if out else (Path(dataset) if Path(dataset).is_dir() else Path()) / PAGE
+    path, parts = data_word(dataset)
+    page = Path(out) if out else (Path(path) if Path(path).is_dir() else Path()) / PAGE
     check_here(page)
     if page.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{page} is no name of a page: let it end in {SUFFIXES[0]}")
     if not bears_line(page, OWN_LINE):
         raise FileExistsError(f"{page} is there, and is no report of ours: choose another name")
-    folder = local_folder(dataset)
-    return write_report(folder, page, options, title=Path(dataset).resolve().name)
+    return write_report(local_folder(path), page, options, Path(dataset).resolve().name, parts)

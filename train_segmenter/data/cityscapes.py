@@ -6,6 +6,7 @@ from pathlib import Path
 
 from train_segmenter.data.base import FilePair, FilePairs
 from train_segmenter.data.home import Home
+from train_segmenter.data.split_parts import no_split
 from train_segmenter.data.tables import cityscapes_labels, cityscapes_names, lookup
 
 
@@ -14,6 +15,8 @@ def cityscapes(root: Path, split: str = "train", *, outside: bool = False) -> Fi
     home = Home(root, outside)
     folder = root / "leftImg8bit" / split
     images = sorted(folder.glob("*/*_leftImg8bit.png"))
+    if not folder.is_dir() and folder.parent.is_dir():
+        raise no_split(root, split, sorted(own.name for own in folder.parent.iterdir()))
     if not images:
         raise FileNotFoundError(f"Cityscapes has no picture {folder}/CITY/*_leftImg8bit.png.")
     return FilePairs(

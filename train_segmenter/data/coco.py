@@ -13,8 +13,10 @@ from diffusers_attnmask.ground.pictures import read_image
 from train_segmenter.data.base import FilePairs, Sample, Source, checked, image_files, matching_masks
 from train_segmenter.data.coco_file import CocoFile, CocoImage, Id, read_coco_file, region, stacked
 from train_segmenter.data.home import Home
+from train_segmenter.data.split_parts import no_split
 from train_segmenter.data.tables import coco_categories, coco_names, lookup
 
+INSTANCES = "instances_"  # what annotation files of instances begin with
 STUFF_THINGS = range(182)  # ids in the stuff-things pictures: category id - 1; 255 is unlabelled
 
 
@@ -23,11 +25,13 @@ def coco(root: Path, split: str = "train2017", *, outside: bool = False) -> Sour
     home = Home(root, outside)
     images = image_folder(home, split)
     masks = home.file(f"stuffthingmaps/{split}")
-    instances = home.file(f"annotations/instances_{split}.json")
+    instances = home.file(f"annotations/{INSTANCES}{split}.json")
     if masks.is_dir():
         return FilePairs(coco_names(), matching_masks(image_files(images), masks, home), _thing_table())
     if instances.is_file():
         return drawn_instances(images, instances, home)
+    if known := {own.stem.removeprefix(INSTANCES) for own in root.glob(f"annotations/{INSTANCES}*.json")}:
+        raise no_split(root, split, sorted(known))
     raise FileNotFoundError(f"COCO has neither {masks} nor {instances}.")
 
 

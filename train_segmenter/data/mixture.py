@@ -1,4 +1,4 @@
-"""Several sources as one, each drawn as often as its weight says."""
+"""Several sources as one: one after the other, or each drawn as often as its weight says."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ from train_segmenter.data.base import Sample, Source
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """The pairs of all sources one after the other; `weights` act on `draw_order`, not on evaluation."""
+class Joined:
+    """The pairs of all sources one after the other."""
 
     sources: tuple[Source, ...]
-    weights: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if len(self.sources) != len(self.weights):
-            raise ValueError(f"There are {len(self.sources)} sources but {len(self.weights)} weights.")
-        if any(weight < 0 for weight in self.weights) or not sum(self.weights):
-            raise ValueError(f"Weights are not negative and not all zero; these are {self.weights}.")
         for source in self.sources[1:]:
             if source.class_names != self.sources[0].class_names:
                 raise ValueError(
@@ -49,6 +44,20 @@ class Mixture:
     def __getitem__(self, index: int) -> Sample:
         source, inner = self._locate(index)
         return source[inner]
+
+
+@dataclass(frozen=True)
+class Mixture(Joined):
+    """Sources whose `weights` act on `draw_order`, not on evaluation."""
+
+    weights: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.sources) != len(self.weights):
+            raise ValueError(f"There are {len(self.sources)} sources but {len(self.weights)} weights.")
+        if any(weight < 0 for weight in self.weights) or not sum(self.weights):
+            raise ValueError(f"Weights are not negative and not all zero; these are {self.weights}.")
+        super().__post_init__()
 
 
 def draw_order(source: Source, count: int, seed: int) -> np.ndarray:

@@ -18,8 +18,11 @@ from diffusers_attnmask.ground.damage import DamagedFile
 from diffusers_attnmask.ground.hub_errors import first_line, within_reach
 from diffusers_attnmask.ground.json_files import read_json
 from train_segmenter.data.home import Home
+from train_segmenter.data.split_parts import no_split, parts_of
 
 NUMBERED = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.parquet")
+USUAL = ("train", "validation", "test")  # splits, in this order
+UNNAMED = USUAL[0]
 PLACES = ("data", ".", "*")  # where Parquet files lie in a dataset's folder
 SPLITS, STATE = "dataset_dict.json", "state.json"  # of what `save_to_disk` leaves
 CARD = "README.md"
@@ -97,17 +100,51 @@ def _check_numbers(paths: Sequence[Path]) -> None:
                 )
 
 
-def open_rows(path: str, split: str, *, outside: bool = False) -> datasets.Dataset:
-    """The rows of a dataset folder (Parquet, or as `save_to_disk` left it) or of a dataset of the Hub."""
+def split_files(paths: Sequence[Path]) -> dict[str, list[Path]]:
+    """The Parquet files of each split, by their names; what is named otherwise is for training."""
+    files: dict[str, list[Path]] = {}
+    for path in paths:
+        match = NUMBERED.fullmatch(path.name)
+        files.setdefault(match[1] if match else UNNAMED, []).append(path)
+    return dict(sorted(files.items(), key=lambda own: split_order(own[0])))
+
+
+def split_order(split: str) -> tuple[int, str]:
+    """Where a split stands among others: train, validation, test, and what else there is."""
+    return (USUAL.index(split) if split in USUAL else len(USUAL), split)
+
+
+def open_rows(path: str, part: str, *, outside: bool = False) -> datasets.Dataset:
+    """The rows of a dataset folder (Parquet, or as `save_to_disk` left it) or of a dataset of the Hub.
+
+    part: a split, or what is written `train[:10%]+validation`.
+    """
+    chosen = []
+    for own in parts_of(part):
+        rows = _open_split(path, own.split, outside)
+        chosen.append(rows.select(own.numbers(len(rows))) if own.piece else rows)
+    return datasets.concatenate_datasets(chosen) if len(chosen) > 1 else chosen[0]
+
+
+def _open_split(path: str, split: str, outside: bool) -> datasets.Dataset:
     folder = Path(path)
     if not folder.exists():
         with within_reach(path, "dataset"):
-            return datasets.load_dataset(path, split=split)
+            return _of_the_hub(path, split)
     home = Home(folder, outside)
     if (folder / SPLITS).is_file() or (folder / STATE).is_file():
         return _saved(home, split)
     shards = shard_paths(home)
     return _rows(_builder(home, shards), split, shards)
+
+
+def _of_the_hub(path: str, split: str) -> datasets.Dataset:
+    try:
+        return datasets.load_dataset(path, split=split)
+    except ValueError as mistake:
+        if split in (known := datasets.get_dataset_split_names(path)):
+            raise
+        raise no_split(path, split, known) from mistake
 
 
 def split_names(path: str, *, outside: bool = False) -> list[str]:
@@ -146,6 +183,8 @@ def _cache_of(shards: Sequence[Path]) -> str:
 
 
 def _rows(builder: datasets.DatasetBuilder, split: str, shards: Sequence[Path]) -> datasets.Dataset:
+    if split not in builder.config.data_files:
+        raise no_split(builder.base_path, split, builder.config.data_files)
     try:
         builder.download_and_prepare()
     except SplitsVerificationError as mistake:
@@ -168,7 +207,7 @@ def _saved(home: Home, split: str) -> datasets.Dataset:
     if (folder / SPLITS).is_file():
         known = split_names(str(folder))
         if split not in known:
-            raise ValueError(f"{folder} has no split {split!r}; it has {', '.join(known)}")
+            raise no_split(folder, split, known)
         folder = home.file(split)
     state = read_json(folder / STATE)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -12,6 +13,7 @@ from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building import run
 from dataset_builder.commands.build import build
 from dataset_builder.commands.push import push
+from dataset_builder.dataset_folder import read_rows
 from tests.dataset_builder.hub.hub_server import TOKEN
 from tests.train_segmenter.shapes import NAMES, small_model
 from train_segmenter.card import Evaluation, write_card
@@ -31,6 +33,19 @@ def test_push_publishes_the_folder_under_its_new_name(hub, folder, capsys):
     card = hub.files(REPO)["README.md"].decode()
     assert f'load_dataset("{REPO}", split="train")' in card
     assert "license: mit" in card
+
+
+def test_push_publishes_a_part_of_a_dataset_with_a_card_of_its_own(hub, folder, tmp_path):
+    before = (folder / "README.md").read_bytes()
+    push("someone/few", f"{folder}@train[:3]+train[-1:]")
+    files = hub.files("someone/few")
+    card = yaml.safe_load(files["README.md"].decode().split("---")[1])
+    assert (card["license"], card["dataset_info"]["splits"][0]["num_examples"]) == ("cc0-1.0", 4)
+    (tmp_path / "few.parquet").write_bytes(files["data/train-00000-of-00001.parquet"])
+    found = pq.read_table(tmp_path / "few.parquet")["id"].to_pylist()
+    names = [row["id"] for row in read_rows(folder, ("id",))]
+    assert found == [*names[:3], names[-1]]
+    assert (folder / "README.md").read_bytes() == before
 
 
 @pytest.fixture
