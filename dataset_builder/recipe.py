@@ -38,6 +38,11 @@ MISSING = object()
 # A pair's index and its attempt make the 32 bits of an image's seed: `image_seed` in building/layout.py.
 MOST_PAIRS, MOST_ATTEMPTS = 2**28, 2**4
 
+Split = Literal["train", "validation", "test"]  # which `datasets` reads from the names of files
+SplitShare = Annotated[float, Checked(gt=0, le=1)]
+TRAINING = "train"
+ROUNDING = 1e-6  # of shares, which are written in decimals
+
 UNSEEN = {"device", "offload"}  # of sampling and of SAM: no pixel depends on where weights lie
 
 
@@ -134,24 +139,38 @@ def checked_method_options(value: Mapping[str, Any], recipe: ValidationInfo) -> 
     return value
 
 
+def whole_shares(shares: Mapping[str, float]) -> Mapping[str, float]:
+    """Shares that leave no pair over, some of them of training."""
+    if shares and (abs(sum(shares.values()) - 1) > ROUNDING or TRAINING not in shares):
+        raise ValueError(
+            f"must give {TRAINING} and others shares that sum to 1, as {{train: 0.9, validation: 0.1}}"
+        )
+    return shares
+
+
 @options
 class Recipe:
     """What determines a dataset.
 
     vocabulary: a name, a YAML file, or what such a file would hold. pairs: how many prompts are drawn; what
-    cannot be kept is counted. shard_size: pairs in one file. seed: of prompts and images. model: a folder, a
-    repository, a single file, or "bundled". revision: of a repository. method and method_options: as in
-    `DiffuMaskPipeline`, by default the model's own. prompts: where they come from. sampling: how images are
-    drawn. refinement: what is done to a mask before it is kept. image_format and image_quality: how pictures
-    are stored; the quality is that of JPEG and WebP. maps: keep the class maps as a column, which `attnmask
-    refine` starts from. instances: tell the objects of a class apart, in the columns `instances` and
-    `objects`; `true` for the defaults. license: of the dataset, as its card tells it.
+    cannot be kept is counted. splits: the share of the prompts that goes to train, validation and test; no
+    prompt is in two of them, and all are for training by default. shard_size: pairs in one file. seed: of
+    prompts and images. model: a folder, a repository, a single file, or "bundled". revision: of a repository.
+    method and method_options: as in `DiffuMaskPipeline`, by default the model's own. prompts: where they come
+    from. sampling: how images are drawn. refinement: what is done to a mask before it is kept. image_format
+    and image_quality: how pictures are stored; the quality is that of JPEG and WebP. maps: keep the class
+    maps as a column, which `attnmask refine` starts from. instances: tell the objects of a class apart, in
+    the columns `instances` and `objects`; `true` for the defaults. license: of the dataset, as its card tells
+    it.
     """
 
     vocabulary: Annotated[
         str | Mapping[str, Any], AfterValidator(checked_vocabulary), Shorthand(as_given, str | VocabularyFile)
     ]
     pairs: Annotated[int, Checked(ge=1, le=MOST_PAIRS)] = 1000
+    splits: Annotated[Mapping[Split, SplitShare], SECTION, AfterValidator(whole_shares)] = field(
+        default_factory=dict
+    )
     shard_size: Count = 256
     seed: Seed = 0
     model: Name = BUNDLED_NAME

@@ -10,7 +10,7 @@ from typing import Any
 import datasets
 
 from dataset_builder.building.job import Job, diffumask_sampler
-from dataset_builder.building.layout import shard_count, shard_prompts
+from dataset_builder.building.layout import layout_of
 from dataset_builder.building.row import BuiltRow, row_features
 from dataset_builder.building.sampler import MakeSampler
 from dataset_builder.prompts import prompt_plan
@@ -62,16 +62,22 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
-        shards = list(range(shard_count(self.config.recipe)))  # a list, so that num_proc can share it out
-        return [datasets.SplitGenerator(datasets.Split.TRAIN, gen_kwargs={"shards": shards})]
+        recipe = self.config.recipe
+        layout = layout_of(recipe, prompt_plan(recipe.prompts, recipe.open_vocabulary(), recipe.seed))
+        shards = {split: [own for own in layout.shards if own.split == split] for split in layout.members}
+        return [  # lists, so that num_proc can share them out
+            datasets.SplitGenerator(split, gen_kwargs={"shards": [list(layout.indices(own)) for own in each]})
+            for split, each in shards.items()
+        ]
 
-    def _generate_examples(self, shards: list[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _generate_examples(self, shards: list[list[int]]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """shards: the numbers of the pairs of each."""
         recipe = self.config.recipe.on_this_machine()
         vocabulary = recipe.open_vocabulary()
         plan = prompt_plan(recipe.prompts, vocabulary, recipe.seed)
         job = Job(recipe, vocabulary, "", self.config.make_sampler or diffumask_sampler)
-        for shard in shards:
-            results = job.results(shard_prompts(plan, recipe, shard))
+        for indices in shards:
+            results = job.results({index: plan[index] for index in indices})
             for result in sorted(results, key=lambda result: result.index):
                 if isinstance(result, BuiltRow):
                     yield result.row["id"], result.row

@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset_builder.building.layout import SPLIT, shard_count, shard_file, shard_indices
+from dataset_builder.building.layout import Layout, ShardName
 from dataset_builder.building.shard import read_tally, sync_folder
 from dataset_builder.building.tally import Tally
-from dataset_builder.recipe import Recipe
 from train_segmenter.data.shards import NUMBERED
 
 
@@ -21,30 +20,32 @@ from train_segmenter.data.shards import NUMBERED
 class HeldShard:
     """A shard in its file; the last one of a smaller build has fewer pairs than it should have by now."""
 
-    number: int
+    name: ShardName
     path: Path
     tally: Tally
 
-    def is_full(self, recipe: Recipe) -> bool:
-        return self.tally.handled == len(shard_indices(recipe, self.number))
+    def is_full(self, layout: Layout) -> bool:
+        return self.tally.handled == len(layout.indices(self.name))
 
 
-def held_shards(folder: Path, recipe: Recipe, identity: str) -> list[HeldShard]:
-    """The shards of this build in the order of their numbers."""
-    held = {}
-    for path in (folder / "data").glob(f"{SPLIT}-*.parquet"):
-        match = NUMBERED.fullmatch(path.name)
-        number = int(match[2]) if match else shard_count(recipe)
-        if number < shard_count(recipe) and (tally := read_tally(path, number, identity)) is not None:
-            held[number] = HeldShard(number, path, tally)
-    return [held[number] for number in sorted(held)]
+def held_shards(folder: Path, layout: Layout, identity: str) -> list[HeldShard]:
+    """The shards of this build in their order."""
+    found = {}
+    for path in (folder / "data").glob("*.parquet"):
+        if match := NUMBERED.fullmatch(path.name):
+            found[ShardName(match[1], int(match[2]))] = path
+    held = []
+    for name in layout.shards:
+        if name in found and (tally := read_tally(found[name], name, identity)) is not None:
+            held.append(HeldShard(name, found[name], tally))
+    return held
 
 
-def give_names(shards: Iterable[HeldShard], folder: Path, recipe: Recipe) -> None:
+def give_names(shards: Iterable[HeldShard], folder: Path, layout: Layout) -> None:
     """Rename shards to how many there are now; one that is not full waits so for its successor."""
     renamed = False
     for shard in shards:
-        path = shard_file(recipe, shard.number, folder)
+        path = layout.file(shard.name, folder)
         if shard.path != path:
             shard.path.replace(path)
             renamed = True

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dataset_builder.building.candidates import Skipped, candidates
+from dataset_builder.building.layout import ShardName
 from dataset_builder.building.row import BuiltRow, RowMaker, row_features
 from dataset_builder.building.sampler import MakeSampler, Sampler
 from dataset_builder.building.shard import Shard, encode_shard
@@ -27,13 +28,13 @@ def diffumask_sampler(recipe: Recipe) -> Sampler:
 
 @dataclass(frozen=True)
 class ShardPrompts:
-    """A shard by its number, and its prompts by the index of their pair."""
+    """A shard, and its prompts by the index of their pair."""
 
-    number: int
+    name: ShardName
     prompts: Mapping[int, PromptItem]
 
     def __str__(self) -> str:
-        return f"shard {self.number}"
+        return f"shard {self.name}"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Job(OpenedAnew):
 
     def shard(self, asked: ShardPrompts) -> Shard:
         """A shard in this process, one step after the other."""
-        return self.encode(asked.number, self.results(asked.prompts))
+        return self.encode(asked.name, self.results(asked.prompts))
 
     def results(self, prompts: Mapping[int, PromptItem]) -> list[BuiltRow | Skipped]:
         """What becomes of prompts by the index of their pair."""
@@ -73,9 +74,9 @@ class Job(OpenedAnew):
     def row_maker(self, sampler: Sampler) -> RowMaker:
         return RowMaker(self.recipe, self.vocabulary, sampler.model, sampler.method)
 
-    def encode(self, number: int, results: Sequence[BuiltRow | Skipped]) -> Shard:
+    def encode(self, name: ShardName, results: Sequence[BuiltRow | Skipped]) -> Shard:
         features = row_features(self.recipe, self.vocabulary.class_names)
-        return encode_shard(number, results, features, self.identity)
+        return encode_shard(name, results, features, self.identity)
 
 
 @dataclass

@@ -1,37 +1,81 @@
-"""Which pairs a shard holds, from which prompts, what they are called, and the seed of every image."""
+"""Which pairs a shard holds, from which prompts, what they are called, and the seed of every image.
+
+Pairs go to splits by their prompts, so that no prompt is in two of them, and stay there when a build grows:
+the shards of a split are filled one after the other with its pairs.
+"""
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dataset_builder.prompts import PromptItem, PromptPlan
-from dataset_builder.prompts.draws import shuffled
+from dataset_builder.prompts.draws import generator, shuffled, weighted
 from dataset_builder.recipe import MOST_ATTEMPTS, MOST_PAIRS, Recipe
-
-SPLIT = "train"
-
-
-def shard_count(recipe: Recipe) -> int:
-    return -(-recipe.pairs // recipe.shard_size)
+from train_segmenter.data.shards import UNNAMED, split_order
 
 
-def shard_indices(recipe: Recipe, shard: int) -> range:
-    """The pairs of a shard."""
-    return range(shard * recipe.shard_size, min((shard + 1) * recipe.shard_size, recipe.pairs))
+class ShardName(NamedTuple):
+    """A shard by its number within its split."""
+
+    split: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.split}-{self.number:05d}"
 
 
-def shard_of(recipe: Recipe, index: int) -> int:
-    """The shard that holds a pair."""
-    return index // recipe.shard_size
+@dataclass(frozen=True)
+class Layout:
+    """The shards of a build. members: the numbers of the pairs of each split, in order."""
+
+    plan: PromptPlan
+    shard_size: int
+    members: Mapping[str, Sequence[int]]
+
+    @property
+    def shards(self) -> list[ShardName]:
+        return [ShardName(split, number) for split in self.members for number in range(self.count(split))]
+
+    def count(self, split: str) -> int:
+        """How many shards a split has."""
+        return -(-len(self.members[split]) // self.shard_size)
+
+    def indices(self, shard: ShardName) -> Sequence[int]:
+        """The pairs of a shard."""
+        start = shard.number * self.shard_size
+        return self.members[shard.split][start : start + self.shard_size]
+
+    def prompts(self, shard: ShardName) -> dict[int, PromptItem]:
+        """The prompts of a shard by the index of their pair."""
+        return {index: self.plan[index] for index in self.indices(shard)}
+
+    def file(self, shard: ShardName, folder: Path) -> Path:
+        return folder / "data" / f"{shard}-of-{self.count(shard.split):05d}.parquet"
 
 
-def shard_prompts(plan: PromptPlan, recipe: Recipe, shard: int) -> dict[int, PromptItem]:
-    """The prompts of a shard by the index of their pair."""
-    return {index: plan[index] for index in shard_indices(recipe, shard)}
+def layout_of(recipe: Recipe, plan: PromptPlan) -> Layout:
+    """The shards of a recipe; with several splits, every prompt is made once to know where it belongs."""
+    if not recipe.splits:
+        return Layout(plan, recipe.shard_size, {UNNAMED: range(recipe.pairs)})
+    members: dict[str, array[int]] = {split: array("L") for split in sorted(recipe.splits, key=split_order)}
+    for index in range(recipe.pairs):
+        members[split_of(plan[index].text, recipe.splits, recipe.seed)].append(index)
+    if empty := [split for split, own in members.items() if not own]:
+        raise ValueError(
+            f"splits: none of {recipe.pairs} prompts is for {', '.join(empty)}: ask for more pairs, or give "
+            "it a larger share"
+        )
+    return Layout(plan, recipe.shard_size, members)
 
 
-def shard_file(recipe: Recipe, shard: int, folder: Path) -> Path:
-    return folder / "data" / f"{SPLIT}-{shard:05d}-of-{shard_count(recipe):05d}.parquet"
+def split_of(text: str, shares: Mapping[str, float], seed: int) -> str:
+    """The split of a prompt: a draw by the shares that its words and the seed alone decide."""
+    splits = sorted(shares, key=split_order)
+    return splits[weighted(generator(seed, "split", text.casefold()), [shares[own] for own in splits])]
 
 
 def pair_id(index: int) -> str:

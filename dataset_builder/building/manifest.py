@@ -25,11 +25,15 @@ SAMPLED_BYTES = 1 << 20  # of each end of a weight file: enough to tell two trai
 
 @dataclass
 class Manifest:
-    """A build's recipe and inputs, its counts once it is complete, and what went wrong on the way."""
+    """A build's recipe and inputs, its counts once it is complete, and what went wrong on the way.
+
+    splits: how many pairs each one has.
+    """
 
     recipe: Mapping[str, Any]
     inputs: Mapping[str, Any]
     tally: Tally | None = None
+    splits: Mapping[str, int] = field(default_factory=dict)
     prompts: Mapping[str, Any] = field(default_factory=dict)
     incidents: Counter[str] = field(default_factory=Counter)
     version: int = VERSION
@@ -50,6 +54,7 @@ class Manifest:
             "build": self.identity,
             "complete": self.complete,
             "tally": self.tally.to_dict() if self.tally else None,
+            "splits": dict(self.splits),
             "prompts": dict(self.prompts),
             "incidents": dict(sorted(self.incidents.items())),
             "inputs": self.inputs,
@@ -70,6 +75,7 @@ class Manifest:
                 content["recipe"],
                 content["inputs"],
                 tally,
+                content.get("splits", {}),
                 content["prompts"],
                 Counter(content["incidents"]),
                 content.get("version", 1),

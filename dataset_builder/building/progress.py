@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from dataset_builder.building.layout import ShardName
 from dataset_builder.building.tally import Tally
 
 LOG_NAME = "build.log"
@@ -74,12 +75,12 @@ class BuildProgress:
         if self.show:
             self.live.update(self.picture())
 
-    def shard_done(self, number: int, tally: Tally) -> None:
+    def shard_done(self, name: ShardName, tally: Tally) -> None:
         remaining = self.total - self.tally.handled
         self.log_begins()
         self.note(
             "shard",
-            number=number,
+            shard=str(name),
             pairs=tally.pairs,
             skipped=dict(tally.skipped),
             done=self.tally.handled,

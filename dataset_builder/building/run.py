@@ -13,7 +13,7 @@ from pathlib import Path
 from dataset_builder.building.engines import spread
 from dataset_builder.building.held_shards import give_names, held_shards
 from dataset_builder.building.job import Job, ShardPrompts, Watcher, diffumask_sampler
-from dataset_builder.building.layout import shard_count, shard_file, shard_prompts
+from dataset_builder.building.layout import layout_of
 from dataset_builder.building.manifest import Manifest, begin, inputs_of
 from dataset_builder.building.progress import LOG_NAME, BuildProgress
 from dataset_builder.building.sampler import MakeSampler
@@ -65,28 +65,29 @@ class _Build:
         inputs["prompts"] = self.plan.fingerprint
         self.manifest = begin(folder, recipe, inputs)
         self.job = Job(recipe, self.vocabulary, self.manifest.identity, make_sampler or diffumask_sampler)
-        self.held = held_shards(folder, recipe, self.job.identity)
+        self.layout = layout_of(recipe, self.plan)
+        self.held = held_shards(folder, self.layout, self.job.identity)
         self.begun = False
 
     def run(self, on_shard: Callable[[Path], None]) -> Manifest:
-        full = {shard.number: shard for shard in self.held if shard.is_full(self.recipe)}
-        missing = [number for number in range(shard_count(self.recipe)) if number not in full]
-        finished = [shard_file(self.recipe, number, self.folder) for number in full]
+        full = {shard.name: shard for shard in self.held if shard.is_full(self.layout)}
+        missing = [name for name in self.layout.shards if name not in full]
+        finished = [self.layout.file(name, self.folder) for name in full]
         done = Tally()
         for shard in full.values():
             done.add(shard.tally)
         progress = BuildProgress(self.recipe.pairs, done, self.folder / LOG_NAME, self.show)
-        asked = (ShardPrompts(own, shard_prompts(self.plan, self.recipe, own)) for own in missing)
+        asked = (ShardPrompts(name, self.layout.prompts(name)) for name in missing)
         watcher = Watcher(settled=progress.add, incident=self.incident)
         engine = spread(self.job, asked, self.engine, watcher) if missing else nullcontext(iter(()))
         with engine as shards, progress:
             progress.note(
-                "began", build=self.job.identity, shards=shard_count(self.recipe), missing=len(missing)
+                "began", build=self.job.identity, shards=len(self.layout.shards), missing=len(missing)
             )
             for shard in shards:
-                path = shard_file(self.recipe, shard.number, self.folder)
+                path = self.layout.file(shard.name, self.folder)
                 self.written(shard, path)
-                progress.shard_done(shard.number, shard.tally)
+                progress.shard_done(shard.name, shard.tally)
                 finished.append(path)
                 while finished:
                     on_shard(finished.pop(0))
@@ -99,7 +100,7 @@ class _Build:
     def written(self, shard: Shard, path: Path) -> None:
         """Write a shard; a full disk may have room again in a moment."""
         if not shard.tally.pairs:
-            raise ValueError(nothing_kept(shard))
+            raise ValueError(nothing_kept(shard, self.recipe))
         for pause in (*WRITE_PAUSES, None):
             try:
                 self.begin()
@@ -122,7 +123,7 @@ class _Build:
         that was to grow as it was."""
         if not self.begun:
             self.manifest.write(self.folder)
-            give_names(self.held, self.folder, self.recipe)
+            give_names(self.held, self.folder, self.layout)
             self.begun = True
 
     def incident(self, what: str) -> None:
@@ -138,25 +139,25 @@ class _Build:
 
     def completed(self) -> Manifest:
         """Counts in the order of the shards, whichever was built first."""
-        tally = Tally()
-        for number in range(shard_count(self.recipe)):
-            own = read_tally(shard_file(self.recipe, number, self.folder), number, self.job.identity)
+        tally, splits = Tally(), dict.fromkeys(self.layout.members, 0)
+        for name in self.layout.shards:
+            own = read_tally(self.layout.file(name, self.folder), name, self.job.identity)
             if own is None:
-                raise OSError(
-                    f"shard {number} of {self.folder} vanished while the build went on: run it again"
-                )
+                raise OSError(f"shard {name} of {self.folder} vanished while the build went on: run it again")
             tally.add(own)
-        self.manifest.tally = tally
+            splits[name.split] += own.pairs
+        self.manifest.tally, self.manifest.splits = tally, splits
         self.manifest.prompts = json.loads(json.dumps(asdict(self.plan.report)))
         self.manifest.write(self.folder)
         return self.manifest
 
 
-def nothing_kept(shard: Shard) -> str:
+def nothing_kept(shard: Shard, recipe: Recipe) -> str:
     reasons = ", ".join(f"{reason} {count}" for reason, count in shard.tally.skipped.most_common())
     example = shard.tally.examples[0]
+    few = "; with more pairs it has more prompts" if shard.tally.handled < recipe.shard_size else ""
     return (
-        f"none of the pairs of shard {shard.number} could be kept ({reasons}); the first, "
+        f"none of the pairs of shard {shard.name} could be kept ({reasons}){few}; the first, "
         f"{example['prompt']!r}: {example['detail']}"
     )
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from datasets import Features
 
 from dataset_builder.building.candidates import Skipped
+from dataset_builder.building.layout import ShardName
 from dataset_builder.building.row import BuiltRow
 from dataset_builder.building.tally import Tally
 from diffusers_attnmask.ground.atomic_files import write_bytes
@@ -26,7 +27,7 @@ ROWS_PER_GROUP = 100  # as the Hub's viewer likes it for pictures
 class Shard:
     """An encoded shard."""
 
-    number: int
+    name: ShardName
     content: bytes
     tally: Tally
 
@@ -42,19 +43,19 @@ def tally_of(results: Sequence[BuiltRow | Skipped]) -> Tally:
 
 
 def encode_shard(
-    number: int, results: Sequence[BuiltRow | Skipped], features: Features, identity: str
+    name: ShardName, results: Sequence[BuiltRow | Skipped], features: Features, identity: str
 ) -> Shard:
     """A shard's bytes from its pairs, whatever their order. `identity` says whose shard it is."""
     tally = tally_of(results)
     pairs = sorted((own for own in results if isinstance(own, BuiltRow)), key=lambda pair: pair.index)
-    note = json.dumps({"build": identity, "shard": number, "tally": tally.to_dict()}, sort_keys=True)
+    note = json.dumps({"build": identity, "shard": str(name), "tally": tally.to_dict()}, sort_keys=True)
     schema = features.arrow_schema
     table = pa.Table.from_pylist([pair.row for pair in pairs], schema=schema)
     table = table.replace_schema_metadata({**schema.metadata, METADATA_KEY: note.encode()})
     stream = io.BytesIO()
     # pictures are compressed already
     pq.write_table(table, stream, row_group_size=ROWS_PER_GROUP, compression="none", use_dictionary=False)
-    return Shard(number, stream.getvalue(), tally)
+    return Shard(name, stream.getvalue(), tally)
 
 
 def write_shard(shard: Shard, path: Path) -> None:
@@ -63,7 +64,7 @@ def write_shard(shard: Shard, path: Path) -> None:
     sync_folder(path.parent)
 
 
-def read_tally(path: Path, number: int, identity: str) -> Tally | None:
+def read_tally(path: Path, name: ShardName, identity: str) -> Tally | None:
     """The counts of a finished shard of this build; None where it must be built."""
     if not path.is_file():
         return None
@@ -72,7 +73,7 @@ def read_tally(path: Path, number: int, identity: str) -> Tally | None:
     except (pa.ArrowInvalid, OSError):
         return None
     note = json.loads((metadata or {}).get(METADATA_KEY, b"{}"))
-    if note.get("build") != identity or note.get("shard") != number:
+    if note.get("build") != identity or note.get("shard") != str(name):
         return None
     return Tally.from_dict(note["tally"])
 

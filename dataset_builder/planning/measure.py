@@ -10,10 +10,12 @@ import torch
 
 from dataset_builder.building.candidates import candidates
 from dataset_builder.building.job import Job
+from dataset_builder.building.layout import ShardName
 from dataset_builder.prompts import PromptPlan
 from dataset_builder.recipe import Recipe
 from dataset_builder.vocabulary import Vocabulary
 from diffusers_attnmask.ground.device import device_called
+from train_segmenter.data.shards import UNNAMED
 
 BATCHES = 2
 
@@ -63,7 +65,7 @@ def measured(recipe: Recipe, vocabulary: Vocabulary, plan: PromptPlan) -> Measur
         draw_seconds = (between - began) / max(len(batch), 1)
         row_seconds = (time.perf_counter() - between) / max(len(batch), 1)
         results += rows
-    shard = job.encode(0, results)
+    shard = job.encode(ShardName(UNNAMED, 0), results)
     if not shard.tally.pairs:
         raise ValueError(f"none of the first {len(numbers)} pairs could be kept: {dict(shard.tally.skipped)}")
     return Measured(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dataset_builder.building.layout import shard_count
+from dataset_builder.building.layout import layout_of
 from dataset_builder.planning.disk import bytes_per_pair
 from dataset_builder.planning.measure import Measured, measured
 from dataset_builder.prompts import PromptItem, prompt_plan
@@ -32,14 +32,15 @@ class PlanOptions:
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """size: (height, width). prompts: the first ones. pairs_of: by the class that they are made for.
-    prompts_of: how many different prompts of a class alone there are. weights: parameters by component.
-    bytes_per_pair: estimated from photographs, or measured."""
+    """size: (height, width). splits: pairs of each. prompts: the first ones. pairs_of: by the class that they
+    are made for. prompts_of: how many different prompts of a class alone there are. weights: parameters by
+    component. bytes_per_pair: estimated from photographs, or measured."""
 
     recipe: Recipe
     pipeline: str
     size: tuple[int, int]
     shards: int
+    splits: Mapping[str, int]
     prompts: tuple[PromptItem, ...]
     pairs_of: Mapping[str, int]
     prompts_of: Mapping[str, int]
@@ -82,6 +83,7 @@ class BuildPlan:
             "dtype": self.recipe.sampling.dtype,
             "pairs": self.recipe.pairs,
             "shards": self.shards,
+            "splits": dict(self.splits),
             "prompts": [{"prompt": own.text, "classes": list(own.class_names)} for own in self.prompts],
             "pairs_of": dict(self.pairs_of),
             "prompts_of": dict(self.prompts_of),
@@ -114,6 +116,7 @@ def plan_build(recipe: Recipe, asked: PlanOptions | None = None) -> BuildPlan:
     if not recipe.sampling.safety_checker:
         networks.pop("safety_checker", None)
     size = recipe.sampling.size or native_size(source, networks)
+    layout = layout_of(recipe, plan)
     counted = [plan[index] for index in range(min(recipe.pairs, COUNTED))]
     maps = sum(len(item.classes) for item in counted) / len(counted) if recipe.maps else 0.0
     timed = measured(recipe, vocabulary, plan) if asked.measure else None
@@ -121,7 +124,8 @@ def plan_build(recipe: Recipe, asked: PlanOptions | None = None) -> BuildPlan:
         recipe,
         source.kind.__name__,
         size,
-        shard_count(recipe),
+        len(layout.shards),
+        {split: len(own) for split, own in layout.members.items()},
         tuple(counted[: asked.shown]),
         Counter(plan.main_class(index) for index in range(recipe.pairs)),
         plan.report.per_class,
@@ -136,10 +140,10 @@ def plan_build(recipe: Recipe, asked: PlanOptions | None = None) -> BuildPlan:
 def lines(plan: BuildPlan) -> list[str]:
     """The plan for a reader, a line for each thing."""
     recipe, (height, width) = plan.recipe, plan.size
-    classes = ", ".join(f"{name} {count}" for name, count in plan.pairs_of.items())
     said = [
         f"{recipe.pairs} pairs of {height} × {width} in {plan.shards} shards",
-        f"for {classes}",
+        *([f"split into {_listed(plan.splits)}"] if len(plan.splits) > 1 else []),
+        f"for {_listed(plan.pairs_of)}",
         *([f"no prompt can be made for {', '.join(plan.without)}"] if plan.without else []),
         *([f"prompts come again, with other seeds, for {_counted(plan)}"] if plan.again else []),
         *(f"  {item.text!r}: {', '.join(item.class_names)}" for item in plan.prompts),
@@ -161,6 +165,10 @@ def lines(plan: BuildPlan) -> list[str]:
         f"{timed.row_seconds:.3g} s to refine and encode"
     )
     return [*said, *(f"{_machines(count)}: {hours:.3g} hours" for count, hours in plan.hours.items())]
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _counted(plan: BuildPlan) -> str:

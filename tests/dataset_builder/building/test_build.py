@@ -149,7 +149,7 @@ def test_a_recipe_whose_model_turns_out_to_be_no_good_is_followed_by_a_better_on
     with pytest.raises(ValueError, match="no such model"):
         built(replace(recipe, seed=9), out, no_model)
     assert not out.exists()
-    with pytest.raises(ValueError, match="none of the pairs of shard 0 could be kept"):
+    with pytest.raises(ValueError, match="none of the pairs of shard train-00000 could be kept"):
         built(replace(recipe, seed=9), out, PaintedSampler(blanked=1.0))
     assert not (out / "manifest.json").exists()
     assert built(recipe, out).complete
@@ -194,7 +194,9 @@ def test_a_pair_whose_mask_is_empty_is_skipped(recipe, tmp_path):
 
 
 def test_a_shard_without_any_pair_stops_the_build_and_says_why(recipe, tmp_path):
-    with pytest.raises(ValueError, match=r"none of the pairs of shard 0 could be kept \(image blanked 5\)"):
+    with pytest.raises(
+        ValueError, match=r"none of the pairs of shard train-00000 could be kept \(image blanked 5\)"
+    ):
         built(recipe, tmp_path, PaintedSampler(blanked=1.0))
     assert not (tmp_path / "data").exists()
 
