@@ -106,11 +106,10 @@ def trained(material: Material, out: Path) -> None:
     typed("train", *data, "--recipe", material.training, "--pretrained", "none", "--out", out, *resume)
 
 
-def refined(material: Material, out: Path) -> None:
+def small_refinement() -> RefineRun:
     """With a state after every second step, which the command line does not ask for."""
     training = AffinityTraining(epochs=2, batch_size=4, save_every=2, view=ViewOptions(crop=32))
-    run = RefineRun(net=AffinityNetOptions("small"), training=training)
-    refine_dataset(material.pairs, out, run)
+    return RefineRun(net=AffinityNetOptions("small"), training=training)
 
 
 def typed(*words: object) -> None:
@@ -134,7 +133,7 @@ def long_stages(material: Material) -> list[Stage]:
         Stage("build", painted),
         Stage("train", lambda out: trained(material, out)),
         command("filter", "--data", material.pairs, *judges, whole=True),
-        Stage("refine", lambda out: refined(material, out), whole=True),
+        Stage("refine", lambda out: refine_dataset(material.pairs, out, small_refinement()), True),
         command("augment", "--data", material.pairs, "--copies", 2, whole=True),
         command("export", "--data", material.pairs, "--to", "coco", whole=True),
     ]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
 
-from dataset_builder.dataset_folder import label_names, write_labels
+from dataset_builder.dataset_folder import label_names
+from dataset_builder.engine.spans import Span, numbers_through
 from diffusers_attnmask.ground.columns import picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
 from diffusers_attnmask.ground.mirror import fetched
@@ -22,12 +21,6 @@ from train_segmenter.data.home import Home
 from train_segmenter.data.hub import home_of, picture_file, undecoded
 from train_segmenter.data.shards import open_rows, split_names, split_order
 from train_segmenter.data.split_parts import Part, data_word
-
-SHARD_SIZE = 256
-
-
-Row = dict[str, Any]
-Splits = Mapping[str, tuple[Iterable[Row], int]]  # rows and their number
 
 
 @dataclass(frozen=True)
@@ -42,14 +35,19 @@ class OpenedDataset:
     home: Home | None
     path: Path
 
-    def by_split(self, rows: Iterable[Row], kept: Sequence[int] | None = None) -> Splits:
-        """New rows by the split of their pairs; kept: the numbers of these, in order, by default all."""
-        numbers, rows = range(len(self.pairs)) if kept is None else kept, iter(rows)
-        ends = [bisect_left(numbers, end) for end in accumulate(self.lengths.values())]
-        counts = {
-            split: end - start for split, (start, end) in zip(self.lengths, pairwise([0, *ends]), strict=True)
-        }
-        return {split: (islice(rows, count), count) for split, count in counts.items() if count}
+    @cached_property
+    def stored(self) -> StoredRows:
+        return StoredRows(self.pairs, self.home)
+
+    def rows(self, span: Span) -> Iterator[dict[str, Any]]:
+        """Pairs of a split as they are stored."""
+        return (self.stored[number] for number in numbers_through(self.lengths, span))
+
+    def lengths_of(self, numbers: np.ndarray) -> dict[str, int]:
+        """How many of these pairs, named by their numbers in order, each split has that has any."""
+        ends = np.searchsorted(numbers, list(accumulate(self.lengths.values()))).tolist()
+        counts = zip(self.lengths, (end - start for start, end in pairwise([0, *ends])), strict=True)
+        return {split: count for split, count in counts if count}
 
 
 def open_dataset(word: str | Path, *, outside: bool = False) -> OpenedDataset:
@@ -107,20 +105,3 @@ def id_table(features: datasets.Features, classes: Sequence[int]) -> np.ndarray:
         table[BACKGROUND_ID] = BACKGROUND_ID
     table[1 : len(classes) + 1] = classes
     return table
-
-
-def write_rows(
-    splits: Splits,
-    features: datasets.Features,
-    class_names: Sequence[str],
-    folder: Path,
-) -> None:
-    """Write each split, its rows and their number, as Parquet files with the class names beside them."""
-    shutil.rmtree(folder / "data", ignore_errors=True)
-    (folder / "data").mkdir(parents=True)
-    for split, (rows, count) in splits.items():
-        rows, shards = iter(rows), max(1, -(-count // SHARD_SIZE))
-        for shard in range(shards):
-            part = datasets.Dataset.from_list(list(islice(rows, SHARD_SIZE)), features=features)
-            part.to_parquet(folder / "data" / f"{split}-{shard:05d}-of-{shards:05d}.parquet")
-    write_labels(class_names, folder)

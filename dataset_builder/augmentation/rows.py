@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import datasets
@@ -47,16 +47,15 @@ class KeptRows:
         features = self.source.dataset.features
         return datasets.Features({name: features[name] for name in features if name not in LEFT_OUT})
 
-    @property
+    @cached_property
     def stored(self) -> StoredRows:
         return StoredRows(self.source.dataset.select_columns(list(self.features)), self.source.home)
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        stored = self.stored
-        return (stored[number] for number in range(len(self.source)))
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        return self.stored[place]
 
 
 @dataclass(frozen=True)
@@ -78,22 +77,20 @@ class AugmentedRows(KeptRows):
     def __len__(self) -> int:
         return len(self.source) * (self.copies + self.originals)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        stored = self.stored
-        for number in range(len(self.source)):
-            if self.originals:
-                yield stored[number]
-            for copy in range(self.copies):
-                yield self.row(stored, number, copy)
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        number, own = divmod(place, self.copies + self.originals)
+        return self.copy(number, own - self.originals) if own >= self.originals else self.stored[number]
 
-    def row(self, stored: StoredRows, number: int, copy: int) -> dict[str, Any]:
+    def copy(self, number: int, copy: int) -> dict[str, Any]:
         """One augmented pair; a spliced one joins the prompts of its tiles and has their least quality."""
         partners = Asked(self.source)
         augment = PairAugmentation(self.options, partners)
         sample = self.source[number]
         rng = np.random.default_rng([self.seed, number, copy])
         image, mask = augment(sample.image, sample.mask, rng)
-        rows = [stored[place] for place in dict.fromkeys((number, *partners.numbers))]
+        rows = [self.stored[place] for place in dict.fromkeys((number, *partners.numbers))]
         own = {**rows[0], "image": picture_cell(encoded(image))}
         own[self.source.mask_column] = picture_cell(encoded(mask))
         joined = {

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
-from tqdm import tqdm
 
 from dataset_builder.augmentation.rows import AugmentedRows, KeptRows
-from dataset_builder.dataset_copies import Row, write_rows
+from dataset_builder.checking import refuse_faults
+from dataset_builder.dataset_folder import write_labels
+from dataset_builder.derived_shards import DerivedRows, Row, write_shards
+from dataset_builder.engine.options import EngineOptions
+from dataset_builder.engine.pair_bar import pair_bar
+from dataset_builder.engine.spans import Span
+from dataset_builder.engine.workers import OpenedAnew, working
 from dataset_builder.hub.card import write_derived_card
+from dataset_builder.origin import identity_of
 from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Seed, options
 from diffusers_attnmask.ground.places import new_place
 from diffusers_attnmask.publishing import CARD
 from train_segmenter.augmentation.options import AugmentOptions
-from train_segmenter.data.check import check_source
+from train_segmenter.data.check import faults_of
 from train_segmenter.data.hub import HubPairs, hub
 from train_segmenter.data.shards import UNNAMED, split_names, split_order
 from train_segmenter.data.split_parts import Part, data_word
@@ -52,42 +59,74 @@ class Augmented:
     of: int
 
 
+@dataclass(frozen=True)
+class AugmentStage(OpenedAnew):
+    """A dataset and what is made of it, as every worker opens them.
+
+    parts: of the data, which are all augmented; without any, the run's split is, beside all others.
+    """
+
+    path: str
+    parts: tuple[Part, ...]
+    run: AugmentRun
+
+    @cached_property
+    def sources(self) -> dict[str, HubPairs]:
+        return _sources(fetched(self.path), self.parts, self.run)
+
+    @cached_property
+    def made(self) -> dict[str, KeptRows]:
+        run = self.run
+        return {
+            split: AugmentedRows(source, run.augment, run.copies, run.seed, run.originals)
+            if self.parts or split == run.split
+            else KeptRows(source)
+            for split, source in self.sources.items()
+        }
+
+    @property
+    def asked(self) -> DerivedRows[AugmentStage]:
+        decides = {k: v for k, v in asdict(self.run).items() if k != "allow_outside"}
+        identity = identity_of("augment", self.path, {"parts": self.parts, **decides})
+        features = next(iter(self.made.values())).features
+        lengths = {split: len(own) for split, own in self.made.items()}
+        return DerivedRows(lengths, AugmentStage.rows, features, identity)
+
+    def faults(self, span: Span) -> tuple[Span, list[tuple[int, Exception]]]:
+        return span, faults_of(self.sources[span.split], span.numbers)
+
+    def rows(self, span: Span) -> Iterator[Row]:
+        return (self.made[span.split][place] for place in span.numbers)
+
+
 def augment_dataset(
-    data: str | Path, out: str | Path, run: AugmentRun | None = None, *, progress: bool = True
+    data: str | Path,
+    out: str | Path,
+    run: AugmentRun | None = None,
+    engine: EngineOptions | None = None,
+    *,
+    progress: bool = True,
 ) -> Augmented:
     """Write a dataset with augmented pairs as a new folder; one that has a card passes it on.
 
-    data: a folder or Hub name, or parts of its splits (`folder@train[:10%]`), which are all augmented.
+    data: a folder or Hub name, or parts of its splits (`folder@train[:10%]`), which are all augmented. A run
+    that was stopped goes on where it was.
     """
     run = run or AugmentRun()
     path, parts = data_word(data)
+    stage = AugmentStage(path, parts, run)
     path = fetched(path)
-    splits = _sources(path, parts, run)
-    rows: dict[str, KeptRows] = {
-        split: AugmentedRows(source, run.augment, run.copies, run.seed, run.originals)
-        if parts or split == run.split
-        else KeptRows(source)
-        for split, source in splits.items()
-    }
-    for source in splits.values():
-        check_source(source, progress=progress)
-    total = sum(map(len, rows.values()))
-    with (
-        new_place(out, "augment", resumes=False) as work,
-        tqdm(total=total, desc="augmenting", unit="pair", disable=not progress) as bar,
-    ):
-        written = {split: (_counted(own, bar), len(own)) for split, own in rows.items()}
-        some = next(iter(rows.values()))
-        write_rows(written, some.features, some.source.class_names, work)
+    asked = stage.asked
+    lengths = {split: len(own) for split, own in stage.sources.items()}
+    with new_place(out, "augment") as work:
+        with working(stage, engine or EngineOptions()) as workers:
+            refuse_faults(workers, AugmentStage.faults, lengths, progress)
+            with pair_bar("augmenting", len(asked), progress) as bar:
+                write_shards(asked, work, workers, bar.update)
+        write_labels(next(iter(stage.sources.values())).class_names, work)
         if (Path(path) / CARD).is_file():
             write_derived_card(work, Path(out).resolve().name, Path(path))
-    return Augmented(total, sum(map(len, splits.values())))
-
-
-def _counted(rows: KeptRows, bar: tqdm) -> Iterator[Row]:
-    for row in rows:
-        yield row
-        bar.update()
+    return Augmented(len(asked), sum(lengths.values()))
 
 
 def _sources(path: str, parts: Sequence[Part], run: AugmentRun) -> dict[str, HubPairs]:

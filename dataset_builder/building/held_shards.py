@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataset_builder.building.layout import Layout, ShardName
-from dataset_builder.building.shard import read_tally, sync_folder
+from dataset_builder.building.shard import read_tally
 from dataset_builder.building.tally import Tally
+from dataset_builder.parquet_shards import sync_folder
 from train_segmenter.data.shards import NUMBERED
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builder.building.tally import Tally
+from dataset_builder.content_digest import content_digest
 from dataset_builder.recipe import Recipe, differences, digest
 from diffusers_attnmask.ground.atomic_files import write_text
 
@@ -20,7 +21,6 @@ FILE_NAME = "manifest.json"
 VERSION = 3  # of what a recipe makes: 1 gave images seeds of 63 bits, 2 bound shards to the number of pairs
 PAIRS = "pairs"  # of a recipe: all that may change in a folder, and only grow
 SOFTWARE = ("diffusers-attnmask", "diffusers", "torch", "pillow", "pyarrow")
-SAMPLED_BYTES = 1 << 20  # of each end of a weight file: enough to tell two trainings apart
 
 
 @dataclass
@@ -133,16 +133,3 @@ def inputs_of(recipe: Recipe, model: Path | None, vocabulary: Any) -> dict[str, 
         "network": content_digest(Path(network)) if (network := recipe.refinement.network) else None,
         "software": {"python": platform.python_version()} | {name: version(name) for name in SOFTWARE},
     }
-
-
-def content_digest(model: Path) -> str:
-    """A digest of a folder or a file: names, sizes and both ends of every file."""
-    whole, folder = sha256(), model if model.is_dir() else model.parent
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()) if model.is_dir() else [model]:
-        size = path.stat().st_size
-        whole.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
-        with path.open("rb") as stream:
-            whole.update(stream.read(SAMPLED_BYTES))
-            stream.seek(max(size - SAMPLED_BYTES, 0))
-            whole.update(stream.read(SAMPLED_BYTES))
-    return whole.hexdigest()

@@ -90,9 +90,10 @@ def refined(sampled: Sampled, names: Sequence[str], refinement: Refinement) -> n
     """The mask uint8 (H, W) to keep, i + 1 for the prompt's i-th class."""
     if sampled.refined is not None or not refinement.changes:
         return sampled.mask if sampled.refined is None else sampled.refined  # such workers never load torch
-    from dataset_builder.refinement.refine_mask import one_thread, refined_mask
+    from dataset_builder.refinement.refine_mask import refined_mask
+    from diffusers_attnmask.ground.threads import threads
 
-    with one_thread():
+    with threads(1):
         return refined_mask(
             sampled.image, sampled.heatmaps, sampled.mask, names, refinement, sampled.features
         )

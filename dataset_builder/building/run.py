@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -74,13 +74,13 @@ class _Build:
         missing = [name for name in self.layout.shards if name not in full]
         finished = [self.layout.file(name, self.folder) for name in full]
         done = Tally()
-        for shard in full.values():
-            done.add(shard.tally)
+        for held in full.values():
+            done.add(held.tally)
         progress = BuildProgress(self.recipe.pairs, done, self.folder / LOG_NAME, self.show)
         asked = (ShardPrompts(name, self.layout.prompts(name)) for name in missing)
         watcher = Watcher(settled=progress.add, incident=self.incident)
-        engine = spread(self.job, asked, self.engine, watcher) if missing else nullcontext(iter(()))
-        with engine as shards, progress:
+        nothing: AbstractContextManager[Iterator[Shard]] = nullcontext(iter(()))
+        with spread(self.job, asked, self.engine, watcher) if missing else nothing as shards, progress:
             progress.note(
                 "began", build=self.job.identity, shards=len(self.layout.shards), missing=len(missing)
             )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dataset_builder.commands.shared_options import Address, Engine, Workers, typed_engine
 from diffusers_attnmask.ground.typed import choice
 
 
@@ -37,6 +38,9 @@ def augment(
         bool,
         typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
     ] = False,
+    engine: Engine = "local",
+    workers: Workers = 1,
+    address: Address = "local",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Make a dataset of augmented pairs: splicing, blur, occlusion, perspective, turns."""
@@ -62,7 +66,8 @@ def augment(
             split=split,
             allow_outside=allow_outside,
         )
-    made = augment_dataset(data, out, run)
+        where = typed_engine(engine, workers, address)
+    made = augment_dataset(data, out, run, where)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "pairs": made.pairs, "of": made.of}))
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from diffusers_attnmask.ground.typed import choice
+from dataset_builder.commands.shared_options import Address, Engine, Gpus, typed_engine
 from diffusers_attnmask.loading import flags
 
 
@@ -41,11 +41,12 @@ def build(
     scheduler: flags.Scheduler = None,
     offload: flags.Offload = None,
     model_option: flags.ModelOptions = None,
-    engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    engine: Engine = "local",
     workers: Annotated[
         int, typer.Option(help="Processes that refine beside the sampler; with ray, samplers.")
     ] = 1,
-    address: Annotated[str, typer.Option(help="Ray cluster: an address, auto, or local.")] = "local",
+    address: Address = "local",
+    gpus: Gpus = None,
     push_to: Annotated[
         str | None, typer.Option(help="Dataset repository user/name; files are uploaded as they are built.")
     ] = None,
@@ -66,7 +67,6 @@ def build(
 ) -> None:
     """Build a dataset of images and masks that `load_dataset` reads."""
     from dataset_builder.building.dataset import build_dataset
-    from dataset_builder.engine.options import EngineOptions
     from dataset_builder.planning.run import PlanOptions, lines, plan_build
     from dataset_builder.recipe import Recipe
     from diffusers_attnmask.ground.options import as_flags
@@ -96,7 +96,7 @@ def build(
             method_options=flags.typed_method_options(method_option) or None,
             sampling=sampling,
         )
-        options = EngineOptions(choice(engine), workers, address)
+        options = typed_engine(engine, workers, address, gpus)
         if dry_run:
             plan = plan_build(asked, PlanOptions(workers=workers))
             typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(lines(plan)))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dataset_builder.commands.shared_options import Address, Engine, Workers, typed_engine
+
 
 def export(
     data: Annotated[
@@ -32,6 +34,9 @@ def export(
         bool,
         typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
     ] = False,
+    engine: Engine = "local",
+    workers: Workers = 1,
+    address: Address = "local",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Write a dataset as VOC, Cityscapes, COCO, mmsegmentation or a plain folder, or read one of those."""
@@ -42,7 +47,8 @@ def export(
 
     with as_flags():
         options = ExportOptions(choice(to), vocabulary, split, val_share, allow_outside)
-    pairs, home = convert(data, out, options)
+        where = typed_engine(engine, workers, address)
+    pairs, home = convert(data, out, options, where)
     counts = {name: len(own) for name, own in pairs.splits.items()}
     if as_json:
         typer.echo(json.dumps({"out": str(home), "pairs": len(pairs), "splits": counts}))

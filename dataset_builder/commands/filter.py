@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dataset_builder.commands.shared_options import Address, Engine, Gpus, Workers, typed_engine
 from diffusers_attnmask.ground.typed import by_name, choice, given, named
 
 
@@ -86,6 +87,10 @@ def filter(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how pairs would be judged, and exit.")
     ] = False,
+    engine: Engine = "local",
+    workers: Workers = 1,
+    address: Address = "local",
+    gpus: Gpus = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Leave out pairs whose masks disagree with segmenters that have not seen them, and say why."""
@@ -124,11 +129,12 @@ def filter(
             seed=seed,
             allow_outside=allow_outside,
         )
+        where = typed_engine(engine, workers, address, gpus)
     if dry_run:
         plan = plan_filter(data, run)
         typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(plan.lines()))
         return
-    found = filter_dataset(data, out, run)
+    found = filter_dataset(data, out, run, where)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "kept": found.kept, "dropped": found.dropped}))
     else:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dataset_builder.commands.shared_options import Address, Engine, Gpus, Workers, typed_engine
 from diffusers_attnmask.ground.typed import choice
 
 
@@ -70,6 +71,10 @@ def refine(
         bool,
         typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
     ] = False,
+    engine: Engine = "local",
+    workers: Workers = 1,
+    address: Address = "local",
+    gpus: Gpus = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Make every mask anew: affinity, random walk, thresholds by match, CRF, SAM, whole regions, edges."""
@@ -111,7 +116,8 @@ def refine(
             ),
             allow_outside=allow_outside,
         )
-    pairs = refine_dataset(data, out, run)
+        where = typed_engine(engine, workers, address, gpus)
+    pairs = refine_dataset(data, out, run, where)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "pairs": pairs}))
     else:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from dataset_builder.commands.shared_options import Address, Engine, Workers, typed_engine
+
 
 def report(
     data: Annotated[str, typer.Option(help="Dataset folder or Hub name, or name@split[:10%].")],
@@ -23,6 +25,9 @@ def report(
     allow_outside: Annotated[
         bool, typer.Option("--allow-outside", help="Read files, too, that the data name outside.")
     ] = False,
+    engine: Engine = "local",
+    workers: Workers = 1,
+    address: Address = "local",
     as_json: Annotated[bool, typer.Option("--json", help="Print the page's path as JSON.")] = False,
 ) -> None:
     """Write a page with counts, histograms, a gallery with masks, and what was left out and why."""
@@ -32,5 +37,6 @@ def report(
 
     with as_flags():
         options = ReportOptions(gallery, extremes, allow_outside=allow_outside)
-    page = report_dataset(data, out, options)
+        where = typed_engine(engine, workers, address)
+    page = report_dataset(data, out, options, where)
     typer.echo(json.dumps({"report": str(page)}) if as_json else f"open {page.resolve()} in a browser")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from dataset_builder.engine.options import LOCAL
+from dataset_builder.engine.options import AUTO, LOCAL, host_and_port
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -21,7 +21,6 @@ TRIES = 4  # how often a task may lose its actor
 LOOPBACK_ONLY = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # whatever it is called: no port to the network
 AHEAD = 2  # tasks with an actor: one that it does, one that it begins without waiting for this process
 PATIENCE = 10  # seconds for a cluster to answer
-AUTO, CLIENT = "auto", "ray://"
 
 
 class StageActor:
@@ -42,6 +41,7 @@ def actors(
     stage: Any, workers: int, address: str, *, gpu: bool, on_death: Callable[[], None]
 ) -> Iterator[Actors]:
     """Up to so many actors with a stage, until the block ends; so does a cluster that is started for it."""
+    check_answers(address)
     if address == LOCAL:
         os.environ.setdefault(*LOOPBACK_ONLY)  # before Ray is imported
     try:
@@ -64,8 +64,6 @@ def actors(
 
 def connect(ray: Any, workers: int, address: str) -> None:
     local = {"num_cpus": workers, "include_dashboard": False} if address == LOCAL else {}
-    if address not in (LOCAL, AUTO):
-        check_answers(address)
     try:
         ray.init(address=address, log_to_driver=False, configure_logging=False, **local)
     except ConnectionError as reason:
@@ -74,13 +72,11 @@ def connect(ray: Any, workers: int, address: str) -> None:
 
 def check_answers(address: str) -> None:
     """Raise unless somebody listens there; Ray itself would wait for minutes."""
-    host, colon, port = address.removeprefix(CLIENT).rpartition(":")
-    if not (host and colon and port.isdecimal() and int(port) < 2**16):
-        raise ValueError(f"--address {address!r} must be local, auto, HOST:PORT or {CLIENT}HOST:PORT")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
-    except OSError as reason:
-        raise no_cluster(address) from reason
+    if address not in (LOCAL, AUTO):
+        try:
+            socket.create_connection(host_and_port(address), timeout=PATIENCE).close()
+        except OSError as reason:
+            raise no_cluster(address) from reason
 
 
 def no_cluster(address: str) -> OSError:

@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Processes, Whole, options
+from pydantic import AfterValidator
 
-LOCAL = "local"  # the address of a cluster that is this machine
+from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Processes, Whole, options, shown
+
+LOCAL, AUTO = "local", "auto"  # addresses of a cluster: a new one here, and the one that is here
+CLIENT = "ray://"
+
+
+def checked_address(address: str) -> str:
+    if address not in (LOCAL, AUTO):
+        host_and_port(address)
+    return address
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """
+    >>> host_and_port("ray://head:10001")
+    ('head', 10001)
+    """
+    host, _, port = address.removeprefix(CLIENT).rpartition(":")
+    if not (host and port.isascii() and port.isdecimal() and int(port) < 2**16):
+        told = f" must be {LOCAL}, {AUTO}, HOST:PORT or {CLIENT}HOST:PORT, not {shown(address)}"
+        raise OptionsError([Fault("", told)])
+    return host.strip("[]"), int(port)
+
+
+Address = Annotated[Name, AfterValidator(checked_address)]
 
 
 @options
@@ -20,7 +44,7 @@ class EngineOptions:
 
     engine: Literal["local", "ray"] = "local"
     workers: Processes = 1
-    address: Name = LOCAL
+    address: Address = LOCAL
     gpus: tuple[Whole, ...] = ()
 
     def __post_init__(self) -> None:

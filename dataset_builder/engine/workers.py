@@ -12,17 +12,16 @@ from dataset_builder.engine.pool import TRIES, WorkerPool
 from dataset_builder.engine.visible_gpus import visible_gpus
 
 Stage = TypeVar("Stage")
+Held = TypeVar("Held", covariant=True)
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 TASKS_AHEAD = 2  # with a worker: one that it does, one that it begins without waiting for this process
 
 
-class Workers(Protocol[Stage]):
-    """Those who do the tasks of a stage."""
+class Workers(Protocol[Held]):
+    """Those who do the tasks of a stage, which each of them holds."""
 
-    def results(
-        self, function: Callable[[Stage, Task], Result], tasks: Iterable[Task], /
-    ) -> Iterator[Result]:
+    def results(self, function: Callable[[Held, Task], Result], tasks: Iterable[Task], /) -> Iterator[Result]:
         """What the function makes of the stage and every task, in the order in which that is done.
 
         Tasks are drawn only as workers get free, so that memory does not grow with their number. The task of

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_builder.export.encoding import as_kind, write_bytes, write_mask
+from dataset_builder.export.encoding import as_kind, mask_file
 from dataset_builder.export.files import existing, file_pair_set, own_name
-from dataset_builder.export.pair_set import PairSet
+from dataset_builder.export.pair_set import NamedPair, PairSet
+from dataset_builder.export.writer import Entries, WrittenPair
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.palette import Colour
 from diffusers_attnmask.ground.pictures import encoded
@@ -22,27 +23,32 @@ UNLABELED = 0
 SPLITS = ("train", "val", "test")
 
 
-def write_cityscapes(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
-    """Write `leftImg8bit` and `gtFine`; the classes must be among the 19 of the benchmark.
+class CityscapesWriter:
+    """`leftImg8bit` and `gtFine`; the classes must be among the 19 of the benchmark.
 
     Pixels of the background, which Cityscapes does not have, become unlabelled like those of 255. Pairs are
     numbered, as the naming asks for.
     """
-    labels, trains = tables(pairs.class_names)
-    for split, own in pairs.splits.items():
-        split = own_name(split)
-        for number, pair in enumerate(own):
-            stem = f"{CITY}_{number:06d}_{FRAME:06d}"
-            image = out / "leftImg8bit" / split / CITY / f"{stem}_leftImg8bit.png"
-            write_bytes(as_kind(pair.image, "PNG", pair.name), image)
-            truth = out / "gtFine" / split / CITY
-            write_mask(labels[pair.mask], truth / f"{stem}_gtFine_labelIds.png")
-            write_mask(trains[pair.mask], truth / f"{stem}_gtFine_labelTrainIds.png")
-            colours = np.where(
-                (labels[pair.mask] != UNLABELED)[..., None], np.array(palette, np.uint8)[pair.mask], 0
-            )
-            write_bytes(encoded(colours.astype(np.uint8)), truth / f"{stem}_gtFine_color.png")
-    return out
+
+    def __init__(self, pairs: PairSet, palette: Sequence[Colour]) -> None:
+        self.labels, self.trains = tables(pairs.class_names)
+        self.colours = np.array(palette, np.uint8)
+
+    def pair(self, split: str, number: int, pair: NamedPair) -> WrittenPair:
+        place = f"{own_name(split)}/{CITY}/{CITY}_{number:06d}_{FRAME:06d}"
+        labels = self.labels[pair.mask]
+        colours = np.where((labels != UNLABELED)[..., None], self.colours[pair.mask], 0).astype(np.uint8)
+        return WrittenPair(
+            {
+                f"leftImg8bit/{place}_leftImg8bit.png": as_kind(pair.image, "PNG", pair.name),
+                f"gtFine/{place}_gtFine_labelIds.png": mask_file(labels),
+                f"gtFine/{place}_gtFine_labelTrainIds.png": mask_file(self.trains[pair.mask]),
+                f"gtFine/{place}_gtFine_color.png": encoded(colours),
+            }
+        )
+
+    def finish(self, folder: Path, entries: Entries) -> Path:
+        return folder
 
 
 def tables(class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

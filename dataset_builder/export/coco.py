@@ -6,18 +6,19 @@ background in the panoptic pictures, where 255 is void; the instances know neith
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
-from dataset_builder.export.encoding import picture_suffix, write_bytes
+from dataset_builder.export.encoding import picture_suffix
 from dataset_builder.export.files import common_name, existing, file_content, own_name
+from dataset_builder.export.json_lists import write_json_lists
 from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
-from diffusers_attnmask.ground.atomic_files import write_text
+from dataset_builder.export.writer import Entries, WrittenPair
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.palette import Colour
 from diffusers_attnmask.ground.pictures import encoded, read_image
@@ -39,40 +40,62 @@ BACKGROUND_CATEGORY = 183  # "other" in COCO's stuff annotations
 TOUCHING = np.ones((3, 3), bool)  # regions also hang together over corners
 
 
-def write_coco(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
-    """Write `images/SPLIT`, and for each split `instances_*.json`, `panoptic_*.json` and their pictures."""
-    ids = category_ids(pairs.class_names)
-    for split, own in pairs.splits.items():
-        split = own_name(split)
-        head = {"info": {"description": "made by attnmask export"}, "licenses": []}
-        images: list[dict[str, Any]] = []
-        panoptic: list[dict[str, Any]] = []
-        instances: list[dict[str, Any]] = []
-        for number, pair in enumerate(own, start=1):
-            file = f"{pair.name}{picture_suffix(pair.image, pair.name)}"
-            write_bytes(pair.image, out / "images" / split / file)
-            height, width = pair.mask.shape
-            images.append({"id": number, "file_name": file, "height": height, "width": width})
-            segments, infos = panoptic_segments(pair.mask, ids)
-            picture = out / "annotations" / f"panoptic_{split}" / f"{pair.name}.png"
-            write_bytes(encoded(as_colours(segments)), picture)
-            panoptic.append({"image_id": number, "file_name": picture.name, "segments_info": infos})
-            things = [info for info in infos if info["category_id"] != ids.get(BACKGROUND)]
-            first = len(instances) + 1
-            instances += [instance(segments, info, number, first + i) for i, info in enumerate(things)]
+class CocoWriter:
+    """`images/SPLIT`, and for each split `instances_*.json`, `panoptic_*.json` and their pictures."""
+
+    def __init__(self, pairs: PairSet, palette: Sequence[Colour]) -> None:
+        self.pairs, self.palette = pairs, palette
+        self.ids = category_ids(pairs.class_names)
+
+    def pair(self, split: str, number: int, pair: NamedPair) -> WrittenPair:
+        """Its entry: how lists call the image, its segments, and those of them that are instances."""
+        split, number = own_name(split), number + 1
+        file, picture = f"{pair.name}{picture_suffix(pair.image, pair.name)}", f"{pair.name}.png"
+        height, width = pair.mask.shape
+        segments, infos = panoptic_segments(pair.mask, self.ids)
+        things = [info for info in infos if info["category_id"] != self.ids.get(BACKGROUND)]
+        entry = {
+            "image": {"id": number, "file_name": file, "height": height, "width": width},
+            "panoptic": {"image_id": number, "file_name": picture, "segments_info": infos},
+            "instances": [instance(segments, info, number) for info in things],
+        }
+        files = {
+            f"images/{split}/{file}": pair.image,
+            f"annotations/panoptic_{split}/{picture}": encoded(as_colours(segments)),
+        }
+        return WrittenPair(files, entry)
+
+    def finish(self, folder: Path, entries: Entries) -> Path:
         categories = [
-            {"id": ids[name], "name": name, "supercategory": "", "isthing": int(name != BACKGROUND)}
-            | {"color": list(palette[index])}
-            for index, name in enumerate(pairs.class_names)
+            {"id": self.ids[name], "name": name, "supercategory": "", "isthing": int(name != BACKGROUND)}
+            | {"color": list(self.palette[index])}
+            for index, name in enumerate(self.pairs.class_names)
         ]
         things = [category for category in categories if category["isthing"]]
-        for kind, marked, known in (
-            ("panoptic", panoptic, categories),
-            ("instances", instances, things),
-        ):
-            content = {**head, "images": images, "annotations": marked, "categories": known}
-            write_text(out / "annotations" / f"{kind}_{split}.json", json.dumps(content))
-    return out
+        head = {"info": {"description": "made by attnmask export"}, "licenses": []}
+        for split, of_pairs in entries.items():
+            for kind, marked, known in (
+                ("panoptic", panoptic_annotations, categories),
+                ("instances", instance_annotations, things),
+            ):
+                lists = {
+                    **head,
+                    "images": (own["image"] for own in of_pairs()),
+                    "annotations": marked(of_pairs()),
+                    "categories": known,
+                }
+                write_json_lists(folder / "annotations" / f"{kind}_{own_name(split)}.json", lists)
+        return folder
+
+
+def panoptic_annotations(entries: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    return (own["panoptic"] for own in entries)
+
+
+def instance_annotations(entries: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """Numbered through the whole split."""
+    found = chain.from_iterable(own["instances"] for own in entries)
+    return ({**own, "id": number} for number, own in enumerate(found, start=1))
 
 
 def category_ids(class_names: Sequence[str]) -> dict[str, int]:
@@ -117,13 +140,13 @@ def mask_categories(ids: Mapping[str, int]) -> dict[int, int]:
     return {number: ids[name] for number, name in enumerate(names)}
 
 
-def instance(segments: np.ndarray, info: Mapping[str, Any], image: int, number: int) -> dict[str, Any]:
-    """An annotation with the segment as compressed run lengths."""
+def instance(segments: np.ndarray, info: Mapping[str, Any], image: int) -> dict[str, Any]:
+    """An annotation with the segment as compressed run lengths, whose id is still that of the segment."""
     from pycocotools import mask as official
 
     runs = official.encode(np.asfortranarray(segments == info["id"], np.uint8))
     segmentation = {"size": runs["size"], "counts": runs["counts"].decode()}
-    return {**info, "id": number, "image_id": image, "segmentation": segmentation}
+    return {**info, "image_id": image, "segmentation": segmentation}
 
 
 def as_colours(segments: np.ndarray) -> np.ndarray:

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
-from tqdm import tqdm
 
-from dataset_builder.export.cityscapes import read_cityscapes, write_cityscapes
-from dataset_builder.export.coco import read_coco, write_coco
-from dataset_builder.export.dataset import read_dataset, write_dataset
-from dataset_builder.export.folder import read_folder, read_mmseg, write_folder, write_mmseg
-from dataset_builder.export.pair_set import NamedPair, PairSet, part_validation
+from dataset_builder.dataset_folder import write_labels
+from dataset_builder.derived_shards import DerivedRows, Row, write_shards
+from dataset_builder.engine.kept_parts import KeptParts, remove_parts
+from dataset_builder.engine.kept_parts import Part as MadePart
+from dataset_builder.engine.options import EngineOptions
+from dataset_builder.engine.pair_bar import pair_bar
+from dataset_builder.engine.spans import Span, spans
+from dataset_builder.engine.workers import OpenedAnew, Workers, working
+from dataset_builder.export.cityscapes import CityscapesWriter, read_cityscapes
+from dataset_builder.export.coco import CocoWriter, read_coco
+from dataset_builder.export.dataset import pair_row, read_dataset
+from dataset_builder.export.folder import FolderWriter, MmsegWriter, read_folder, read_mmseg
+from dataset_builder.export.pair_set import PairSet, part_validation
 from dataset_builder.export.palettes import palette_of
 from dataset_builder.export.safety import safe_names
-from dataset_builder.export.voc import read_voc, write_voc
+from dataset_builder.export.voc import VocWriter, read_voc
+from dataset_builder.export.writer import Writer
+from dataset_builder.origin import identity_of
+from diffusers_attnmask.ground.columns import pair_features
 from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.options import options
-from diffusers_attnmask.ground.palette import Colour
+from diffusers_attnmask.ground.own_folder import clear
 from diffusers_attnmask.ground.places import new_place, within
 from diffusers_attnmask.ground.remote import is_remote
 from train_segmenter.data.split_parts import DataWord, Part, data_word, format_of, parts_of
 
 Reader = Callable[..., PairSet]  # of a folder, a split, and whether files may lie outside
-Writer = Callable[[PairSet, Path, Sequence[Colour]], Path]
 DATASET = "dataset"
-FORMATS: dict[str, tuple[Reader, Writer]] = {
-    "voc": (read_voc, write_voc),
-    "cityscapes": (read_cityscapes, write_cityscapes),
-    "coco": (read_coco, write_coco),
-    "mmseg": (read_mmseg, write_mmseg),
-    "folder": (read_folder, write_folder),
+FORMATS: dict[str, tuple[Reader, type[Writer]]] = {
+    "voc": (read_voc, VocWriter),
+    "cityscapes": (read_cityscapes, CityscapesWriter),
+    "coco": (read_coco, CocoWriter),
+    "mmseg": (read_mmseg, MmsegWriter),
+    "folder": (read_folder, FolderWriter),
 }
 
 
@@ -92,36 +102,94 @@ def _parts(reader: Callable[..., PairSet], path: str, parts: Sequence[Part], out
     return PairSet(names.pop(), splits)
 
 
-def convert(spec: str, out: str | Path, options: ExportOptions) -> tuple[PairSet, str | Path]:
+@dataclass(frozen=True)
+class ExportStage(OpenedAnew):
+    """Data and the format that they are written in, as every worker opens them."""
+
+    spec: str
+    options: ExportOptions
+
+    @cached_property
+    def pairs(self) -> PairSet:
+        pairs = read_any(self.spec, self.options.split, outside=self.options.allow_outside)
+        share = self.options.val_share
+        return pairs if share is None else part_validation(pairs, share)
+
+    @property
+    def identity(self) -> str:
+        kind, rest = format_of(self.spec)
+        return identity_of("export", rest, {"format": kind, **asdict(self.options)})
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        return {split: len(own) for split, own in self.pairs.splits.items()}
+
+    @cached_property
+    def writer(self) -> Writer:
+        palette = palette_of(self.pairs.class_names, self.options.vocabulary)
+        return FORMATS[self.options.to][1](self.pairs, palette)
+
+    def part(self, span: Span) -> MadePart:
+        """Pairs as files of the format."""
+        read = self.pairs.splits[span.split].read
+        written = [self.writer.pair(span.split, number, read(number)) for number in span.numbers]
+        files = {name: content for own in written for name, content in own.files.items()}
+        return MadePart.of(span, [own.entry for own in written], files)
+
+    def rows(self, span: Span) -> Iterator[Row]:
+        """Pairs as rows of a dataset."""
+        read = self.pairs.splits[span.split].read
+        origin = format_of(self.spec)[0] or data_word(self.spec).path
+        return (pair_row(read(number), number, self.pairs.class_names, origin) for number in span.numbers)
+
+
+def convert(
+    spec: str, out: str | Path, options: ExportOptions, engine: EngineOptions | None = None
+) -> tuple[PairSet, str | Path]:
     """Write the pairs of `spec` as the folder `out`, which appears whole or not at all.
 
-    Returns what was read, and the folder below `out` that readers of the format take.
+    Returns what was read, and the folder below `out` that readers of the format take. A run that was stopped
+    goes on where it was.
     """
-    pairs = read_any(spec, options.split, outside=options.allow_outside)
-    if options.val_share is not None:
-        pairs = part_validation(pairs, options.val_share)
-    for own in pairs.splits.values():
+    stage = ExportStage(spec, options)
+    for own in stage.pairs.splits.values():
         safe_names(own.names)
-    with (
-        new_place(out, "export", resumes=False) as work,
-        tqdm(total=len(pairs), desc="exporting", unit="pair") as bar,
-    ):
-        shown = replace(
-            pairs, splits={k: replace(v, read=counted(v.read, bar)) for k, v in pairs.splits.items()}
-        )
-        if options.to == DATASET:
-            write_dataset(shown, work, format_of(spec)[0] or data_word(spec).path)
-            home = work
-        else:
-            home = FORMATS[options.to][1](shown, work, palette_of(pairs.class_names, options.vocabulary))
+    with new_place(out, "export") as work:
+        parts = KeptParts(work, "pairs", stage.identity)
+        if not parts.begun:
+            clear(work)  # of what an export of something else left
+            parts.begin()
+        with (
+            working(stage, engine or EngineOptions()) as workers,
+            pair_bar("exporting", len(stage.pairs), True) as bar,
+        ):
+            if options.to == DATASET:
+                home = _as_dataset(stage, work, workers, bar.update)
+            else:
+                home = _as_files(stage, parts, work, workers, bar.update)
+        remove_parts(work)
         home = home.relative_to(work)
-    return pairs, within(out, home)
+    return stage.pairs, within(out, home)
 
 
-def counted(read: Callable, bar: tqdm) -> Callable:
-    def counting(number: int) -> NamedPair:
-        pair = read(number)
-        bar.update()
-        return pair
+def _as_dataset(
+    stage: ExportStage, work: Path, workers: Workers[ExportStage], advance: Callable[[int], object]
+) -> Path:
+    names = stage.pairs.class_names
+    rows = DerivedRows(stage.lengths, ExportStage.rows, pair_features(names), stage.identity)
+    write_shards(rows, work, workers, advance)
+    write_labels(names, work)
+    return work
 
-    return counting
+
+def _as_files(
+    stage: ExportStage,
+    parts: KeptParts,
+    work: Path,
+    workers: Workers[ExportStage],
+    advance: Callable[[int], object],
+) -> Path:
+    writer, lengths = stage.writer, stage.lengths
+    parts.make(workers, ExportStage.part, spans(lengths), advance)
+    of_split = {split: list(spans({split: length})) for split, length in lengths.items()}
+    return writer.finish(work, {split: partial(parts.entries, own) for split, own in of_split.items()})

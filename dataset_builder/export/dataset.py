@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from dataset_builder.dataset_copies import write_rows
 from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
-from diffusers_attnmask.ground.columns import pair_features, picture_cell
+from diffusers_attnmask.ground.columns import picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.pictures import encoded, mask_ids, opened
 from train_segmenter.data.hub import HubPairs, hub
@@ -40,25 +38,17 @@ def dataset_pairs(source: HubPairs) -> Pairs:
     return Pairs(names, read)
 
 
-def write_dataset(pairs: PairSet, folder: Path, origin: str) -> None:
-    """Write pairs of any format as a dataset; `origin` stands in the model column."""
-    splits = {
-        split: (pair_rows(own, pairs.class_names, origin), len(own)) for split, own in pairs.splits.items()
+def pair_row(pair: NamedPair, number: int, class_names: Sequence[str], origin: str) -> dict[str, Any]:
+    """A pair of any format as a row; `origin` stands in the model column."""
+    shown = [int(own) for own in np.unique(pair.mask) if own < len(class_names)]
+    return {
+        "image": picture_cell(pair.image),
+        "mask": picture_cell(encoded(pair.mask)),
+        "id": pair.name,
+        "prompt": "",
+        "classes": [own for own in shown if class_names[own] != BACKGROUND],
+        "seed": number,
+        "method": "annotation",
+        "model": origin,
+        "quality": 1.0,
     }
-    write_rows(splits, pair_features(pairs.class_names), pairs.class_names, folder)
-
-
-def pair_rows(pairs: Pairs, class_names: Sequence[str], origin: str) -> Iterator[dict[str, Any]]:
-    for number, pair in enumerate(pairs):
-        shown = [int(own) for own in np.unique(pair.mask) if own < len(class_names)]
-        yield {
-            "image": picture_cell(pair.image),
-            "mask": picture_cell(encoded(pair.mask)),
-            "id": pair.name,
-            "prompt": "",
-            "classes": [own for own in shown if class_names[own] != BACKGROUND],
-            "seed": number,
-            "method": "annotation",
-            "model": origin,
-            "quality": 1.0,
-        }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -32,11 +31,6 @@ def as_kind(content: bytes, kind: str, name: str) -> bytes:
     return encoded(rgb_pixels(picture, name), kind, **options)
 
 
-def write_mask(ids: np.ndarray, path: Path, palette: Sequence[Colour] | None = None) -> None:
+def mask_file(ids: np.ndarray, palette: Sequence[Colour] | None = None) -> bytes:
     """Ids (H, W) as a grey PNG, or one with the palette."""
-    write_bytes(encoded(ids if palette is None else mask_picture(ids, palette)), path)
-
-
-def write_bytes(content: bytes, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    return encoded(ids if palette is None else mask_picture(ids, palette))

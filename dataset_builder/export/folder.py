@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dataset_builder.dataset_folder import write_labels
-from dataset_builder.export.encoding import as_kind, picture_suffix, write_bytes, write_mask
+from dataset_builder.export.encoding import as_kind, mask_file, picture_suffix
 from dataset_builder.export.files import existing, file_pair_set, own_name
-from dataset_builder.export.pair_set import PairSet
+from dataset_builder.export.pair_set import NamedPair, PairSet
+from dataset_builder.export.writer import Entries, WrittenPair
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.palette import Colour
@@ -21,16 +22,25 @@ CONFIG = "dataset_config.py"
 SPLITS = ("train", "val", "test")
 
 
-def write_folder(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
-    """Write `images/` and `masks/`, below the name of the split where there are several."""
-    for split, own in pairs.splits.items():
-        base = out / own_name(split) if len(pairs.splits) > 1 else out
-        for pair in own:
-            suffix = picture_suffix(pair.image, pair.name)
-            write_bytes(pair.image, base / "images" / f"{pair.name}{suffix}")
-            write_mask(pair.mask, base / "masks" / f"{pair.name}.png")
-    write_labels(pairs.class_names, out)
-    return out
+class FolderWriter:
+    """`images/` and `masks/`, below the name of the split where there are several."""
+
+    def __init__(self, pairs: PairSet, palette: Sequence[Colour]) -> None:
+        self.pairs = pairs
+
+    def pair(self, split: str, number: int, pair: NamedPair) -> WrittenPair:
+        base = f"{own_name(split)}/" if len(self.pairs.splits) > 1 else ""
+        suffix = picture_suffix(pair.image, pair.name)
+        return WrittenPair(
+            {
+                f"{base}images/{pair.name}{suffix}": pair.image,
+                f"{base}masks/{pair.name}.png": mask_file(pair.mask),
+            }
+        )
+
+    def finish(self, folder: Path, entries: Entries) -> Path:
+        write_labels(self.pairs.class_names, folder)
+        return folder
 
 
 def read_folder(root: Path, split: str | None = None, *, outside: bool = False) -> PairSet:
@@ -41,16 +51,25 @@ def read_folder(root: Path, split: str | None = None, *, outside: bool = False) 
     return file_pair_set({name: folder(root, name, outside=outside) for name in found})
 
 
-def write_mmseg(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
-    """Write `img_dir/SPLIT`, `ann_dir/SPLIT` and a config for mmsegmentation 1 to inherit from."""
-    for split, own in pairs.splits.items():
-        for pair in own:
-            image = out / "img_dir" / own_name(split) / f"{pair.name}.png"
-            write_bytes(as_kind(pair.image, "PNG", pair.name), image)
-            write_mask(pair.mask, out / "ann_dir" / own_name(split) / f"{pair.name}.png")
-    write_text(out / CONFIG, mmseg_config(pairs, palette))
-    write_labels(pairs.class_names, out)
-    return out
+class MmsegWriter:
+    """`img_dir/SPLIT`, `ann_dir/SPLIT` and a config for mmsegmentation 1 to inherit from."""
+
+    def __init__(self, pairs: PairSet, palette: Sequence[Colour]) -> None:
+        self.pairs, self.palette = pairs, palette
+
+    def pair(self, split: str, number: int, pair: NamedPair) -> WrittenPair:
+        place = f"{own_name(split)}/{pair.name}.png"
+        return WrittenPair(
+            {
+                f"img_dir/{place}": as_kind(pair.image, "PNG", pair.name),
+                f"ann_dir/{place}": mask_file(pair.mask),
+            }
+        )
+
+    def finish(self, folder: Path, entries: Entries) -> Path:
+        write_text(folder / CONFIG, mmseg_config(self.pairs, self.palette))
+        write_labels(self.pairs.class_names, folder)
+        return folder
 
 
 def mmseg_config(pairs: PairSet, palette: Sequence[Colour]) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dataset_builder.dataset_folder import write_labels
-from dataset_builder.export.encoding import as_kind, write_bytes, write_mask
+from dataset_builder.export.encoding import as_kind, mask_file
 from dataset_builder.export.files import existing, file_pair_set, own_name
-from dataset_builder.export.pair_set import PairSet
+from dataset_builder.export.pair_set import NamedPair, PairSet
 from dataset_builder.export.safety import safe_names
+from dataset_builder.export.writer import Entries, WrittenPair
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.palette import Colour
 from train_segmenter.data.voc import DEVKIT, voc, voc_home
@@ -17,23 +18,31 @@ from train_segmenter.data.voc import DEVKIT, voc, voc_home
 SPLITS = ("train", "val", "test")
 
 
-def write_voc(pairs: PairSet, out: Path, palette: Sequence[Colour]) -> Path:
-    """Write `VOCdevkit/VOC2012`; images that are no JPEG yet are encoded at quality 95."""
-    safe_names(name for own in pairs.splits.values() for name in own.names)  # all splits share a folder
-    root = out / DEVKIT
-    lists: dict[str, list[str]] = {}
-    for split, own in pairs.splits.items():
-        for pair in own:
-            write_bytes(as_kind(pair.image, "JPEG", pair.name), root / "JPEGImages" / f"{pair.name}.jpg")
-            write_mask(pair.mask, root / "SegmentationClass" / f"{pair.name}.png", palette)
-            lists.setdefault(own_name(split), []).append(pair.name)
-    lists["trainval"] = [*lists.get("train", []), *lists.get("val", [])]
-    for split, names in lists.items():
-        write_text(
-            root / "ImageSets" / "Segmentation" / f"{split}.txt", "".join(f"{name}\n" for name in names)
+class VocWriter:
+    """`VOCdevkit/VOC2012`; images that are no JPEG yet are encoded at quality 95."""
+
+    def __init__(self, pairs: PairSet, palette: Sequence[Colour]) -> None:
+        safe_names(name for own in pairs.splits.values() for name in own.names)  # all splits share a folder
+        self.pairs, self.palette = pairs, palette
+
+    def pair(self, split: str, number: int, pair: NamedPair) -> WrittenPair:
+        image, mask = f"JPEGImages/{pair.name}.jpg", f"SegmentationClass/{pair.name}.png"
+        return WrittenPair(
+            {
+                f"{DEVKIT}/{image}": as_kind(pair.image, "JPEG", pair.name),
+                f"{DEVKIT}/{mask}": mask_file(pair.mask, self.palette),
+            }
         )
-    write_labels(pairs.class_names, root)
-    return root
+
+    def finish(self, folder: Path, entries: Entries) -> Path:
+        root = folder / DEVKIT
+        lists = {own_name(split): own.names for split, own in self.pairs.splits.items() if len(own)}
+        lists["trainval"] = [*lists.get("train", []), *lists.get("val", [])]
+        for split, names in lists.items():
+            text = "".join(f"{name}\n" for name in names)
+            write_text(root / "ImageSets" / "Segmentation" / f"{split}.txt", text)
+        write_labels(self.pairs.class_names, root)
+        return root
 
 
 def read_voc(path: Path, split: str | None = None, *, outside: bool = False) -> PairSet:

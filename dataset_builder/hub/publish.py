@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dataset_builder.dataset_copies import StoredRows, mask_names, open_dataset, write_rows
-from dataset_builder.dataset_folder import check_pairs
+from dataset_builder.dataset_copies import OpenedDataset, mask_names, open_dataset
+from dataset_builder.dataset_folder import check_pairs, write_labels
+from dataset_builder.derived_shards import DerivedRows, write_shards
+from dataset_builder.engine.workers import Alone
 from dataset_builder.hub.card import license_of, write_card
 from dataset_builder.hub.push import push_folder
+from dataset_builder.origin import identity_of
 from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.own_folder import held_folder
 from diffusers_attnmask.publishing import PIPELINE_INDEX, check_repository_name, push_pipeline
@@ -26,9 +29,10 @@ def publish_folder(folder: str | Path, repo: str, private: bool = False, license
     opened = open_dataset(folder)
     with TemporaryDirectory() as work:
         own = Path(work) / repo.rpartition("/")[2]
-        rows = StoredRows(opened.pairs, opened.home)
-        features = opened.pairs.features
-        write_rows(opened.by_split(rows), features, mask_names(features), own)
+        features, identity = opened.pairs.features, identity_of("push", folder, {})
+        rows = DerivedRows(opened.lengths, OpenedDataset.rows, features, identity)
+        write_shards(rows, own, Alone(opened), lambda pairs: None)
+        write_labels(mask_names(features), own)
         return _published_whole(own, repo, private, license or license_of(opened.path))
 
 

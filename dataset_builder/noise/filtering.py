@@ -1,10 +1,10 @@
-"""The filter over a whole source: what every pair is judged by, and the table of what went and why."""
+"""What every pair is judged by, and the table of what went and why."""
 
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TextIO
 
 from dataset_builder.noise.coverage import class_coverage
 from dataset_builder.noise.folds import Train, held_out_scores
@@ -19,21 +19,18 @@ COLUMNS = (
 
 def judge(source: Source, folds: int, seed: int, train: Train) -> list[Judged]:
     """Every pair of the source by what held-out segmenters say of it, in the source's order."""
-    names = source.class_names
     scores = dict(held_out_scores(source, folds, seed, train))
-    return [
-        Judged(
-            source.name(index),
-            named(scores[index], names),
-            named(class_coverage(source[index].mask), names),
-        )
-        for index in range(len(source))
-    ]
+    return [judged_pair(source, index, scores[index]) for index in range(len(source))]
 
 
-def table(pairs: Iterable[Judged], reasons: Iterable[str]) -> str:
+def judged_pair(source: Source, index: int, scores: Mapping[int, float]) -> Judged:
+    """A pair by its IoU, by class id, with a prediction that has not seen it."""
+    sample, names = source[index], source.class_names
+    return Judged(sample.name, named(scores, names), named(class_coverage(sample.mask), names))
+
+
+def write_table(pairs: Iterable[Judged], reasons: Iterable[str], stream: TextIO) -> None:
     """CSV of every pair: whether it stays, why not, and what it was judged by."""
-    stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     for pair, reason in zip(pairs, reasons, strict=True):
@@ -51,7 +48,6 @@ def table(pairs: Iterable[Judged], reasons: Iterable[str]) -> str:
                 _shown(pair.answers),
             ]
         )
-    return stream.getvalue()
 
 
 def named(values: Mapping[int, float], names: Sequence[str]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,14 +49,18 @@ def split_folds(count: int, folds: int, seed: int) -> list[np.ndarray]:
     return [np.sort(part) for part in np.array_split(order, folds)]
 
 
+def other_folds(source: Source, parts: Sequence[np.ndarray], number: int) -> Part:
+    """What the judge of a fold is trained on."""
+    return Part(source, np.sort(np.concatenate([*parts[:number], *parts[number + 1 :]])))
+
+
 def held_out_scores(
     source: Source, folds: int, seed: int, train: Train
 ) -> Iterator[tuple[int, dict[int, float]]]:
     """Each pair's index and its IoU by class id, fold by fold."""
     parts = split_folds(len(source), folds, seed)
     for number, held_out in enumerate(parts):
-        others = np.sort(np.concatenate([part for part in parts if part is not held_out]))
-        predict = train(Part(source, others), number)
+        predict = train(other_folds(source, parts, number), number)
         for index in held_out:
             sample = source[int(index)]
             yield int(index), class_scores(predict(sample.image), sample.mask)

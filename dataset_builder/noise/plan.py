@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builder.noise.folds import split_folds
-from dataset_builder.noise.run import FilterRun, judged_pairs, judges_of
+from dataset_builder.noise.options import FilterRun, judges_of
+from dataset_builder.noise.stage import pairs_to_judge
 from train_segmenter.training.options import TrainingRecipe
 
 
@@ -59,6 +60,6 @@ class FilterPlan:
 def plan_filter(data: str | Path, run: FilterRun | None = None) -> FilterPlan:
     """Read what `filter_dataset` would begin with, and count."""
     run = run or FilterRun()
-    _, source = judged_pairs(data, run)
+    _, source = pairs_to_judge(data, run)
     split_folds(len(source), run.folds, run.seed)  # refuses more folds than pairs
     return FilterPlan(len(source), tuple(source.class_names), run.folds, judges_of(run), run)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -68,8 +70,8 @@ class Judged:
         return quality(self.scores)
 
 
-def prune(pairs: Sequence[Judged], options: PruneOptions) -> list[str]:
-    """The reason why each pair goes, or "" where it stays."""
+def prune(pairs: Iterable[Judged], options: PruneOptions) -> list[str]:
+    """The reason why each pair goes, or "" where it stays. The pairs are looked at twice."""
     least = _least_scores(pairs, options)
     return ["; ".join(_reasons(pair, least, options)) for pair in pairs]
 
@@ -96,12 +98,12 @@ def _reasons(pair: Judged, least: Mapping[str, float], options: PruneOptions) ->
     return reasons
 
 
-def _least_scores(pairs: Sequence[Judged], options: PruneOptions) -> dict[str, float]:
+def _least_scores(pairs: Iterable[Judged], options: PruneOptions) -> dict[str, float]:
     """The least score that each class needs."""
-    by_class: dict[str, list[float]] = {}
+    by_class: dict[str, array[float]] = defaultdict(lambda: array("d"))
     for pair in pairs:
         for name, score in pair.scores.items():
-            by_class.setdefault(name, []).append(score)
+            by_class[name].append(score)
     if options.keep_fraction is None:
         return {name: options.thresholds.get(name, options.thresholds["default"]) for name in by_class}
     kept = {name: max(1, round(options.keep_fraction * len(scores))) for name, scores in by_class.items()}

@@ -2,64 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Annotated, Any
 
+import torch
 from datasets import Features, Value
-from pydantic import Field
 
-from dataset_builder.dataset_copies import OpenedDataset, StoredRows, mask_names, open_dataset, write_rows
-from dataset_builder.dataset_folder import FILTER_TABLE
+from dataset_builder.checking import refuse_faults
+from dataset_builder.content_digest import content_digest
+from dataset_builder.dataset_copies import mask_names
+from dataset_builder.dataset_folder import FILTER_TABLE, write_labels
+from dataset_builder.derived_shards import DerivedRows, write_shards
+from dataset_builder.engine.kept_parts import remove_parts
+from dataset_builder.engine.options import EngineOptions
+from dataset_builder.engine.pair_bar import pair_bar
+from dataset_builder.engine.workers import working
 from dataset_builder.hub.card import write_derived_card
-from dataset_builder.noise.filtering import judge, table
-from dataset_builder.noise.prune import PruneOptions, prune
-from dataset_builder.noise.segmenter import SegmenterTrainer
-from dataset_builder.noise.witnesses import Witnesses
-from diffusers_attnmask.ground.atomic_files import remove_folder, write_text
-from diffusers_attnmask.ground.options import (
-    Name,
-    Scale,
-    Seed,
-    Side,
-    options,
-)
+from dataset_builder.noise.filtering import write_table
+from dataset_builder.noise.judged_pairs import judged_pairs
+from dataset_builder.noise.options import FilterRun
+from dataset_builder.noise.prune import prune
+from dataset_builder.noise.stage import KEPT, QUALITY, FilterStage
+from dataset_builder.origin import identity_of
+from diffusers_attnmask.ground.atomic_files import remove_folder, replacing
 from diffusers_attnmask.ground.places import new_place
-from train_segmenter.data import HubPairs, check_source
-from train_segmenter.data.hub import from_dataset
-from train_segmenter.models.pretrained import Pretrained
-from train_segmenter.training.options import TrainingRecipe, TrainOptions
-from train_segmenter.training.run import DEFAULT_MODEL, adjusted_recipe
 
-JUDGES = TrainingRecipe(DEFAULT_MODEL, {}, TrainOptions(steps=2000))
 WORK = "segmenters"  # folder of the judges while they are needed
-
-
-@options(kw_only=True)
-class FilterRun(Witnesses):
-    """How the judges of a dataset are made, and which pairs go by what they say.
-
-    recipe: of the judges, an object, a YAML file or a bundled recipe's name, by default `JUDGES`; model and
-    changes (of `TrainOptions`) come over it. crop: side of training crops in scaled pixels. scale: of the
-    images when judges train and judge; 0.5 costs a quarter. folds: judges, each of the part that it has not
-    seen. allow_outside: read files, too, that the data name outside of their folder.
-    """
-
-    recipe: TrainingRecipe | Path | Name | None = None
-    model: Name | None = None
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    pretrained: Pretrained = "auto"
-    folds: Annotated[int, Field(ge=2, le=1000)] = 3
-    crop: Side | None = None
-    scale: Scale = 1.0
-    prune: PruneOptions = field(default_factory=PruneOptions)
-    seed: Seed = 0
-    allow_outside: bool = False
-
-    def __post_init__(self) -> None:
-        self.check(self.prune)
-        replace(JUDGES.training, **self.changes)  # refuses what no training takes
 
 
 @dataclass(frozen=True)
@@ -71,7 +40,12 @@ class Filtered:
 
 
 def filter_dataset(
-    data: str | Path, out: str | Path, run: FilterRun | None = None, *, progress: bool = True
+    data: str | Path,
+    out: str | Path,
+    run: FilterRun | None = None,
+    engine: EngineOptions | None = None,
+    *,
+    progress: bool = True,
 ) -> Filtered:
     """Write the pairs whose masks agree with segmenters that have not seen them as a new dataset folder.
 
@@ -79,60 +53,36 @@ def filter_dataset(
     judges learn from all of them. The new one has their quality as a column, a card, and a table of all
     pairs, kept or not. A run that was stopped goes on where it was.
     """
-    run = run or FilterRun()
-    judges = judges_of(run)
+    run, engine = run or FilterRun(), engine or EngineOptions()
     with new_place(out, "filter") as work:
-        opened, source = judged_pairs(data, run)
-        check_source(source, progress=progress)
-        told = run.testimony(source, run.prune, run.seed, progress)
-        trainer = SegmenterTrainer(
-            judges.model,
-            judges.training,
-            work / WORK,
-            run.pretrained,
-            judges.model_options,
-            run.scale,
-            progress,
-        )
-        judged = judge(source, run.folds, run.seed, trainer)
-        judged = [replace(pair, **beside) for pair, beside in zip(judged, told, strict=True)]
-        reasons = prune(judged, run.prune)
-        kept = [index for index, reason in enumerate(reasons) if not reason]
-        if not kept:
-            raise ValueError(
-                "no pair would be left: lower --threshold, or train the segmenters for more --steps"
-            )
-        stored = StoredRows(source.dataset, opened.home)
-        rows = ({**stored[index], "quality": judged[index].quality} for index in kept)
-        features = Features({**source.dataset.features, "quality": Value("float32")})
-        write_rows(opened.by_split(rows, kept), features, source.class_names, work)
-        write_text(work / FILTER_TABLE, table(judged, reasons))
-        write_derived_card(work, Path(out).resolve().name, opened.path)
+        alone = engine.engine == "local" and engine.workers <= 1
+        share = max(1, torch.get_num_threads() // run.folds)  # of the cores, as if all judges trained at once
+        stage = FilterStage(str(data), run, work / WORK, share, progress and alone)
+        stage.source  # noqa: B018 - what cannot be opened is told before anybody is asked to work
+        with working(stage, engine, gpu=True) as workers:
+            refuse_faults(workers, FilterStage.faults, {"pairs": len(stage.source)}, progress)
+            judged = judged_pairs(stage, work, workers, progress)
+            reasons = prune(judged, run.prune)
+            chosen = zip(count(), judged, reasons, strict=False)
+            stage.keep((number, pair.quality) for number, pair, reason in chosen if not reason)
+            if all(reasons):
+                raise ValueError(
+                    "no pair would be left: lower --threshold, or train the segmenters for more --steps"
+                )
+            rows = kept_rows(stage)
+            with pair_bar("writing", len(rows), progress) as bar:
+                write_shards(rows, work, workers, bar.update)
+        write_labels(mask_names(rows.features), work)
+        with replacing(work / FILTER_TABLE) as path, path.open("w", encoding="utf-8", newline="") as stream:
+            write_table(judged, reasons, stream)
+        write_derived_card(work, Path(out).resolve().name, stage.opened[0].path)
+        remove_parts(work)
         remove_folder(work / WORK)
-    return Filtered(len(kept), len(judged) - len(kept))
+    return Filtered(len(rows), len(reasons) - len(rows))
 
 
-def judged_pairs(data: str | Path, run: FilterRun) -> tuple[OpenedDataset, HubPairs]:
-    """The pairs of a dataset as they are stored and as they are judged, in classes that thresholds name."""
-    opened = open_dataset(data, outside=run.allow_outside)
-    names = tuple(mask_names(opened.pairs.features))
-    source = from_dataset(opened.pairs, names, str(data), opened.home)
-    _check_classes(run.prune, source.class_names)
-    return opened, source
-
-
-def _check_classes(prune: PruneOptions, class_names: Sequence[str]) -> None:
-    named = {*prune.thresholds, *prune.class_coverage} - {"default"}
-    if unknown := sorted(named - set(class_names)):
-        raise ValueError(
-            f"--class-threshold {', '.join(unknown)}: the dataset has no such class; it has "
-            f"{', '.join(class_names)}"
-        )
-
-
-def judges_of(run: FilterRun) -> TrainingRecipe:
-    """How the segmenters are made and trained: views of scaled images, under what the run says."""
-    judges = adjusted_recipe(run.recipe, JUDGES, run.model, {"seed": run.seed, **run.changes})
-    views = judges.training.augmentation.resized(run.scale)
-    views = replace(views, crop=run.crop or views.crop)
-    return replace(judges, training=replace(judges.training, augmentation=views))
+def kept_rows(stage: FilterStage) -> DerivedRows[FilterStage]:
+    """The pairs that stay, with their quality, which all that judged them went into."""
+    features = Features({**stage.source.dataset.features, QUALITY: Value("float32")})
+    identity = identity_of("filter", stage.data, {"kept": content_digest(stage.work / KEPT)})
+    return DerivedRows(stage.kept_lengths, FilterStage.rows, features, identity)

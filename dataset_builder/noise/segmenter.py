@@ -12,6 +12,7 @@ import torch
 
 from dataset_builder.noise.folds import Predict
 from diffusers_attnmask.ground.atomic_files import remove_folder
+from diffusers_attnmask.ground.device import best_device
 from train_segmenter.data import Source
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models import Segmenter, create
@@ -48,6 +49,8 @@ class SegmenterTrainer:
         except Diverged:
             remove_folder(folder)  # nobody can go on with it, and better options could not begin there
             raise
+        if (device := best_device()) != "cpu":
+            segmenter.to(device)  # one that was complete is loaded where it needs no GPU
         inference = Inference(scales=(self.scale,))
 
         def predict(image: np.ndarray) -> np.ndarray:

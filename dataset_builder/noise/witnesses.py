@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from dataset_builder.noise.clip_score import ClipScore
-from dataset_builder.noise.duplicates import duplicates, perceptual_hash
+from dataset_builder.noise.duplicates import HASH_BITS, duplicates, perceptual_hash
 from dataset_builder.noise.filtering import named
 from dataset_builder.noise.prune import PruneOptions
 from dataset_builder.noise.question import Questioner, answers
-from dataset_builder.noise.second_labeller import agreements, check_labeller, labeller
+from dataset_builder.noise.second_labeller import Label, agreements, check_labeller, labeller
 from diffusers_attnmask.ground.options import Fault, Name, OptionsError, options
-from train_segmenter.data import HubPairs
+from train_segmenter.data import Source
 
+HASH = "hash"
 WITNESS_OF = {  # a bound, and who must be asked for it
     "least_clip": ("clip", "a model that scores prompts"),
     "least_agreement": ("second", "a second labeller"),
@@ -44,38 +46,52 @@ class Witnesses:
                 raise OptionsError([Fault(f"prune.{bound}", needed)])
         check_labeller(self.second, self.second_model)
 
-    def testimony(
-        self, source: HubPairs, prune: PruneOptions, seed: int, progress: bool
-    ) -> list[dict[str, Any]]:
-        """What is said of each pair, by the fields of `Judged`."""
+    def asks_witnesses(self, prune: PruneOptions) -> bool:
+        return any((self.clip, self.second, self.ask, prune.duplicates is not None))
+
+    def heard(self, class_names: tuple[str, ...], prune: PruneOptions, seed: int) -> HeardWitnesses:
+        """Those who are asked, with their models."""
+        return HeardWitnesses(
+            ClipScore(self.clip) if self.clip else None,
+            labeller(self.second, self.second_model, class_names, seed) if self.second else None,
+            Questioner(self.ask) if self.ask else None,
+            prune.duplicates is not None,
+        )
+
+
+@dataclass(frozen=True)
+class HeardWitnesses:
+    """hashes: whether pictures are to be told from their likes."""
+
+    clip: ClipScore | None
+    label: Label | None
+    questioner: Questioner | None
+    hashes: bool
+
+    def testimony(self, source: Source, prompts: Sequence[str]) -> list[dict[str, Any]]:
+        """What is said of each pair, by the fields of `Judged`; a hash stands under `HASH`."""
         names, told = source.class_names, [dict[str, Any]() for _ in range(len(source))]
 
-        def add(field: str, values: Sequence[Any]) -> None:
+        def add(field: str, values: Iterable[Any]) -> None:
             for own, value in zip(told, values, strict=True):
                 own[field] = value
 
         if self.clip:
-            add("clip", clip_scores(self.clip, source, progress))
-        if prune.duplicates is not None:
-            add("duplicate_of", duplicate_names(source, prune.duplicates, progress))
-        if self.second:
-            label = labeller(self.second, self.second_model, names, seed)
-            add("agreement", [named(own, names) for own in agreements(source, label, progress)])
-        if self.ask:
-            said = answers(source, Questioner(self.ask), progress)
-            add("answers", [named(own, names) for own in said])
+            pairs = ((Image.fromarray(source[own].image), prompts[own]) for own in range(len(source)))
+            add("clip", self.clip.over(pairs))
+        if self.hashes:
+            hashes = (perceptual_hash(source[own].image) for own in range(len(source)))
+            add(HASH, (np.packbits(own).tobytes().hex() for own in hashes))
+        if self.label:
+            found = agreements(source, self.label, progress=False)
+            add("agreement", (named(own, names) for own in found))
+        if self.questioner:
+            said = answers(source, self.questioner, progress=False)
+            add("answers", (named(own, names) for own in said))
         return told
 
 
-def clip_scores(model: str, source: HubPairs, progress: bool) -> list[float]:
-    prompts = source.dataset["prompt"]
-    pairs = ((Image.fromarray(source[own].image), prompts[own] or "") for own in range(len(source)))
-    scores = ClipScore(model).over(pairs)
-    return list(tqdm(scores, "CLIP scores", total=len(source), disable=not progress))
-
-
-def duplicate_names(source: HubPairs, most_bits: int, progress: bool) -> list[str | None]:
-    """Of each pair, the earlier one that has almost the same picture."""
-    shown = tqdm(range(len(source)), "hashing pictures", disable=not progress)
-    found = duplicates([perceptual_hash(source[index].image) for index in shown], most_bits)
-    return [source.name(found[index]) if index in found else None for index in range(len(source))]
+def likes(hashes: Iterable[str], most_bits: int) -> dict[int, int]:
+    """Of each picture that has an earlier one almost like it, which that is; by hashes as they are told."""
+    packed = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, HASH_BITS // 8)
+    return duplicates(list(np.unpackbits(packed, axis=1).astype(bool)), most_bits)

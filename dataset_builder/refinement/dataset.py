@@ -1,8 +1,9 @@
-"""Refinement of a whole dataset: what AffinityNet learns from all pairs, and then every mask."""
+"""The pairs of a dataset as refinement takes them: for AffinityNet to learn from, and one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from dataset_builder.dataset_copies import StoredRows, id_table, mask_names
 from dataset_builder.recipe import Refinement
@@ -72,11 +72,6 @@ class MappedPairs:
         names = [self.names[own] for own in ids]
         return MappedPair(torch.from_numpy(image), torch.from_numpy(maps), torch.from_numpy(own_ids), names)
 
-    def check(self, progress: bool = True) -> None:
-        """Read every pair once, so that what is wrong with one is found before hours of work."""
-        for index in tqdm(range(len(self)), "checking pairs", disable=not progress, leave=False):
-            self[index]
-
     def _map(self, cell: Mapping[str, Any], name: str, size: tuple[int, ...]) -> np.ndarray:
         """Class map float32 (H, W) in [0, 1]."""
         grey = rgb_pixels(opened(picture_file(cell, name, self.home), name), name)[..., 0]
@@ -89,23 +84,33 @@ def _opened(cell: Mapping[str, Any], name: str) -> Image.Image:
     return opened(cell["bytes"], name)
 
 
-class ConfidentExamples:
-    """What AffinityNet trains on: labels are made once and kept as PNG; images are read when needed."""
+def encoded_labels(pairs: MappedPairs, numbers: Iterable[int], options: RefineOptions) -> bytes:
+    """The confident labels of some pairs, by number, as one file."""
+    labels: dict[str, Any] = {}
+    for number in numbers:
+        pair = pairs[number]
+        labels[str(number)] = confident_labels(pair.image, pair.maps, pair.names, options).numpy()
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **labels)
+    return stream.getvalue()
 
-    def __init__(self, pairs: MappedPairs, options: RefineOptions, progress: bool = True) -> None:
-        self.pairs = pairs
-        self.labels: list[bytes] = []
-        for index in tqdm(range(len(pairs)), "confident labels", disable=not progress):
-            pair = pairs[index]
-            labels = confident_labels(pair.image, pair.maps, pair.names, options)
-            self.labels.append(encoded(labels.numpy()))
+
+@dataclass(frozen=True)
+class ConfidentExamples:
+    """What AffinityNet trains on: labels that were made once, read when needed as images are.
+
+    labels: the file of `encoded_labels` that has those of a pair.
+    """
+
+    pairs: MappedPairs
+    labels: Callable[[int], bytes]
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.pairs)
 
-    def __getitem__(self, index: int) -> AffinityExample:
-        labels = np.array(opened(self.labels[index], "labels"))
-        return AffinityExample(self.pairs[index].image, torch.from_numpy(labels))
+    def __getitem__(self, number: int) -> AffinityExample:
+        with np.load(io.BytesIO(self.labels(number)), allow_pickle=False) as labels:
+            return AffinityExample(self.pairs[number].image, torch.from_numpy(labels[str(number)]))
 
 
 def refitted_objects(
@@ -119,19 +124,18 @@ def refitted_objects(
     return object_cells(described(fit, labels, [BACKGROUND, *pair.names]), table)
 
 
-def refined_rows(
-    pairs: MappedPairs, refinement: Refinement, network: AffinityNet | None, progress: bool = True
-) -> Iterator[dict[str, Any]]:
-    """The dataset's rows with refined masks and the method's name with "+refined"; all else as stored."""
-    for index in tqdm(range(len(pairs)), "refining", disable=not progress):
-        pair, row = pairs[index], pairs.stored[index]
-        image = pair.image.numpy()
-        features = image_features(network, image) if network else None
-        labels = refined_mask(image, pair.maps.numpy(), pair.mask.numpy(), pair.names, refinement, features)
-        table = id_table(pairs.dataset.features, row["classes"])
-        row["mask"] = picture_cell(encoded(table[labels]))
-        if row.get(INSTANCES):
-            row |= refitted_objects(row, pair, labels, table)
-        if "method" in row:
-            row["method"] = f"{row['method']}+refined"
-        yield row
+def refined_row(
+    pairs: MappedPairs, number: int, refinement: Refinement, network: AffinityNet | None
+) -> dict[str, Any]:
+    """A row with its mask refined and the method's name with "+refined"; all else as stored."""
+    pair, row = pairs[number], pairs.stored[number]
+    image = pair.image.numpy()
+    features = image_features(network, image) if network else None
+    labels = refined_mask(image, pair.maps.numpy(), pair.mask.numpy(), pair.names, refinement, features)
+    table = id_table(pairs.dataset.features, row["classes"])
+    row["mask"] = picture_cell(encoded(table[labels]))
+    if row.get(INSTANCES):
+        row |= refitted_objects(row, pair, labels, table)
+    if "method" in row:
+        row["method"] = f"{row['method']}+refined"
+    return row

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -124,14 +123,3 @@ def loaded(folder: Path) -> AffinityNet:
 def image_features(net: AffinityNet, image: np.ndarray) -> np.ndarray:
     """AffinityNet's features float32 (D, h, w) of an image uint8 (H, W, 3), on the network's own device."""
     return affinity_features(net, normalised(torch.from_numpy(image))).numpy()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """With one thread the result is the same in a worker, in an actor, and in this process."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.hub.card import quality_bins
 from dataset_builder.report.collect import Collected, ReportOptions, collect
 from diffusers_attnmask.ground.atomic_files import write_text
@@ -23,9 +24,10 @@ def write_report(
     options: ReportOptions | None = None,
     title: str = "",
     parts: Sequence[Part] = (),
+    engine: EngineOptions | None = None,
 ) -> Path:
     """Write the page of a dataset folder, or of parts of it."""
-    collected = collect(folder, options or ReportOptions(), parts)
+    collected = collect(folder, options or ReportOptions(), parts, engine)
     write_text(out, rendered(collected, title or folder.resolve().name))
     return out
 

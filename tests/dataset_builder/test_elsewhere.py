@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.augmentation.run import augment_dataset
 from dataset_builder.building.dataset import build_dataset
-from dataset_builder.building.run import EngineOptions
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.export.convert import ExportOptions, convert
 from dataset_builder.hub.publish import publish_folder
 from dataset_builder.noise.prune import PruneOptions

@@ -91,11 +91,11 @@ def test_refine_keeps_them(folder, tmp_path):
 def test_filter_keeps_them(folder, tmp_path, monkeypatch):
     """A judge that is against every second pair."""
 
-    def judged(source, folds, seed, trainer):
-        trainer.work.mkdir()
+    def judged(stage, *others):
+        source = stage.source
         return [Judged(source.name(i), {"red": float(i % 2 == 0)}, {"red": 0.5}) for i in range(len(source))]
 
-    monkeypatch.setattr(noise, "judge", judged)
+    monkeypatch.setattr(noise, "judged_pairs", judged)
     run = FilterRun(prune=PruneOptions(thresholds={"default": 0.5}))
     filter_dataset(folder, tmp_path / "all", run, progress=False)
     assert ids(tmp_path / "all") == {

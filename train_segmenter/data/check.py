@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
@@ -20,11 +21,22 @@ def check_source(source: Source, threads: int = 4, progress: bool = True) -> Non
         answers = pool.map(lambda index: fault_of(source, index), range(len(source)))
         bar = tqdm(answers, total=len(source), desc="checking data", disable=not progress, leave=False)
         faults = [answer for answer in bar if answer]
+    refuse(faults, len(source))
+
+
+def refuse(faults: Sequence[Exception], count: int) -> None:
+    """Raise one error of what is wrong with some of so many pairs, if anything is."""
     if faults:
         more = f"\n… and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
         listed = "\n".join(map(str, faults[:SHOWN]))
         kind = DamagedFile if all(isinstance(own, DamagedFile) for own in faults) else ValueError
-        raise kind(f"{len(faults)} of {len(source)} pairs cannot be used:\n{listed}{more}")
+        raise kind(f"{len(faults)} of {count} pairs cannot be used:\n{listed}{more}")
+
+
+def faults_of(source: Source, numbers: Iterable[int]) -> list[tuple[int, Exception]]:
+    """What is wrong with some of the pairs, by their number."""
+    found = ((number, fault_of(source, number)) for number in numbers)
+    return [(number, fault) for number, fault in found if fault]
 
 
 def fault_of(source: Source, index: int) -> Exception | None:

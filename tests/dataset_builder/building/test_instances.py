@@ -13,9 +13,9 @@ from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.augmentation.run import AugmentRun, augment_dataset
 from dataset_builder.building.candidates import Candidate
 from dataset_builder.building.row import RowMaker
-from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.building.run import build
 from dataset_builder.building.sampler import Sampled
-from dataset_builder.dataset_copies import write_rows
+from dataset_builder.engine.options import EngineOptions
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe, SamplingOptions
 from dataset_builder.refinement.run import RefineRun, refine_dataset
@@ -24,6 +24,7 @@ from diffusers_attnmask.ground.columns import object_cells, pair_features
 from diffusers_attnmask.ground.instances import described
 from diffusers_attnmask.ground.pictures import encoded
 from diffusers_attnmask.instances.options import InstanceOptions
+from tests.dataset_builder.stored_rows import store_rows
 
 SERIAL = EngineOptions(workers=0)
 ROUGH = {"steps": 2, "batch_size": 2, "threads": 1, "size": (64, 64)}
@@ -122,7 +123,7 @@ def exact(tmp_path):
         )
     folder = tmp_path / "exact"
     folder.mkdir()
-    write_rows({"train": (rows, 2)}, pair_features(names, maps=True, instances=True), names, folder)
+    store_rows({"train": rows}, pair_features(names, maps=True, instances=True), names, folder)
     return folder
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from dataset_builder.dataset_copies import write_rows
 from diffusers_attnmask.ground.columns import pair_features
 from diffusers_attnmask.ground.pictures import encoded
+from tests.dataset_builder.stored_rows import store_rows
 
 
 def make_dataset(folder, class_names, count=5, seed=0, splits=("train",), names="pair-{}"):
@@ -37,11 +37,5 @@ def make_dataset(folder, class_names, count=5, seed=0, splits=("train",), names=
                     "quality": 1.0,
                 }
             )
-    folder.mkdir(parents=True)
-    write_rows(
-        {split: (own, len(own)) for split, own in rows.items()},
-        pair_features(class_names),
-        class_names,
-        folder,
-    )
+    store_rows(rows, pair_features(class_names), class_names, folder)
     return masks

@@ -246,8 +246,13 @@ def export_digest(vocabulary, to, out):
     mask = np.arange(len(names), dtype=np.uint8).repeat(2)[None].repeat(2, 0)
     stream = io.BytesIO()
     Image.fromarray(mask).save(stream, "png")
-    pairs = PairSet(names, {"train": Pairs(["a"], lambda n: NamedPair("a", stream.getvalue(), mask))})
-    FORMATS[to][1](pairs, out, palette_of(names))
+    pair = NamedPair("a", stream.getvalue(), mask)
+    writer = FORMATS[to][1](PairSet(names, {"train": Pairs(["a"], lambda n: pair)}), palette_of(names))
+    written = writer.pair("train", 0, pair)
+    for name, content in written.files.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(content)
+    writer.finish(out, {"train": lambda: iter([written.entry])})
     whole = sha256()
     for path in sorted(out.rglob("*.*")):
         if path.suffix == ".png":

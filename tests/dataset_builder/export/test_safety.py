@@ -12,7 +12,7 @@ from PIL import Image
 from dataset_builder.export.convert import ExportOptions, convert, read_any
 from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
 from dataset_builder.export.safety import safe_names
-from dataset_builder.export.voc import write_voc
+from dataset_builder.export.voc import VocWriter
 from diffusers_attnmask.ground.own_folder import MARK
 from diffusers_attnmask.ground.palette import VOC_PALETTE
 from diffusers_attnmask.ground.pictures import encoded, opened
@@ -121,7 +121,7 @@ def test_splits_that_share_an_id_do_not_overwrite_each_other(tmp_path):
     pairs = Pairs(["x"], lambda number: NamedPair("x", content, np.zeros((4, 4), np.uint8)))
     both = PairSet(("background", "a"), {"train": pairs, "validation": pairs})
     with pytest.raises(ValueError, match="'x' and 'x' would name the same file"):
-        write_voc(both, tmp_path, VOC_PALETTE)
+        VocWriter(both, VOC_PALETTE)
 
 
 def test_an_export_that_was_stopped_leaves_nothing_in_the_next(tmp_path):

@@ -209,7 +209,7 @@ def test_filter_trains_judges_by_a_recipe_and_what_is_typed(data, tmp_path, monk
         )  # fmt: skip
         assert error is None, error
     options, model = judges[0]
-    assert [own.seed for own, _ in judges] == [3, 4, 3, 4]
+    assert [own.seed for own, _ in judges] == 4 * [3, 4]  # each is asked for to be trained, and to judge
     assert (options.steps, options.batch_size, options.loss) == (2, 2, "ce+dice")
     assert options.augmentation.crop == 32 and options.augmentation.scale == (0.4, 0.6)
     assert len(model.network.decoder.blocks) == 4

@@ -9,7 +9,7 @@ import torch
 import tiny_world
 from dataset_builder.noise import segmenter
 from dataset_builder.noise.coverage import CoverageBounds, class_coverage
-from dataset_builder.noise.filtering import judge, table
+from dataset_builder.noise.filtering import judge, write_table
 from dataset_builder.noise.folds import held_out_scores, split_folds
 from dataset_builder.noise.prune import Judged, PruneOptions, prune
 from dataset_builder.noise.scores import class_scores, quality
@@ -123,8 +123,14 @@ def test_each_rule_drops_its_pairs():
     assert kept(keep_fraction=1.0) == "abc"
 
 
+def table(pairs, options):
+    stream = io.StringIO(newline="")
+    write_table(pairs, prune(pairs, options), stream)
+    return list(csv.DictReader(io.StringIO(stream.getvalue())))
+
+
 def test_the_table_says_of_every_pair_what_went_and_why():
-    rows = list(csv.DictReader(io.StringIO(table(PAIRS, prune(PAIRS, PruneOptions({"default": 0.5}))))))
+    rows = table(PAIRS, PruneOptions({"default": 0.5}))
     assert [row["id"] for row in rows] == ["a", "b", "c", "d"]
     assert [row["kept"] for row in rows] == ["no", "yes", "no", "no"]
     assert rows[0]["reason"] == "cat: IoU 0.400 below 0.500"
@@ -134,7 +140,7 @@ def test_the_table_says_of_every_pair_what_went_and_why():
 
 def test_what_others_say_of_a_pair_is_a_column_and_a_reason():
     options = PruneOptions(least_agreement=0.5, least_yes=0.5, duplicates=4)
-    rows = list(csv.DictReader(io.StringIO(table(HEARD, prune(HEARD, options)))))
+    rows = table(HEARD, options)
     assert [row["reason"] for row in rows] == [
         "",
         "dog: second labeller's IoU 0.200 below 0.500",

@@ -22,7 +22,7 @@ from dataset_builder.dataset_folder import read_pairs
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.hub.card import write_card
 from dataset_builder.recipe import Recipe, SamplingOptions
-from dataset_builder.report.collect import Extremes, ReportOptions, collect
+from dataset_builder.report.collect import ReportOptions, collect
 from dataset_builder.report.page import rendered, write_report
 
 OPTIONS = ReportOptions(gallery=10, extremes=3, progress=False)
@@ -68,13 +68,10 @@ def test_the_gallery_is_spread_over_the_dataset(folder, collected):
     assert (collected.gallery[0].id, collected.gallery[-1].id) == (ids[0], ids[-1])
 
 
-def test_the_best_and_the_worst_are_by_quality():
-    pairs = {quality: object() for quality in (0.4, 0.9, 0.1, 0.5)}
-    for sign, expected in ((1, [0.9, 0.5]), (-1, [0.1, 0.4])):
-        extremes = Extremes(2, sign)
-        for quality, pair in pairs.items():
-            extremes.offer(quality, pair)
-        assert extremes.ranked() == [pairs[quality] for quality in expected]
+def test_the_best_and_the_worst_are_by_quality(folder, collected):
+    qualities = sorted(pair.row["quality"] for pair in read_pairs(folder))
+    assert [own.quality for own in collected.best] == qualities[:-4:-1]
+    assert [own.quality for own in collected.worst] == qualities[:3]
 
 
 def test_skipped_pairs_are_listed_with_their_reason(folder, collected):
