@@ -126,7 +126,6 @@ class _Run:
         progress: bool,
     ) -> None:
         check_startable(out, resume)
-        out.mkdir(parents=True, exist_ok=True)
         self.model, self.options, self.out, self.validation = model, options, out, validation
         self.accelerator = _accelerator(options, cpu)
         processes, device = self.accelerator.num_processes, self.accelerator.device

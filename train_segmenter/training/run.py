@@ -113,7 +113,7 @@ def train_model(
     """
     run = run or TrainRun()
     with training_folder(Path(out), run.on_cpu) as folder:
-        return _trained(data, folder, run, progress)
+        return _trained(data, folder, run, progress and PartialState().is_main_process)
 
 
 def prepared(data: Sequence[str], run: TrainRun, progress: bool) -> Prepared:
