@@ -1,0 +1,137 @@
+"""Does a training wait for its data? The share of its time, with pairs read in its own process and beside it.
+
+    python -m benchmarks.training_waits
+
+A real training of a U-Net on rendered scenes, stored as a dataset is, with random scales, flips, crops and
+colours. The first step starts the workers and is left out. How many pairs a worker makes in a second says how
+many of them a faster step needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from PIL import Image
+
+import tiny_world
+from benchmarks.report import report
+from diffusers_attnmask.ground.ids import BACKGROUND
+from train_segmenter.augmentation.transforms import Augmentation
+from train_segmenter.data import Source, open_source
+from train_segmenter.models import create
+from train_segmenter.training import loop
+from train_segmenter.training.batches import Batch, training_batches
+from train_segmenter.training.options import TrainOptions
+
+
+@dataclass
+class Watched:
+    """The batches of a training, and when each was asked for and had."""
+
+    asked: list[float] = field(default_factory=list)
+    had: list[float] = field(default_factory=list)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Iterator[Batch]:
+        batches = iter(training_batches(*arguments, **options))
+        while True:
+            self.asked.append(time.perf_counter())
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            self.had.append(time.perf_counter())
+            yield batch
+
+    @property
+    def seconds(self) -> float:
+        """Of a step and the wait before it."""
+        return (self.asked[-1] - self.had[0]) / (len(self.asked) - 1)
+
+    @property
+    def waited(self) -> float:
+        """The same of the waits alone."""
+        waits = [had - asked for asked, had in zip(self.asked[1:], self.had[1:], strict=False)]
+        return sum(waits) / len(waits)
+
+
+def rendered(folder: Path, pairs: int, side: int) -> Source:
+    """Scenes of the tiny world as files, enlarged to a side."""
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    scenes = [tiny_world.render(seed) for seed in range(pairs)]
+    for number, (image, mask, *_) in enumerate(scenes):
+        Image.fromarray(image).resize((side, side)).save(folder / f"images/{number}.png")
+        Image.fromarray(mask).resize((side, side), Image.Resampling.NEAREST).save(
+            folder / f"masks/{number}.png"
+        )
+    (folder / "classes.txt").write_text("\n".join((BACKGROUND, *tiny_world.CLASSES)))
+    return open_source(f"folder:{folder}")
+
+
+def trained(source: Source, options: TrainOptions, model: str, cpu: bool) -> Watched:
+    torch.manual_seed(0)
+    watched = Watched()
+    with tempfile.TemporaryDirectory() as out, patch.object(loop, "training_batches", watched):
+        segmenter = create(model, source.class_names, "none")
+        loop.train(segmenter, source, options, Path(out) / "run", cpu=cpu, progress=False)
+    return watched
+
+
+def pairs_in_a_second(source: Source, options: TrainOptions, batches: int = 4) -> float:
+    """What one process reads and augments."""
+    alone = replace(options, workers=0, steps=batches)
+    started = time.perf_counter()
+    for _ in training_batches(source, alone, 0, 0, 1):
+        pass
+    return batches * options.batch_size / (time.perf_counter() - started)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="smp:unet:resnet18")
+    parser.add_argument("--pairs", type=int, default=64)
+    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    options = TrainOptions(
+        steps=arguments.steps,
+        batch_size=arguments.batch_size,
+        augmentation=Augmentation(crop=arguments.side),
+        log_every=arguments.steps,
+        save_every=arguments.steps,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        source = rendered(Path(folder) / "pairs", arguments.pairs, arguments.side)
+        speed = pairs_in_a_second(source, options)
+        rows = []
+        for workers in arguments.workers:
+            cpu = arguments.device == "cpu"
+            watched = trained(source, replace(options, workers=workers), arguments.model, cpu)
+            rows.append(
+                {
+                    "workers": workers,
+                    "seconds a step": watched.seconds,
+                    "of it waiting for data": watched.waited,
+                    "share": watched.waited / watched.seconds,
+                    "pairs/s of one reader": speed,
+                }
+            )
+    report("Waits for data in a training", rows, vars(arguments), arguments.json)
+
+
+if __name__ == "__main__":
+    main()
