@@ -44,9 +44,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Shelf:
-    """A dataset that was opened; flags change as pairs are flagged."""
+    """A dataset, or a part of one, that was opened by its word; flags change as pairs are flagged."""
 
     data: str
+    path: Path
     rows: StoredRows
     class_names: tuple[str, ...]
     entries: tuple[Entry, ...]
@@ -63,10 +64,10 @@ class Shelf:
             [own for own in ("id", "prompt", "classes", "quality") if own in dataset.column_names]
         )
         entries = tuple(_entry(index, row, dataset.features) for index, row in enumerate(listed))
-        file = flags_file(data)
+        file = flags_file(opened.path)
         flags = read_flags(file) if file.is_file() else {}
         rows = StoredRows(dataset, opened.home)
-        return cls(data, rows, tuple(mask_names(dataset.features)), entries, flags)
+        return cls(data, opened.path, rows, tuple(mask_names(dataset.features)), entries, flags)
 
     def found(self, wanted: Wanted) -> list[Entry]:
         """The entries that fit, in the order asked for."""
@@ -102,7 +103,7 @@ class Shelf:
         return self._keep({own: why for own, why in self.flags.items() if own != entry.id})
 
     def _keep(self, flags: dict[str, str]) -> Path:
-        file = flags_file(self.data)
+        file = flags_file(self.path)
         write_flags(flags, file)
         self.flags.clear()
         self.flags.update(flags)

@@ -13,9 +13,9 @@ from train_segmenter.data import Source
 COLUMNS = ("id", "why")
 
 
-def flags_file(data: str) -> Path:
+def flags_file(dataset: Path) -> Path:
     """Where the flags of a dataset stand: beside its folder, which stays as it is; of one elsewhere, here."""
-    folder = Path(data).resolve()
+    folder = dataset.resolve()
     name = f"{folder.name}.flags.csv"
     return folder.with_name(name) if folder.is_dir() else Path(name)
 

@@ -54,7 +54,7 @@ def test_a_pair_is_shown_with_its_mask_or_without(built, shelf):
 
 def test_flags_stand_beside_the_dataset_and_come_back(shelf):
     first, second = shelf.entries[:2]
-    before = sorted(path.name for path in flags_file(shelf.data).parent.joinpath("shapes").rglob("*"))
+    before = sorted(path.name for path in flags_file(shelf.path).parent.joinpath("shapes").rglob("*"))
     shelf.flag(first, "two\nstars, not one")
     file = shelf.flag(second, "")
     assert read_flags(file) == {first.id: "two stars, not one", second.id: ""}
