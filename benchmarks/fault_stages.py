@@ -93,10 +93,11 @@ class Material:
         return paths
 
 
-def painted(out: Path, workers: int = 0) -> None:
+def painted(out: Path, workers: int = 0, on_shard: Callable[[Path], None] = lambda path: None) -> None:
     """A build without a model."""
     with own_folder(out, "build"):
-        build(PAIRS, out, EngineOptions(workers=workers), make_sampler=SAMPLER, show_progress=False)
+        engine = EngineOptions(workers=workers)
+        build(PAIRS, out, engine, make_sampler=SAMPLER, show_progress=False, on_shard=on_shard)
         write_card(out)
 
 

@@ -22,7 +22,9 @@ def print_schema(asked: bool) -> None:
 
 def build(
     recipe: Annotated[str, typer.Option(help="YAML file, or the name of a bundled recipe such as tiny.")],
-    out: Annotated[str, typer.Option(help="Folder of the dataset; one begun before is completed, or grows.")],
+    out: Annotated[
+        str, typer.Option(help="Dataset folder, here or at s3://…; one begun before is completed, or grows.")
+    ],
     num_pairs: Annotated[int | None, typer.Option(help="Pairs, in place of the recipe's.")] = None,
     shard_size: Annotated[int | None, typer.Option(help="Pairs in a file, in place of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, in place of the recipe's.")] = None,

@@ -46,19 +46,16 @@ def own_folder(out: Path, command: str) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(out: Path, command: str, *, resumes: bool = True) -> Iterator[Path]:
+def new_folder(out: Path, command: str) -> Iterator[Path]:
     """A folder beside `out` that becomes `out` when the block ends without an error; `out` must not be there.
 
-    An interrupted block leaves it for the next run of the command, which goes on with what it finds where
-    that `resumes`, and clears it where not.
+    An interrupted block leaves it for the next run of the command, which goes on with what it finds.
     """
     _check_new(out)
     own = out.resolve()
     work = own.with_name(f"{own.name}{UNFINISHED}")
     with _claimed(work, command):
         _check_new(out)  # a run that ended a moment ago may have made it
-        if not resumes:
-            clear(work)
         yield work
         work.replace(own)
         (own / LOCK).unlink()

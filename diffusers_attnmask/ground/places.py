@@ -55,16 +55,16 @@ def own_place(out: str | Path, command: str) -> Iterator[Place]:
 
 
 @contextmanager
-def new_place(out: str | Path, command: str, *, resumes: bool = True) -> Iterator[Path]:
+def new_place(out: str | Path, command: str) -> Iterator[Path]:
     """`new_folder`, wherever it is: a folder elsewhere says that it is not finished until it is."""
     if not is_remote(out):
-        with new_folder(Path(out), command, resumes=resumes) as work:
+        with new_folder(Path(out), command) as work:
             yield work
         return
     remote = RemoteFolder(str(out))
     left, own = _left_by(remote, command), copy_of(remote.address, WORK)
     shutil.rmtree(own, ignore_errors=True)  # of a run that was killed when it had sent everything
-    with new_folder(own, command, resumes=resumes) as work:
+    with new_folder(own, command) as work:
         for name in left:
             remote.remove(name)
         remote.write(WRITING, f"{command}\n")

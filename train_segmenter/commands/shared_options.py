@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from train_segmenter.evaluation import Inference
 
 DATA_HELP = (
-    "Dataset folder or Hub name, VOC:path, Cityscapes:path, COCO:path or folder:path, each with @split or "
-    "@split[:10%]."
+    "Dataset folder, Hub name or s3:// address, VOC:path, Cityscapes:path, COCO:path or folder:path, each "
+    "with @split or @split[:10%]."
 )
 OTHERS_HELP = (
     "What becomes of the data's classes that are not judged or trained: error, background or ignore."

@@ -58,11 +58,11 @@ def format_of(word: str) -> tuple[str, str]:
 def data_word(word: str | Path) -> DataWord:
     """The path and the parts of `path@train[:10%]+validation`; a path that is there is taken as it is.
 
-    >>> data_word("user/name@train[:10%]").parts
-    (Part(split='train', piece='[:10%]'),)
+    >>> data_word("user/name@train[:10%]").parts, data_word("sftp://me@host/set").parts
+    ((Part(split='train', piece='[:10%]'),), ())
     """
     path, at, parts = str(word).rpartition("@")
-    if not at or Path(word).exists():
+    if not at or "/" in parts or Path(word).exists():
         return DataWord(str(word))
     return DataWord(path, parts_of(parts))
 

@@ -92,14 +92,15 @@ def test_a_new_folder_is_complete_or_says_that_it_is_not(elsewhere, monkeypatch)
         patch.setattr(RemoteFolder, "put", breaking)
         with (
             pytest.raises(StorageFault, match="the network is gone"),
-            new_place(elsewhere.address, "augment", resumes=False) as work,
+            new_place(elsewhere.address, "augment") as work,
         ):
             for name in ("a", "b", "old"):
                 (work / name).write_bytes(name.encode())
     assert elsewhere.files()[WRITING] == b"augment\n"
     with pytest.raises(FileExistsError, match="set exists"), new_place(elsewhere.address, "refine"):
         pass
-    with new_place(elsewhere.address, "augment", resumes=False) as work:
+    with new_place(elsewhere.address, "augment") as work:
+        (work / "old").unlink()
         for name in ("a", "b"):
             (work / name).write_bytes(name.encode())
     assert elsewhere.files() == {MARK: b"augment\n", "a": b"a", "b": b"b"}

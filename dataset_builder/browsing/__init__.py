@@ -1,1 +1,0 @@
-"""A dataset in the app: found pairs as pictures, and flags that the filter heeds."""
