@@ -43,6 +43,7 @@ SplitShare = Annotated[float, Checked(gt=0, le=1)]
 TRAINING = "train"
 ROUNDING = 1e-6  # of shares, which are written in decimals
 
+FOLDERS = ("conditions", "writer")  # options that a folder beside the recipe may be meant by
 UNSEEN = {"device", "offload"}  # of sampling and of SAM: no pixel depends on where weights lie
 
 
@@ -200,15 +201,18 @@ class Recipe:
         path = recipes.find(recipe, training=False)
         content = read_yaml(path, "a recipe")
         prompts, sampling = content.get("prompts"), content.get("sampling")
+        writer = prompts.get("writer") if isinstance(prompts, dict) else None
         for place, key in (
             (content, "vocabulary"),
             (content, "model"),
             (prompts, "captions"),
             (prompts, "conditions"),
+            (prompts, "writer"),
+            (writer, "model"),
             (sampling, "loras"),
         ):
             if isinstance(place, dict) and key in place:
-                place[key] = _beside(path, place[key], folders=key == "conditions")
+                place[key] = _beside(path, place[key], folders=key in FOLDERS or place is writer)
         return read_options(cls, content, str(path))
 
     def open_vocabulary(self) -> Vocabulary:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from itertools import chain, islice
 from pathlib import Path
 
 from dataset_builder.building.engines import spread
@@ -60,7 +61,7 @@ class _Build:
         recipe = recipe.on_this_machine()
         self.recipe, self.folder, self.engine, self.show = recipe, folder, engine, show_progress
         self.vocabulary = recipe.open_vocabulary()
-        self.plan = prompt_plan(recipe.prompts, self.vocabulary, recipe.seed)
+        self.plan = prompt_plan(recipe.prompts, self.vocabulary, recipe.seed, folder)
         inputs = inputs_of(recipe, _model_folder(recipe, make_sampler), self.vocabulary)
         inputs["prompts"] = self.plan.fingerprint
         self.manifest = begin(folder, recipe, inputs)
@@ -77,7 +78,9 @@ class _Build:
         for held in full.values():
             done.add(held.tally)
         progress = BuildProgress(self.recipe.pairs, done, self.folder / LOG_NAME, self.show)
-        asked = (ShardPrompts(name, self.layout.prompts(name)) for name in missing)
+        prompts = (ShardPrompts(name, self.layout.prompts(name)) for name in missing)
+        first = list(islice(prompts, 1))  # who cannot write them ends the build before it leaves anything
+        asked = chain(first, prompts)
         watcher = Watcher(settled=progress.add, incident=self.incident)
         nothing: AbstractContextManager[Iterator[Shard]] = nullcontext(iter(()))
         with spread(self.job, asked, self.engine, watcher) if missing else nothing as shards, progress:

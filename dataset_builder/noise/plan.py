@@ -37,6 +37,8 @@ class FilterPlan:
             "steps": self.steps,
             "training": self.judges.training.to_dict(),
             "clip": self.run.clip,
+            "second": self.run.second,
+            "ask": self.run.ask,
         }
 
     def lines(self) -> list[str]:
@@ -54,6 +56,8 @@ class FilterPlan:
             f"{self.steps} in all, at {self.run.scale:g} times the images' size",
             f"kept: {kept}",
             *([f"prompts scored by {self.run.clip}"] if self.run.clip else []),
+            *([f"labelled a second time by {self.run.second}"] if self.run.second else []),
+            *([f"classes asked for of {self.run.ask}"] if self.run.ask else []),
         ]
 
 

@@ -117,8 +117,9 @@ def plan_build(recipe: Recipe, asked: PlanOptions | None = None) -> BuildPlan:
         networks.pop("safety_checker", None)
     size = recipe.sampling.size or native_size(source, networks)
     layout = layout_of(recipe, plan)
-    counted = [plan[index] for index in range(min(recipe.pairs, COUNTED))]
-    maps = sum(len(item.classes) for item in counted) / len(counted) if recipe.maps else 0.0
+    counted = [plan[index] for index in range(looked_at(recipe, asked))]
+    classes = sum(len(item.classes) for item in counted) / len(counted) if counted else 1.0
+    maps = classes if recipe.maps else 0.0
     timed = measured(recipe, vocabulary, plan) if asked.measure else None
     return BuildPlan(
         recipe,
@@ -137,9 +138,17 @@ def plan_build(recipe: Recipe, asked: PlanOptions | None = None) -> BuildPlan:
     )
 
 
+def looked_at(recipe: Recipe, asked: PlanOptions) -> int:
+    """How many prompts the plan looks at: of a writer, none without loading it."""
+    if recipe.prompts.writer is None:
+        return min(recipe.pairs, COUNTED)
+    return min(recipe.pairs, asked.shown) if asked.measure else 0
+
+
 def lines(plan: BuildPlan) -> list[str]:
     """The plan for a reader, a line for each thing."""
     recipe, (height, width) = plan.recipe, plan.size
+    writer = recipe.prompts.writer
     said = [
         f"{recipe.pairs} pairs of {height} × {width} in {plan.shards} shards",
         *([f"split into {_listed(plan.splits)}"] if len(plan.splits) > 1 else []),
@@ -147,6 +156,7 @@ def lines(plan: BuildPlan) -> list[str]:
         *([f"no prompt can be made for {', '.join(plan.without)}"] if plan.without else []),
         *([f"prompts come again, with other seeds, for {_counted(plan)}"] if plan.again else []),
         *(f"  {item.text!r}: {', '.join(item.class_names)}" for item in plan.prompts),
+        *([f"prompts are written by {writer.model} as the build goes"] if writer else []),
         f"disk: {_gib(plan.bytes_per_pair * recipe.pairs)}"
         + (" as measured" if plan.measured else ", estimated from photographs"),
         f"{recipe.model}, a {plan.pipeline}, in {recipe.sampling.dtype}:",

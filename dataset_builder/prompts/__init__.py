@@ -1,4 +1,6 @@
-"""Prompts for a dataset: templates and captions, balanced over the classes of a vocabulary."""
+"""Prompts for a dataset: templates, captions and what a language model writes, balanced over the classes of a
+vocabulary.
+"""
 
 from dataset_builder.prompts.item import PromptItem
 from dataset_builder.prompts.options import CaptionOptions, PromptOptions, RetrievalOptions, TemplateOptions

@@ -9,16 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator
 
 from dataset_builder.prompts.caption_filter import PUBLISHED, CaptionFilter
+from dataset_builder.prompts.shares import ONE_OBJECT, some_objects
+from dataset_builder.prompts.writer_options import WriterOptions, spelled_writer
 from dataset_builder.vocabulary import Phrase, Template, Words
 from diffusers_attnmask.ground.options import Batch, Count, Name, NotNegative, Positive, Shorthand, options
-
-ONE_OBJECT = {1: 1.0}
-
-
-def some_objects(weights: Mapping[int, float]) -> Mapping[int, float]:
-    if not sum(weights.values()):
-        raise ValueError("give numbers of classes their weights, as {1: 0.7, 2: 0.3}; here all are 0")
-    return weights
 
 
 def naming_the_class(query: str) -> str:
@@ -112,9 +106,10 @@ def spelled_captions(value: Any) -> Any:
 class PromptOptions:
     """The sources of prompts.
 
-    templates: prompts made of templates; in a recipe they are used unless captions are given, and true
-    combines both. captions: of files or datasets; a file may stand there as its path alone. classes: some of
-    the vocabulary, instead of all. negative: what pictures should not show. conditions: a folder of pictures,
+    templates: prompts made of templates; in a recipe they are used unless captions or a writer are given, and
+    true combines them. captions: of files or datasets; a file may stand there as its path alone. writer: a
+    language model that writes prompts; it may stand there as its name alone. classes: some of the vocabulary,
+    instead of all. negative: what pictures should not show. conditions: a folder of pictures,
     of which each pair without one of its own gets one, in rounds.
     """
 
@@ -125,6 +120,7 @@ class PromptOptions:
         tuple[CaptionOptions, ...],
         Shorthand(spelled_captions, str | CaptionOptions | list[str | CaptionOptions] | None),
     ] = ()
+    writer: Annotated[WriterOptions | None, Shorthand(spelled_writer, str | WriterOptions | None)] = None
     classes: Annotated[Words, AfterValidator(different)] = ()
     negative: Phrase = ""
     conditions: Name | None = None
@@ -133,19 +129,21 @@ class PromptOptions:
     def conditioned(self) -> bool:
         """Whether every prompt has a picture to go by."""
         own = [bool(caption.condition) for caption in self.captions]
-        return bool(self.conditions) or (self.templates is None and all(own))
+        return bool(self.conditions) or (self.templates is None and self.writer is None and all(own))
 
     def __post_init__(self) -> None:
-        if self.templates is None and not self.captions:
-            raise ValueError("there is no source of prompts: name captions, or leave the templates on")
+        if self.templates is None and not self.captions and self.writer is None:
+            raise ValueError(
+                "there is no source of prompts: name captions or a writer, or leave the templates on"
+            )
 
     @classmethod
     def spelled(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"templates": not values.get("captions"), **values}
+        return {"templates": not (values.get("captions") or values.get("writer")), **values}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values from which a recipe makes the same, as short as they can be."""
-        combined = {"templates": True} if self.captions and self.templates else {}
+        combined = {"templates": True} if (self.captions or self.writer) and self.templates else {}
         return combined | changes(self)
 
 

@@ -17,6 +17,7 @@ from dataset_builder.prompts.options import CaptionOptions, PromptOptions
 from dataset_builder.prompts.retrieval import nearest_captions
 from dataset_builder.prompts.sort_captions import sorted_captions
 from dataset_builder.prompts.templates import TemplateSource
+from dataset_builder.prompts.writer_source import writer_source
 from dataset_builder.vocabulary import Vocabulary
 from train_segmenter.data.base import image_files
 
@@ -77,14 +78,22 @@ class PromptPlan:
         return self.names[shuffled(index, len(self.names), self.seed, "class")]
 
 
-def prompt_plan(options: PromptOptions, vocabulary: Vocabulary, seed: int) -> PromptPlan:
-    """Read what the options name, and plan prompts from it."""
+def prompt_plan(
+    options: PromptOptions, vocabulary: Vocabulary, seed: int, folder: Path | None = None
+) -> PromptPlan:
+    """Read what the options name, and plan prompts from it.
+
+    folder: where those are kept that a language model writes, by default in the Hugging Face cache. It begins
+    to write when the first of them is drawn.
+    """
     asked = options.classes or tuple(own.name for own in vocabulary.classes)
     for name in asked:
         vocabulary[name]  # raises on an unknown one
     sources: list[PromptSource] = [caption_source(own, vocabulary) for own in options.captions]
     if options.templates is not None:
         sources.append(TemplateSource(options.templates, vocabulary))
+    if options.writer is not None:
+        sources.append(writer_source(options.writer, vocabulary, asked, seed, folder))
     per_class = {name: sum(source.amount(name) for source in sources) for name in asked}
     report = report_of(per_class, [source for source in sources if isinstance(source, CaptionSource)])
     names = tuple(name for name, amount in per_class.items() if amount)
@@ -125,6 +134,7 @@ def fingerprint(
     """Of all that decides the prompts, the content of the caption files included."""
     digest = sha256(repr((asdict(options), asdict(vocabulary), seed)).encode())
     for source in sources:
+        digest.update(getattr(source, "identity", "").encode())
         for caption in getattr(source, "captions", ()):
             digest.update(repr((caption.text, caption.classes, caption.near, caption.condition)).encode())
     return digest.hexdigest()

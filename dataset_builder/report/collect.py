@@ -17,6 +17,7 @@ from dataset_builder.engine.spans import Span
 from dataset_builder.engine.workers import Workers, working
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
 from dataset_builder.report.about import About, about
+from dataset_builder.report.prompt_statistics import PromptStatistics
 from dataset_builder.report.shown import Shown
 from dataset_builder.report.stage import Counted, ReportStage, Stretch
 from diffusers_attnmask.ground.options import Whole, options
@@ -58,6 +59,7 @@ class Collected:
     worst: list[Shown]
     removed: list[Removed]
     removed_count: int
+    prompts: PromptStatistics
 
 
 def collect(
@@ -83,6 +85,7 @@ def collect(
         [shown[place] for place in worst],
         removed,
         removed_count,
+        counted.prompts,
     )
 
 

@@ -52,6 +52,7 @@ def rendered(collected: Collected, title: str) -> str:
         classes=bars([(name, facts.tally.classes[name]) for name in names]),
         coverage=bars(occupied(quality_bins(collected.coverage))),
         quality=bars(occupied(quality_bins(facts.tally.quality))),
+        per_prompt=bars([(str(own), count) for own, count in sorted(collected.prompts.classes.items())]),
         class_coverage=[
             (name, share, f"{100 * share:.1f} %") for name, share in collected.class_coverage.items()
         ],

@@ -12,6 +12,7 @@ from dataset_builder.dataset_folder import StoredPair, chosen_numbers, quality_o
 from dataset_builder.engine.spans import Span
 from dataset_builder.engine.workers import OpenedAnew
 from dataset_builder.hub.dataset_summary import DatasetSummary
+from dataset_builder.report.prompt_statistics import PromptStatistics
 from dataset_builder.report.shown import Shown, class_shares, shown
 from dataset_builder.row_groups import RowGroup, read_between, row_groups, shared
 from train_segmenter.data.home import Home
@@ -40,6 +41,7 @@ class Counted:
     seen: Counter[str] = field(default_factory=Counter)
     best: list[tuple[float, int]] = field(default_factory=list)
     worst: list[tuple[float, int]] = field(default_factory=list)
+    prompts: PromptStatistics = field(default_factory=PromptStatistics)
 
     def add(self, other: Counted, extremes: int) -> None:
         self.pairs += other.pairs
@@ -47,6 +49,7 @@ class Counted:
         for name, share in other.shares.items():
             self.shares[name] += share
         self.seen.update(other.seen)
+        self.prompts.merge(other.prompts)
         self.best = highest([*self.best, *other.best], extremes)
         self.worst = lowest([*self.worst, *other.worst], extremes)
 
@@ -107,6 +110,7 @@ class ReportStage(OpenedAnew):
             if self.facts.background:
                 present.pop(0, None)
             counted.pairs += 1
+            counted.prompts.add(pair.row.get("prompt") or "", len(pair.row["classes"] or ()))
             covered = sum(present.values())
             counted.coverage[min(int(covered * COVERAGE_BINS), COVERAGE_BINS - 1)] += 1
             for own, share in present.items():

@@ -194,7 +194,7 @@ def test_every_bundled_recipe_has_options_that_its_method_knows(name):
 
 def test_the_recipe_of_the_documentation_is_one():
     page = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    block, *_ = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     recipe = read_options(Recipe, yaml.safe_load(block), "datasets.md")
     plan = prompt_plan(recipe.prompts, recipe.open_vocabulary(), recipe.seed)
     assert {plan[index].class_names for index in range(20)} == {("star",), ("fish",)}
