@@ -161,8 +161,9 @@ class Recipe:
     from. sampling: how images are drawn. refinement: what is done to a mask before it is kept. image_format
     and image_quality: how pictures are stored; the quality is that of JPEG and WebP. maps: keep the class
     maps as a column, which `attnmask refine` starts from. instances: tell the objects of a class apart, in
-    the columns `instances` and `objects`; `true` for the defaults. license: of the dataset, as its card tells
-    it.
+    the columns `instances` and `objects`; `true` for the defaults. preview: keep a small picture of each
+    pair, its mask in colours, as a column, since viewers show masks as black. license: of the dataset, as its
+    card tells it.
     """
 
     vocabulary: Annotated[
@@ -187,6 +188,7 @@ class Recipe:
     image_quality: Annotated[int, Checked(ge=1, le=100)] = 95
     maps: bool = False
     instances: Annotated[InstanceOptions | None, ONE_WORD] = None
+    preview: bool = False
     license: str = "other"
 
     def __post_init__(self) -> None:

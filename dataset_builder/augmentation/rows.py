@@ -10,7 +10,7 @@ import datasets
 import numpy as np
 
 from dataset_builder.dataset_copies import StoredRows
-from diffusers_attnmask.ground.columns import INSTANCES, MAPS, OBJECTS, picture_cell
+from diffusers_attnmask.ground.columns import INSTANCES, MAPS, OBJECTS, PREVIEW, picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.pictures import encoded
 from train_segmenter.augmentation.chain import PairAugmentation
@@ -18,7 +18,7 @@ from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.data.base import Sample
 from train_segmenter.data.hub import HubPairs
 
-LEFT_OUT = (MAPS, INSTANCES, OBJECTS)
+LEFT_OUT = (MAPS, INSTANCES, OBJECTS, PREVIEW)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from datasets import Features
 from dataset_builder.building.candidates import Candidate, Skipped
 from dataset_builder.building.layout import pair_id
 from dataset_builder.building.sampler import Sampled
+from dataset_builder.preview import preview_cell, shown_palette
 from dataset_builder.recipe import Recipe, Refinement
 from dataset_builder.vocabulary import Vocabulary
-from diffusers_attnmask.ground.columns import MAPS, object_cells, pair_features, picture_cell
+from diffusers_attnmask.ground.columns import MAPS, PREVIEW, object_cells, pair_features, picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.instances import countable, described, fitted
 from diffusers_attnmask.ground.pictures import encoded
@@ -50,9 +51,10 @@ class RowMaker:
         shown = sorted(own for own, place in places.items() if (local == place + 1).any())
         if not shown:
             return Skipped(candidate.index, candidate.item.text, "mask empty", "no pixel belongs to a class")
+        image, mask = candidate.sampled.image, self.vocabulary.mask_table(names)[local]
         row = {
-            "image": picture_cell(self.encoded_image(candidate.sampled.image)),
-            "mask": picture_cell(encoded(self.vocabulary.mask_table(names)[local])),
+            "image": picture_cell(self.encoded_image(image)),
+            "mask": picture_cell(encoded(mask)),
             "id": pair_id(candidate.index),
             "prompt": candidate.item.text,
             "classes": shown,
@@ -61,6 +63,9 @@ class RowMaker:
             "model": self.model,
             "quality": quality,
         }
+        if self.recipe.preview:
+            palette = shown_palette(self.vocabulary.palette)
+            row[PREVIEW] = preview_cell(image, mask, self.vocabulary.class_names, palette)
         if self.recipe.maps:
             maps = candidate.sampled.heatmaps
             row[MAPS] = [picture_cell(encoded(map_picture(maps[places[own]]))) for own in shown]
@@ -83,7 +88,9 @@ class RowMaker:
 
 def row_features(recipe: Recipe, class_names: Sequence[str]) -> Features:
     """The columns of the rows that a recipe's `RowMaker` makes."""
-    return pair_features(class_names, maps=recipe.maps, instances=recipe.instances is not None)
+    return pair_features(
+        class_names, maps=recipe.maps, instances=recipe.instances is not None, preview=recipe.preview
+    )
 
 
 def refined(sampled: Sampled, names: Sequence[str], refinement: Refinement) -> np.ndarray:

@@ -10,17 +10,25 @@ from typing import Annotated
 
 import typer
 
-from dataset_builder.demo.options import DemoOptions
+from dataset_builder.demo.options import FULL, QUICK, DemoOptions
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything; a stopped demo goes on there.")] = Path(
         "demo"
     ),
-    pairs: Annotated[int, typer.Option(min=8, help="Pairs to sample.")] = DemoOptions.pairs,
-    steps: Annotated[int, typer.Option(min=1, help="Training steps of each segmenter.")] = DemoOptions.steps,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="More pairs, longer trainings: a quarter of an hour on two cores."),
+    ] = False,
+    pairs: Annotated[int | None, typer.Option(min=8, help="Pairs to sample, by default 128.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps of each segmenter, by default 300.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = DemoOptions.seed,
-    workers: Annotated[int, typer.Option(min=0, help="Processes beside the sampler.")] = DemoOptions.workers,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that refine, and that train side by side.")
+    ] = DemoOptions.workers,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:
     """Sample pairs with the bundled model, filter them, train a segmenter on them, and score it."""
@@ -29,7 +37,9 @@ def demo(
     from dataset_builder.demo.run import run_demo
     from dataset_builder.demo.summary import summary
 
-    judge_steps = min(DemoOptions.judge_steps, steps)
-    options = DemoOptions(pairs=pairs, seed=seed, steps=steps, judge_steps=judge_steps, workers=workers)
+    typed = {name: value for name, value in (("pairs", pairs), ("steps", steps)) if value is not None}
+    size = {**(FULL if full else QUICK), **typed}
+    size["judge_steps"] = min(size["judge_steps"], size["steps"])
+    options = DemoOptions(seed=seed, workers=workers, **size)
     scores = run_demo(out, options, announce=partial(typer.secho, bold=True, err=True))
     typer.echo(json.dumps(scores) if as_json else summary(scores, out))

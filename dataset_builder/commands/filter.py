@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -79,6 +80,9 @@ def filter(
         str | None, typer.Option(help="Vision-language model that is asked whether each class is there.")
     ] = None,
     least_yes: Annotated[float | None, typer.Option(help="Least probability that it answers yes.")] = None,
+    flags: Annotated[
+        Path | None, typer.Option(help="Table of flagged pairs, as attnmask app writes it: they go, too.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of folds, training and the second labeller.")] = 0,
     allow_outside: Annotated[
         bool,
@@ -126,6 +130,7 @@ def filter(
             second=second,
             second_model=second_model,
             ask=ask,
+            flags=flags,
             seed=seed,
             allow_outside=allow_outside,
         )

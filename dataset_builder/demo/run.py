@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from datasets import load_dataset
 from datasets.utils.logging import disable_progress_bar
 
 from dataset_builder.demo import stages
@@ -19,12 +18,10 @@ from dataset_builder.report.page import write_report
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.own_folder import own_folder
 from tiny_world.oracle import Renders
-from train_segmenter.data.hub import from_dataset
 
 Result = TypeVar("Result")
 
 STAGES = 6
-REAL_START = 700_000_000  # renders far from those that the bundled model and the oracle have seen
 
 
 def say(line: str) -> None:
@@ -57,6 +54,8 @@ def run_demo(
 def _all_stages(out: Path, options: DemoOptions, announce: Callable[[str], None]) -> dict[str, Any]:
     clock = Stopwatch(announce)
     disable_progress_bar()  # of caching, which is over in a blink
+    first = clock.run("sample one picture", lambda: stages.first_picture(options, out / "first"))
+    announce(f"      look at {first.resolve()}")
     clock.run(
         f"sample {options.pairs} pairs, refine and write them",
         lambda: stages.sample_pairs(options, out / "data"),
@@ -66,31 +65,22 @@ def _all_stages(out: Path, options: DemoOptions, announce: Callable[[str], None]
         "filter: judges that did not see a pair must agree with it",
         lambda: stages.filter_pairs(out / "data", options, filtered),
     )
-    dataset = load_dataset(str(filtered), split="train", cache_dir=str(out / "cache"))
-    generated = clock.run(
-        f"train a segmenter on the {len(dataset)} generated pairs",
-        lambda: stages.trained(from_dataset(dataset), options, out / "segmenter-generated"),
-    )
-    exact = clock.run(
-        f"train the same on {len(dataset)} exact pairs, for comparison",
-        lambda: stages.trained(
-            Renders.draw(len(dataset), start=REAL_START), options, out / "segmenter-exact"
-        ),
+    kept = len(stages.Trainings(out, options).generated())
+    models = clock.run(
+        f"train a segmenter on the {kept} generated pairs, and the same on {kept} exact ones",
+        lambda: stages.train_both(out, options),
     )
     held_out = Renders.draw(options.held_out, "test")
     reports = clock.run(
         f"evaluate both on {options.held_out} held-out renders",
-        lambda: {
-            "generated": stages.judged(generated, held_out),
-            "exact": stages.judged(exact, held_out),
-        },
+        lambda: {name: stages.judged(model, held_out) for name, model in models.items()},
     )
     clock.run(
         "write the report page", lambda: write_report(filtered, out / "report.html", title="tiny world")
     )
     scores = {
         "sampled": options.pairs,
-        "kept": len(dataset),
+        "kept": kept,
         "steps": options.steps,
         "held_out": options.held_out,
         "mean_iou": {name: round(report.mean_iou, 4) for name, report in reports.items()},

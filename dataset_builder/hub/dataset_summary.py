@@ -21,10 +21,11 @@ from dataset_builder.dataset_folder import (
     rows_in,
     split_files,
 )
+from dataset_builder.preview import shown_palette
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.options import read_options
-from diffusers_attnmask.ground.palette import SAFE_PALETTE, VOC_PALETTE, Colour
+from diffusers_attnmask.ground.palette import SAFE_PALETTE, Colour
 from train_segmenter.data.split_parts import Part
 
 SUMMED = ("id", "classes", "quality", "method", "model")  # columns
@@ -111,4 +112,4 @@ def palette_of(manifest: Manifest | None) -> tuple[Colour, ...]:
         own = read_options(Recipe, manifest.recipe, "manifest.json: recipe").open_vocabulary().palette
     except FileNotFoundError:
         return SAFE_PALETTE
-    return SAFE_PALETTE if own == VOC_PALETTE else own
+    return tuple(shown_palette(own))

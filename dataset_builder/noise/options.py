@@ -26,7 +26,8 @@ class FilterRun(Witnesses):
     recipe: of the judges, an object, a YAML file or a bundled recipe's name, by default `JUDGES`; model and
     changes (of `TrainOptions`) come over it. crop: side of training crops in scaled pixels. scale: of the
     images when judges train and judge; 0.5 costs a quarter. folds: judges, each of the part that it has not
-    seen. allow_outside: read files, too, that the data name outside of their folder.
+    seen. flags: a table of pairs that go whatever judges say, as the app writes it. allow_outside: read
+    files, too, that the data name outside of their folder.
     """
 
     recipe: TrainingRecipe | Path | Name | None = None
@@ -37,6 +38,7 @@ class FilterRun(Witnesses):
     crop: Side | None = None
     scale: Scale = 1.0
     prune: PruneOptions = field(default_factory=PruneOptions)
+    flags: Path | Name | None = None
     seed: Seed = 0
     allow_outside: bool = False
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dataset_builder.noise.flags import flags_of
 from dataset_builder.noise.folds import split_folds
 from dataset_builder.noise.options import FilterRun, judges_of
 from dataset_builder.noise.stage import pairs_to_judge
@@ -66,4 +67,5 @@ def plan_filter(data: str | Path, run: FilterRun | None = None) -> FilterPlan:
     run = run or FilterRun()
     _, source = pairs_to_judge(data, run)
     split_folds(len(source), run.folds, run.seed)  # refuses more folds than pairs
+    flags_of(run.flags, source)
     return FilterPlan(len(source), tuple(source.class_names), run.folds, judges_of(run), run)

@@ -20,6 +20,7 @@ from dataset_builder.engine.pair_bar import pair_bar
 from dataset_builder.engine.workers import working
 from dataset_builder.hub.card import write_derived_card
 from dataset_builder.noise.filtering import write_table
+from dataset_builder.noise.flags import flagged, flags_of
 from dataset_builder.noise.judged_pairs import judged_pairs
 from dataset_builder.noise.options import FilterRun
 from dataset_builder.noise.prune import prune
@@ -58,11 +59,11 @@ def filter_dataset(
         alone = engine.engine == "local" and engine.workers <= 1
         share = max(1, torch.get_num_threads() // run.folds)  # of the cores, as if all judges trained at once
         stage = FilterStage(str(data), run, work / WORK, share, progress and alone)
-        stage.source  # noqa: B018 - what cannot be opened is told before anybody is asked to work
+        flags = flags_of(run.flags, stage.source)  # what cannot be read is told before anybody works
         with working(stage, engine, gpu=True) as workers:
             refuse_faults(workers, FilterStage.faults, {"pairs": len(stage.source)}, progress)
             judged = judged_pairs(stage, work, workers, progress)
-            reasons = prune(judged, run.prune)
+            reasons = flagged(prune(judged, run.prune), stage.source, flags)
             chosen = zip(count(), judged, reasons, strict=False)
             stage.keep((number, pair.quality) for number, pair, reason in chosen if not reason)
             if all(reasons):

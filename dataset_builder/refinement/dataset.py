@@ -14,12 +14,13 @@ from PIL import Image
 from torch import Tensor
 
 from dataset_builder.dataset_copies import StoredRows, id_table, mask_names
+from dataset_builder.preview import preview_cell
 from dataset_builder.recipe import Refinement
 from dataset_builder.refinement.affinity.network import AffinityNet
 from dataset_builder.refinement.affinity.training import AffinityExample
 from dataset_builder.refinement.diffumask_chain import RefineOptions, confident_labels
 from dataset_builder.refinement.refine_mask import image_features, refined_mask
-from diffusers_attnmask.ground.columns import INSTANCES, MAPS, object_cells, picture_cell
+from diffusers_attnmask.ground.columns import INSTANCES, MAPS, PREVIEW, object_cells, picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
 from diffusers_attnmask.ground.instances import check_objects, countable, described, fitted
 from diffusers_attnmask.ground.pictures import encoded, mask_ids, object_ids, opened, rgb_pixels
@@ -134,6 +135,8 @@ def refined_row(
     labels = refined_mask(image, pair.maps.numpy(), pair.mask.numpy(), pair.names, refinement, features)
     table = id_table(pairs.dataset.features, row["classes"])
     row["mask"] = picture_cell(encoded(table[labels]))
+    if row.get(PREVIEW):
+        row[PREVIEW] = preview_cell(image, table[labels], mask_names(pairs.dataset.features))
     if row.get(INSTANCES):
         row |= refitted_objects(row, pair, labels, table)
     if "method" in row:

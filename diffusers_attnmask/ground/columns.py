@@ -11,6 +11,7 @@ from diffusers_attnmask.ground.instances import Instances
 from diffusers_attnmask.ground.pictures import encoded
 
 INSTANCES, OBJECTS = "instances", "objects"  # ids of objects in a 16-bit PNG, and what is known of each
+PREVIEW = "preview"  # the image under its mask in colours, small, for viewers
 MAPS = "maps"  # a class map per entry of `classes`, as grey pictures: 0 to 255 for 0 to 1
 
 
@@ -33,11 +34,14 @@ def object_cells(instances: Instances, categories: Sequence[int]) -> dict[str, A
     }
 
 
-def pair_features(class_names: Sequence[str], *, maps: bool = False, instances: bool = False) -> Features:
+def pair_features(
+    class_names: Sequence[str], *, maps: bool = False, instances: bool = False, preview: bool = False
+) -> Features:
     """Columns of a dataset whose mask ids are the positions in ``class_names``.
 
     With ``maps``, one column more: the class maps, which ``attnmask refine`` starts from. With ``instances``,
-    two: the ids of objects at every pixel, and the objects as `datasets` has them for detection.
+    two: the ids of objects at every pixel, and the objects as `datasets` has them for detection. With
+    ``preview``, a small picture of each pair with its mask in colours.
 
     >>> pair_features(["background", "dog"])["classes"].feature.names
     ['background', 'dog']
@@ -53,6 +57,8 @@ def pair_features(class_names: Sequence[str], *, maps: bool = False, instances: 
         "model": Value("string"),
         "quality": Value("float32"),
     }
+    if preview:
+        columns[PREVIEW] = Image()
     if maps:
         columns[MAPS] = List(Image())
     if instances:

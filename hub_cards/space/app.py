@@ -1,10 +1,14 @@
-"""The entry of the Space: the app, with the model that the variable ATTNMASK_MODEL names."""
+"""The entry of the Space: the app, with the model and the dataset that its variables name."""
 
 import os
+from functools import partial
 
+from dataset_builder.browsing.tab import browse_tab
 from diffusers_attnmask.app.page import serve
 from diffusers_attnmask.app.studio import Studio
 from diffusers_attnmask.loading.load import load_pipeline
 
 if __name__ == "__main__":
-    serve(Studio(load_pipeline(os.environ.get("ATTNMASK_MODEL"))))
+    studio = Studio(load_pipeline(os.environ.get("ATTNMASK_MODEL")))
+    data = os.environ.get("ATTNMASK_DATA", "")
+    serve(studio, {"Browse": partial(browse_tab, data=data)})

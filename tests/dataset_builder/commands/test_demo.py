@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import typer
@@ -12,13 +14,13 @@ from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.run import build
 from dataset_builder.commands.demo import demo
 from dataset_builder.demo import stages
-from dataset_builder.demo.options import DemoOptions
+from dataset_builder.demo.options import FULL, QUICK, DemoOptions
 from dataset_builder.demo.run import run_demo
 from dataset_builder.demo.summary import summary
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe
 
-OPTIONS = DemoOptions(pairs=24, steps=2, judge_steps=2, held_out=4)
+OPTIONS = DemoOptions(pairs=24, sampling_steps=2, steps=2, judge_steps=2, held_out=4, workers=1)
 
 
 @pytest.fixture
@@ -38,7 +40,9 @@ def painted(monkeypatch):
 def test_every_stage_leaves_its_result_and_none_is_done_twice(painted, tmp_path, monkeypatch):
     announced = []
     scores = run_demo(tmp_path, OPTIONS, announce=announced.append)
-    assert announced[0] == "[1/6] sample 24 pairs, refine and write them" and len(announced) == 6
+    assert [line[:5] for line in announced] == ["[1/6]", "     ", *(f"[{n}/6]" for n in range(2, 7))]
+    assert Path(announced[1].split("look at ")[1]).is_file()
+    assert announced[2] == "[2/6] sample 24 pairs, refine and write them"
     assert scores["sampled"] == 24
     assert 0 < scores["kept"] <= 24
     assert set(scores["mean_iou"]) == {"generated", "exact"}
@@ -52,6 +56,31 @@ def test_every_stage_leaves_its_result_and_none_is_done_twice(painted, tmp_path,
     monkeypatch.setattr("dataset_builder.demo.stages.filter_dataset", None)
     again = run_demo(tmp_path, OPTIONS)
     assert again["mean_iou"] == scores["mean_iou"]
+
+
+def test_segmenters_that_train_side_by_side_are_those_of_one_process(tmp_path):
+    for workers in (1, 2):
+        options = replace(OPTIONS, workers=workers)
+        out = tmp_path / str(workers)
+        recipe = Recipe.read("tiny").with_changes(pairs=12)
+        sampler = PaintedSampler(side=128)
+        build(recipe, out / "filtered", EngineOptions(workers=0), make_sampler=sampler, show_progress=False)
+        stages.train_both(out, options)
+    for name in (stages.GENERATED, stages.EXACT):
+        alone, beside = (tmp_path / workers / f"segmenter-{name}/model.safetensors" for workers in "12")
+        assert alone.read_bytes() == beside.read_bytes()
+
+
+@pytest.mark.parametrize(("flags", "size"), [([], QUICK), (["--full"], FULL)])
+def test_there_is_a_quick_demo_and_a_full_one(tmp_path, monkeypatch, flags, size):
+    asked = []
+    monkeypatch.setattr(
+        "dataset_builder.demo.run.run_demo", lambda out, options, announce: asked.append(options) or {}
+    )
+    app = typer.Typer()
+    app.command()(demo)
+    assert CliRunner().invoke(app, [*flags, "--json", "--out", str(tmp_path)]).exit_code == 0
+    assert asked == [DemoOptions(**size)]
 
 
 def test_the_command_hands_its_options_on(tmp_path, monkeypatch):

@@ -24,6 +24,7 @@ from dataset_builder.hub.card import write_card
 from dataset_builder.recipe import Recipe, SamplingOptions
 from dataset_builder.report.collect import ReportOptions, collect
 from dataset_builder.report.page import rendered, write_report
+from tests.browsers import chromium, visible
 
 OPTIONS = ReportOptions(gallery=10, extremes=3, progress=False)
 
@@ -144,22 +145,8 @@ def test_a_large_image_is_shown_small(folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def browser():
-    webdriver = pytest.importorskip("selenium.webdriver", reason="pip install selenium")
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not binary or not driver:
-        pytest.skip("no browser: apt install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield browser
-    browser.quit()
-
-
-def visible(browser, selector):
-    return [own for own in browser.find_elements("css selector", selector) if own.is_displayed()]
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.mark.slow

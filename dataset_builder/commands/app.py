@@ -1,7 +1,8 @@
-"""`attnmask app`: the pipelines in a browser."""
+"""`attnmask app`: pipelines and datasets in a browser."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -18,6 +19,9 @@ def app(
     vae: flags.Vae = None,
     scheduler: flags.Scheduler = None,
     offload: flags.Offload = None,
+    data: Annotated[
+        str, typer.Option(help="Dataset folder or Hub name that the tab Browse begins with.")
+    ] = "",
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",
@@ -25,7 +29,8 @@ def app(
         int | None, typer.Option(min=1, max=65535, help="Port; by default the first free one.")
     ] = None,
 ) -> None:
-    """Sample pictures with masks, and find the masks of pictures, in a browser."""
+    """Sample, compare and look closely, find the masks of pictures, and browse datasets, in a browser."""
+    from dataset_builder.browsing.tab import browse_tab
     from diffusers_attnmask.app.page import gradio, serve
     from diffusers_attnmask.app.studio import Studio
     from diffusers_attnmask.ground.options import as_flags
@@ -39,4 +44,4 @@ def app(
         options = ModelOptions(**typed)
         gradio()  # before a model is loaded in vain
         pipe = load_pipeline(model, options, revision)
-    serve(Studio(pipe), server_name=host, server_port=port)
+    serve(Studio(pipe), {"Browse": partial(browse_tab, data=data)}, server_name=host, server_port=port)

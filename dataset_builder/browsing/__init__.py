@@ -1,0 +1,1 @@
+"""A dataset in the app: found pairs as pictures, and flags that the filter heeds."""

@@ -1,0 +1,116 @@
+"""The pairs of a dataset, found by what their rows say; pictures are read for those alone that are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from dataset_builder.dataset_copies import StoredRows, mask_names, open_dataset
+from dataset_builder.dataset_folder import StoredPair, named_classes, quality_of
+from dataset_builder.noise.flags import flags_file, read_flags, write_flags
+from diffusers_attnmask.app.view import enlarged, large_overlay
+from diffusers_attnmask.ground.drawing import Look
+
+PAGE = 24  # pairs that are shown at once
+ORDERS = ("as stored", "quality, lowest first", "quality, highest first")
+ANY = "all"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked for: a class, quality from `low` to `high`, words of prompt, id or flag, flags alone."""
+
+    class_name: str = ANY
+    low: float = 0.0
+    high: float = 1.0
+    words: str = ""
+    flagged: bool = False
+    order: str = ORDERS[0]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a row says without its pictures."""
+
+    index: int
+    id: str
+    prompt: str
+    classes: tuple[str, ...]
+    quality: float
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A dataset, or a part of one, that was opened by its word; flags change as pairs are flagged."""
+
+    data: str
+    path: Path
+    rows: StoredRows
+    class_names: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    flags: dict[str, str]
+
+    @classmethod
+    def of(cls, data: str) -> Shelf:
+        """Open a dataset folder or Hub name."""
+        if not data.strip():
+            raise ValueError("name a dataset: a folder, or user/name of the Hub")
+        opened = open_dataset(data)
+        dataset = opened.pairs
+        listed = dataset.select_columns(
+            [own for own in ("id", "prompt", "classes", "quality") if own in dataset.column_names]
+        )
+        entries = tuple(_entry(index, row, dataset.features) for index, row in enumerate(listed))
+        file = flags_file(opened.path)
+        flags = read_flags(file) if file.is_file() else {}
+        rows = StoredRows(dataset, opened.home)
+        return cls(data, opened.path, rows, tuple(mask_names(dataset.features)), entries, flags)
+
+    def found(self, wanted: Wanted) -> list[Entry]:
+        """The entries that fit, in the order asked for."""
+        words = wanted.words.lower().split()
+        fitting = [
+            own
+            for own in self.entries
+            if wanted.class_name in (ANY, *own.classes)
+            and wanted.low <= own.quality <= wanted.high
+            and (own.id in self.flags or not wanted.flagged)
+            and all(word in f"{own.prompt} {own.id} {self.flags.get(own.id, '')}".lower() for word in words)
+        ]
+        if wanted.order == ORDERS[0]:
+            return fitting
+        return sorted(fitting, key=lambda own: own.quality, reverse=wanted.order == ORDERS[2])
+
+    def picture(self, entry: Entry, look: Look | None = None, masks: bool = True) -> Image.Image:
+        """The image of an entry, small ones enlarged, with its mask and legend or without."""
+        pair = StoredPair(self.rows[entry.index], self.rows.home, len(self.class_names))
+        if not masks:
+            return enlarged(pair.image)
+        return large_overlay(pair.image, pair.mask, self.class_names, look or Look())
+
+    def caption(self, entry: Entry) -> str:
+        mark = f"flagged {self.flags[entry.id]} · ".replace("  ", " ") if entry.id in self.flags else ""
+        return f"{mark}{entry.id} · {entry.quality:.3f} · {entry.prompt}"
+
+    def flag(self, entry: Entry, why: str) -> Path:
+        """Flag a pair, and keep all flags in a table beside the dataset. Returns that table's path."""
+        return self._keep({**self.flags, entry.id: " ".join(why.split())})
+
+    def unflag(self, entry: Entry) -> Path:
+        return self._keep({own: why for own, why in self.flags.items() if own != entry.id})
+
+    def _keep(self, flags: dict[str, str]) -> Path:
+        file = flags_file(self.path)
+        write_flags(flags, file)
+        self.flags.clear()
+        self.flags.update(flags)
+        return file
+
+
+def _entry(index: int, row: dict[str, Any], features: Any) -> Entry:
+    name = str(row.get("id") or f"row {index}")
+    classes = tuple(named_classes(row, features, name))
+    return Entry(index, name, row.get("prompt") or "", classes, quality_of(row, name))
