@@ -14,11 +14,17 @@ def export(
     data: Annotated[
         str,
         typer.Option(
-            help="Dataset folder or Hub name; to import: VOC:path, Cityscapes:, COCO:, mmseg:, folder:. Each "
-            "with @split or @split[:10%]."
+            help="Dataset folder or Hub name; to import: VOC:path, Cityscapes:, COCO:, mmseg:, folder:, "
+            "imagefolder:, yolo-seg:. Each with @split or @split[:10%]."
         ),
     ],
-    to: Annotated[str, typer.Option(help="voc, cityscapes, coco, mmseg, folder, or dataset to import.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="voc, cityscapes, coco (instances and panoptic), mmseg, folder, imagefolder, yolo-seg, "
+            "yolo-detect, or dataset to import."
+        ),
+    ],
     out: Annotated[str, typer.Option(help="New folder.")],
     vocabulary: Annotated[
         str | None,
@@ -34,19 +40,20 @@ def export(
         bool,
         typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
     ] = False,
+    png: Annotated[bool, typer.Option("--png", help="VOC's pictures as PNG, not as JPEG.")] = False,
     engine: Engine = "local",
     workers: Workers = 1,
     address: Address = "local",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Write a dataset as VOC, Cityscapes, COCO, mmsegmentation or a plain folder, or read one of those."""
+    """Write a dataset as VOC, COCO, Cityscapes, YOLO and others, or read one of those as a dataset."""
     from dataset_builder.export.convert import ExportOptions, convert
     from diffusers_attnmask.ground.options import as_flags
     from diffusers_attnmask.ground.places import shown
     from diffusers_attnmask.ground.typed import choice
 
     with as_flags():
-        options = ExportOptions(choice(to), vocabulary, split, val_share, allow_outside)
+        options = ExportOptions(choice(to), vocabulary, split, val_share, allow_outside, png)
         where = typed_engine(engine, workers, address)
     pairs, home = convert(data, out, options, where)
     counts = {name: len(own) for name, own in pairs.splits.items()}

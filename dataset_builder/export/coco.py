@@ -1,7 +1,7 @@
 """COCO: panoptic pictures and instances as run lengths, each with its JSON.
 
-A connected region of a class counts as an instance. Background and 255 are told apart by a category for the
-background in the panoptic pictures, where 255 is void; the instances know neither.
+Without objects in the data, a connected region of a class counts as an instance. Background and 255 are told
+apart by a category for the background in the panoptic pictures, where 255 is void; instances know neither.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+from scipy.ndimage import find_objects
 
 from dataset_builder.export.encoding import picture_suffix
 from dataset_builder.export.files import common_name, existing, file_content, own_name
 from dataset_builder.export.json_lists import write_json_lists
+from dataset_builder.export.objects import objects_of
 from dataset_builder.export.pair_set import NamedPair, Pairs, PairSet
 from dataset_builder.export.writer import Entries, WrittenPair
-from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
+from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
+from diffusers_attnmask.ground.instances import Instances, box_of
 from diffusers_attnmask.ground.palette import Colour
 from diffusers_attnmask.ground.pictures import encoded, read_image
 from train_segmenter.data.coco import drawn_instances, image_folder
@@ -33,11 +35,10 @@ from train_segmenter.data.coco_file import (
     value_of,
 )
 from train_segmenter.data.home import Home
-from train_segmenter.data.tables import coco_categories, coco_names
+from train_segmenter.data.tables import coco_categories, coco_names, thing_names
 
 SPLITS = ("train", "val", "test", "train2017", "val2017")
 BACKGROUND_CATEGORY = 183  # "other" in COCO's stuff annotations
-TOUCHING = np.ones((3, 3), bool)  # regions also hang together over corners
 
 
 class CocoWriter:
@@ -52,7 +53,8 @@ class CocoWriter:
         split, number = own_name(split), number + 1
         file, picture = f"{pair.name}{picture_suffix(pair.image, pair.name)}", f"{pair.name}.png"
         height, width = pair.mask.shape
-        segments, infos = panoptic_segments(pair.mask, self.ids)
+        objects = objects_of(pair, self.pairs.class_names)
+        segments, infos = panoptic_segments(pair.mask, objects, self.ids)
         things = [info for info in infos if info["category_id"] != self.ids.get(BACKGROUND)]
         entry = {
             "image": {"id": number, "file_name": file, "height": height, "width": width},
@@ -66,8 +68,9 @@ class CocoWriter:
         return WrittenPair(files, entry)
 
     def finish(self, folder: Path, entries: Entries) -> Path:
+        counted = thing_names(self.pairs.class_names)
         categories = [
-            {"id": self.ids[name], "name": name, "supercategory": "", "isthing": int(name != BACKGROUND)}
+            {"id": self.ids[name], "name": name, "supercategory": "", "isthing": int(name in counted)}
             | {"color": list(self.palette[index])}
             for index, name in enumerate(self.pairs.class_names)
         ]
@@ -110,34 +113,21 @@ def category_ids(class_names: Sequence[str]) -> dict[str, int]:
     return ids
 
 
-def panoptic_segments(mask: np.ndarray, ids: Mapping[str, int]) -> tuple[np.ndarray, list[dict[str, Any]]]:
+def panoptic_segments(
+    mask: np.ndarray, objects: Instances, ids: Mapping[str, int]
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Segment ids int32 (H, W), 0 void, and what is known of each segment. `ids`: see `category_ids`."""
-    by_mask = mask_categories(ids)
-    segments = np.zeros(mask.shape, np.int32)
-    infos: list[dict[str, Any]] = []
-    for value in np.unique(mask):
-        if int(value) not in by_mask:
-            if value != IGNORE_ID:
-                raise ValueError(f"the mask holds id {value}; the classes are 0 to {len(by_mask) - 1}")
-            continue
-        category = by_mask[int(value)]
-        region = mask == value
-        background = category == ids.get(BACKGROUND)
-        parts, count = (region.astype(np.int32), 1) if background else ndimage.label(region, TOUCHING)
-        segments[region] = parts[region] + len(infos)
-        for (rows, columns), own in zip(ndimage.find_objects(parts), range(1, count + 1), strict=True):
-            box = [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start]
-            area = int((parts[rows, columns] == own).sum())
-            infos.append(
-                {"id": len(infos) + 1, "category_id": category, "area": area, "bbox": box, "iscrowd": 0}
-            )
+    shown = [(own.name, own.area, own.box) for own in objects]
+    segments = objects.ids.astype(np.int32)
+    region = mask == BACKGROUND_ID
+    if BACKGROUND in ids and region.any():  # the first one
+        shown.insert(0, (BACKGROUND, int(region.sum()), box_of(find_objects(region.astype(np.uint8))[0])))
+        segments = np.where(segments > 0, segments + 1, region)
+    infos = [
+        {"id": number, "category_id": ids[name], "area": area, "bbox": list(box), "iscrowd": 0}
+        for number, (name, area, box) in enumerate(shown, start=1)
+    ]
     return segments, infos
-
-
-def mask_categories(ids: Mapping[str, int]) -> dict[int, int]:
-    """Category ids by mask id: the background first, then the others in their order."""
-    names = sorted(ids, key=lambda name: name != BACKGROUND)  # stable
-    return {number: ids[name] for number, name in enumerate(names)}
 
 
 def instance(segments: np.ndarray, info: Mapping[str, Any], image: int) -> dict[str, Any]:
@@ -172,7 +162,8 @@ def read_coco(root: Path, split: str | None = None, *, outside: bool = False) ->
         raise ValueError(
             f"the splits {', '.join(found)} of {root} differ in their categories: import one each"
         )
-    return PairSet(sets[0][0], {common_name(name): own for name, (_, own) in zip(found, sets, strict=True)})
+    splits = {common_name(name): own for name, (_, own) in zip(found, sets, strict=True)}
+    return PairSet(sets[0][0], splits, tells_objects=True)
 
 
 def panoptic_pairs(home: Home, split: str) -> tuple[tuple[str, ...], Pairs]:
@@ -181,6 +172,7 @@ def panoptic_pairs(home: Home, split: str) -> tuple[tuple[str, ...], Pairs]:
     names = content.categories
     order = sorted(names, key=lambda category: names[category] != BACKGROUND)  # stable
     mask_id = {category: number for number, category in enumerate(order)}
+    counted = np.array([name != BACKGROUND for name in map(names.get, order)] + [False] * (256 - len(order)))
     folder, pictures = image_folder(home, split), home.folder / "annotations" / f"panoptic_{split}"
     images = [image for image in content.images if image.annotations]
     files = [(home.file(own.file_name, folder), _segments_file(home, own, pictures)) for own in images]
@@ -191,8 +183,10 @@ def panoptic_pairs(home: Home, split: str) -> tuple[tuple[str, ...], Pairs]:
         colours = read_image(segments).astype(np.int64)
         found, places = np.unique(colours @ (1, 256, 65536), return_inverse=True)
         ids = np.array([mask_ids.get(int(own), IGNORE_ID) for own in found], np.uint8)
-        mask = ids[places.reshape(colours.shape[:2])]
-        return NamedPair(picture.stem, file_content(picture), mask, str(picture))
+        places = places.reshape(colours.shape[:2])
+        mask = ids[places]
+        objects = np.where(counted[mask], places + 1, 0).astype(np.uint16)
+        return NamedPair(picture.stem, file_content(picture), mask, str(picture), objects)
 
     stems = [picture.stem for picture, _ in files]
     return tuple(names[category] for category in order), Pairs(stems, read)
@@ -222,7 +216,7 @@ def instance_pairs(home: Home, split: str) -> tuple[tuple[str, ...], Pairs]:
 
     def read(number: int) -> NamedPair:
         picture = source.files[number]
-        mask = source.mask(source.content.images[number])
-        return NamedPair(picture.stem, file_content(picture), mask, str(picture))
+        mask, objects = source.drawn(source.content.images[number])
+        return NamedPair(picture.stem, file_content(picture), mask, str(picture), objects)
 
     return source.class_names, Pairs([picture.stem for picture in source.files], read)

@@ -23,15 +23,17 @@ from dataset_builder.export.cityscapes import CityscapesWriter, read_cityscapes
 from dataset_builder.export.coco import CocoWriter, read_coco
 from dataset_builder.export.dataset import pair_row, read_dataset
 from dataset_builder.export.folder import FolderWriter, MmsegWriter, read_folder, read_mmseg
+from dataset_builder.export.imagefolder import ImageFolderWriter, read_imagefolder
 from dataset_builder.export.pair_set import PairSet, part_validation
 from dataset_builder.export.palettes import palette_of
 from dataset_builder.export.safety import safe_names
-from dataset_builder.export.voc import VocWriter, read_voc
+from dataset_builder.export.voc import VocPngWriter, VocWriter, read_voc
 from dataset_builder.export.writer import Writer
+from dataset_builder.export.yolo import YoloBoxWriter, YoloWriter, read_yolo
 from dataset_builder.origin import identity_of
 from diffusers_attnmask.ground.columns import pair_features
 from diffusers_attnmask.ground.mirror import fetched
-from diffusers_attnmask.ground.options import options
+from diffusers_attnmask.ground.options import Fault, OptionsError, options
 from diffusers_attnmask.ground.own_folder import clear
 from diffusers_attnmask.ground.places import new_place, within
 from diffusers_attnmask.ground.remote import is_remote
@@ -39,12 +41,18 @@ from train_segmenter.data.split_parts import DataWord, Part, data_word, format_o
 
 Reader = Callable[..., PairSet]  # of a folder, a split, and whether files may lie outside
 DATASET = "dataset"
+Format = Literal[
+    "voc", "cityscapes", "coco", "mmseg", "folder", "imagefolder", "yolo-seg", "yolo-detect", "dataset"
+]
 FORMATS: dict[str, tuple[Reader, type[Writer]]] = {
     "voc": (read_voc, VocWriter),
     "cityscapes": (read_cityscapes, CityscapesWriter),
     "coco": (read_coco, CocoWriter),
     "mmseg": (read_mmseg, MmsegWriter),
     "folder": (read_folder, FolderWriter),
+    "imagefolder": (read_imagefolder, ImageFolderWriter),
+    "yolo-seg": (read_yolo, YoloWriter),
+    "yolo-detect": (read_yolo, YoloBoxWriter),
 }
 
 
@@ -52,13 +60,23 @@ FORMATS: dict[str, tuple[Reader, type[Writer]]] = {
 class ExportOptions:
     """to: the format to write. vocabulary: whose colours to use. val_share: part of the training pairs to
     write as validation split. split: the one to read where the word names none, by default all.
-    allow_outside: read files, too, that the data name outside of their folder."""
+    allow_outside: read files, too, that the data name outside of their folder. png: VOC's pictures as PNG,
+    which loses nothing, in place of JPEG."""
 
-    to: Literal["voc", "cityscapes", "coco", "mmseg", "folder", "dataset"]
+    to: Format
     vocabulary: str | None = None
     split: str | None = None
     val_share: Annotated[float, Field(gt=0, lt=1)] | None = None
     allow_outside: bool = False
+    png: bool = False
+
+    def __post_init__(self) -> None:
+        if self.png and self.to != "voc":
+            raise OptionsError([Fault("png", f" is for voc alone; {self.to} loses nothing of a picture")])
+
+    @property
+    def writer(self) -> type[Writer]:
+        return VocPngWriter if self.png else FORMATS[self.to][1]
 
 
 def read_any(spec: str, split: str | None = None, *, outside: bool = False) -> PairSet:
@@ -99,7 +117,7 @@ def _parts(reader: Callable[..., PairSet], path: str, parts: Sequence[Part], out
         [(name, pairs)] = own.splits.items()
         numbers = [part.numbers(len(pairs)) for part in parts if part.split == split]
         splits[name] = pairs.chosen(list(chain.from_iterable(numbers)))
-    return PairSet(names.pop(), splits)
+    return PairSet(names.pop(), splits, all(own.tells_objects for own in read.values()))
 
 
 @dataclass(frozen=True)
@@ -127,7 +145,7 @@ class ExportStage(OpenedAnew):
     @cached_property
     def writer(self) -> Writer:
         palette = palette_of(self.pairs.class_names, self.options.vocabulary)
-        return FORMATS[self.options.to][1](self.pairs, palette)
+        return self.options.writer(self.pairs, palette)
 
     def part(self, span: Span) -> MadePart:
         """Pairs as files of the format."""
@@ -176,7 +194,8 @@ def _as_dataset(
     stage: ExportStage, work: Path, workers: Workers[ExportStage], advance: Callable[[int], object]
 ) -> Path:
     names = stage.pairs.class_names
-    rows = DerivedRows(stage.lengths, ExportStage.rows, pair_features(names), stage.identity)
+    features = pair_features(names, instances=stage.pairs.tells_objects)
+    rows = DerivedRows(stage.lengths, ExportStage.rows, features, stage.identity)
     write_shards(rows, work, workers, advance)
     write_labels(names, work)
     return work

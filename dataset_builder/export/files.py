@@ -19,7 +19,9 @@ def file_pairs(source: FilePairs) -> Pairs:
         pair = source.pairs[number]
         ids = read_mask(pair.mask)
         ids = ids if source.table is None else source.table[ids]
-        return NamedPair(pair.image.stem, file_content(pair.image), ids, str(pair.image))
+        return NamedPair(
+            pair.image.stem, file_content(pair.image), ids, str(pair.image), source.objects(number, ids)
+        )
 
     return Pairs([pair.image.stem for pair in source.pairs], read)
 
@@ -30,7 +32,7 @@ def file_pair_set(sources: Mapping[str, FilePairs]) -> PairSet:
     if len(names) > 1:
         raise ValueError(f"the splits {', '.join(sources)} name different classes: import one each")
     splits = {common_name(split): file_pairs(source) for split, source in sources.items()}
-    return PairSet(names.pop(), splits)
+    return PairSet(names.pop(), splits, all(own.tells_objects for own in sources.values()))
 
 
 def file_content(file: Path) -> bytes:

@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 import numpy as np
 
+from diffusers_attnmask.ground.instances import check_objects
 from diffusers_attnmask.ground.pictures import encoded, opened, orientation, rgb_pixels
 from train_segmenter.data.base import Sample, checked
 
@@ -19,13 +20,15 @@ QUALITY = 95  # of JPEG and WebP that are encoded anew
 class NamedPair:
     """A picture's file as it is stored, its mask uint8 (H, W) of class ids, and the stem of their names.
 
-    origin: what errors call it, where that is not its name.
+    origin: what errors call it, where that is not its name. objects: uint16 (H, W), a number for the object
+    at every pixel, where the data tell them apart.
     """
 
     name: str
     image: bytes
     mask: np.ndarray
     origin: str = ""
+    objects: np.ndarray | None = None
 
 
 def checked_pair(pair: NamedPair, classes: int) -> NamedPair:
@@ -34,6 +37,8 @@ def checked_pair(pair: NamedPair, classes: int) -> NamedPair:
     picture = opened(pair.image, origin)
     pixels = rgb_pixels(picture, origin)
     checked(Sample(pixels, pair.mask, origin), classes)
+    if pair.objects is not None:
+        check_objects(pair.objects, pair.mask, f"the objects of {origin}")
     if orientation(picture) == UPRIGHT:
         return pair
     kind = picture.format if picture.format in ("JPEG", "WEBP") else "PNG"
@@ -64,10 +69,11 @@ class Pairs:
 
 @dataclass(frozen=True)
 class PairSet:
-    """Splits of pairs over the same classes; class_names by mask id."""
+    """Splits of pairs over the same classes; class_names by mask id. tells_objects: whether pairs do."""
 
     class_names: tuple[str, ...]
     splits: Mapping[str, Pairs]
+    tells_objects: bool = False
 
     def __len__(self) -> int:
         return sum(map(len, self.splits.values()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from datasets import ClassLabel, Features, Image, List, Value
 
 from diffusers_attnmask.ground.instances import Instances
@@ -20,17 +21,19 @@ def picture_cell(content: bytes) -> dict[str, Any]:
     return {"bytes": content, "path": None}
 
 
-def object_cells(instances: Instances, categories: Sequence[int]) -> dict[str, Any]:
+def object_cells(instances: Instances, categories: Sequence[int] | np.ndarray) -> dict[str, Any]:
     """The cells of the objects of a picture; `categories`: the dataset's class of each id in the mask."""
+    return {INSTANCES: picture_cell(encoded(instances.ids)), OBJECTS: object_facts(instances, categories)}
+
+
+def object_facts(instances: Instances, categories: Sequence[int] | np.ndarray) -> dict[str, list]:
+    """What is known of objects, in the convention of `datasets` for detection."""
     return {
-        INSTANCES: picture_cell(encoded(instances.ids)),
-        OBJECTS: {
-            "id": [own.id for own in instances],
-            "bbox": [list(own.box) for own in instances],
-            "category": [int(categories[own.class_id]) for own in instances],
-            "area": [own.area for own in instances],
-            "iscrowd": [False] * len(instances),
-        },
+        "id": [own.id for own in instances],
+        "bbox": [list(own.box) for own in instances],
+        "category": [int(categories[own.class_id]) for own in instances],
+        "area": [own.area for own in instances],
+        "iscrowd": [False] * len(instances),
     }
 
 

@@ -80,12 +80,17 @@ def numbered(numbers: np.ndarray) -> np.ndarray:
     """Numbers (H, W) of objects as consecutive ones, uint16, in their order; 0 stays 0."""
     known = np.unique(numbers)
     known = known[known != 0]
-    if len(known) > MOST_INSTANCES:
+    check_count(len(known))
+    return np.where(numbers != 0, np.searchsorted(known, numbers) + 1, 0).astype(np.uint16)
+
+
+def check_count(count: int) -> None:
+    """Refuse more objects in a picture than there are ids."""
+    if count > MOST_INSTANCES:
         raise ValueError(
-            f"a picture holds {len(known):,} objects, and 16-bit ids tell {MOST_INSTANCES:,} apart: leave "
+            f"a picture holds {count:,} objects, and 16-bit ids tell {MOST_INSTANCES:,} apart: leave "
             "small parts of its mask out (least_area)"
         )
-    return np.where(numbers != 0, np.searchsorted(known, numbers) + 1, 0).astype(np.uint16)
 
 
 def check_objects(numbers: np.ndarray, mask: np.ndarray, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,11 +17,29 @@ def read_json(file: Path, kind: type = dict, infinities: bool = False) -> Any:
 
     infinities: whether it may hold `Infinity` and `-Infinity`, as the configs of some schedulers do.
     """
+    content = _loaded(file, lambda text: _parsed(text, infinities))
+    if not isinstance(content, kind):
+        raise DamagedFile(f"{file} should hold {WHAT[kind]}, not {type(content).__name__}")
+    return content
+
+
+def read_json_lines(file: Path) -> list[dict[str, Any]]:
+    """The objects of a UTF-8 file that has one in each line."""
+    rows = _loaded(file, lambda text: [_parsed(line) for line in text.splitlines() if line.strip()])
+    if wrong := [row for row in rows if not isinstance(row, dict)]:
+        raise DamagedFile(f"{file} should hold {WHAT[dict]} in each line, not {type(wrong[0]).__name__}")
+    return rows
+
+
+def _parsed(text: str, infinities: bool = False) -> Any:
     constants = _infinity if infinities else _refused
+    return json.loads(text, object_pairs_hook=_once, parse_constant=constants)
+
+
+def _loaded(file: Path, parse: Callable[[str], Any]) -> Any:
+    """What is made of a file's text, with faults that name the file."""
     try:
-        content = json.loads(
-            file.read_text(encoding="utf-8-sig"), object_pairs_hook=_once, parse_constant=constants
-        )
+        return parse(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {file}") from None
     except json.JSONDecodeError as mistake:
@@ -30,9 +49,6 @@ def read_json(file: Path, kind: type = dict, infinities: bool = False) -> Any:
         raise DamagedFile(f"{file} is not valid JSON: it is nested too deeply") from None
     except ValueError as mistake:  # no UTF-8, a name twice, NaN, a number of thousands of digits
         raise DamagedFile(f"{file} is not valid JSON: {mistake}") from mistake
-    if not isinstance(content, kind):
-        raise DamagedFile(f"{file} should hold {WHAT[kind]}, not {type(content).__name__}")
-    return content
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from diffusers_attnmask.ground.ids import IGNORE_ID
-from diffusers_attnmask.ground.pictures import read_image, read_mask
+from diffusers_attnmask.ground.instances import check_objects
+from diffusers_attnmask.ground.pictures import object_ids, opened_file, read_image, read_mask
 from train_segmenter.data.home import Home
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -17,11 +18,15 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 @dataclass(frozen=True)
 class Sample:
-    """One pair: image uint8 (H, W, 3), mask uint8 (H, W) of class ids, and the name for error messages."""
+    """One pair: image uint8 (H, W, 3), mask uint8 (H, W) of class ids, and the name for error messages.
+
+    objects: uint16 (H, W), a number for the object at every pixel, where the data tell them apart.
+    """
 
     image: np.ndarray
     mask: np.ndarray
     name: str
+    objects: np.ndarray | None = None
 
 
 class Source(Protocol):
@@ -43,10 +48,11 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class FilePair:
-    """The files of one pair."""
+    """The files of one pair; objects: of numbers at every pixel, where there is one."""
 
     image: Path
     mask: Path
+    objects: Path | None = None
 
     @property
     def name(self) -> str:
@@ -55,11 +61,15 @@ class FilePair:
 
 @dataclass(frozen=True)
 class FilePairs:
-    """Image and mask files; `table` uint8 (256,), where given, turns the files' ids into class ids."""
+    """Image and mask files; `table` uint8 (256,), where given, turns the files' ids into class ids.
+
+    first_object: the least number of an object in their files; what lies below tells none.
+    """
 
     class_names: tuple[str, ...]
     pairs: tuple[FilePair, ...]
     table: np.ndarray | None = None
+    first_object: int = 1
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -71,7 +81,22 @@ class FilePairs:
         pair = self.pairs[index]
         mask = read_mask(pair.mask)
         mask = mask if self.table is None else self.table[mask]
-        return checked(Sample(read_image(pair.image), mask, pair.name), len(self.class_names), str(pair.mask))
+        sample = Sample(read_image(pair.image), mask, pair.name, self.objects(index, mask))
+        return checked(sample, len(self.class_names), str(pair.mask))
+
+    @property
+    def tells_objects(self) -> bool:
+        return all(pair.objects is not None for pair in self.pairs)
+
+    def objects(self, index: int, mask: np.ndarray) -> np.ndarray | None:
+        """Numbers uint16 (H, W) of the objects in a pair's mask (H, W), where there is a file of them."""
+        file = self.pairs[index].objects
+        if file is None:
+            return None
+        numbers = object_ids(opened_file(file), str(file))
+        if numbers.shape != mask.shape:
+            check_objects(numbers, mask, str(file))
+        return np.where((numbers >= self.first_object) & (mask != IGNORE_ID), numbers, 0).astype(np.uint16)
 
 
 def checked(sample: Sample, classes: int, name: str = "") -> Sample:

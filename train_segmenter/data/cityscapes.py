@@ -9,6 +9,8 @@ from train_segmenter.data.home import Home
 from train_segmenter.data.split_parts import no_split
 from train_segmenter.data.tables import cityscapes_labels, cityscapes_names, lookup
 
+FIRST_OBJECT = 1000  # instance ids below are labels without objects
+
 
 def cityscapes(root: Path, split: str = "train", *, outside: bool = False) -> FilePairs:
     """The pairs below `leftImg8bit/SPLIT` and `gtFine/SPLIT`."""
@@ -21,11 +23,16 @@ def cityscapes(root: Path, split: str = "train", *, outside: bool = False) -> Fi
         raise FileNotFoundError(f"Cityscapes has no picture {folder}/CITY/*_leftImg8bit.png.")
     return FilePairs(
         cityscapes_names(),
-        tuple(FilePair(home.path(image), home.path(_labels(root, split, image))) for image in images),
+        tuple(_pair(root, split, image, home) for image in images),
         lookup({label: train for label, (_, train) in cityscapes_labels().items()}),
+        FIRST_OBJECT,
     )
 
 
-def _labels(root: Path, split: str, image: Path) -> Path:
-    name = image.name.replace("_leftImg8bit.png", "_gtFine_labelIds.png")
-    return root / "gtFine" / split / image.parent.name / name
+def _pair(root: Path, split: str, image: Path, home: Home) -> FilePair:
+    labels, objects = (
+        root / "gtFine" / split / image.parent.name / image.name.replace("_leftImg8bit", f"_gtFine_{what}")
+        for what in ("labelIds", "instanceIds")
+    )
+    told = home.path(objects) if objects.is_file() else None
+    return FilePair(home.path(image), home.path(labels), told)

@@ -10,6 +10,7 @@ import numpy as np
 
 from diffusers_attnmask.ground.class_tables import class_table
 from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
+from diffusers_attnmask.ground.instances import countable
 from diffusers_attnmask.ground.options import options
 from train_segmenter.data.base import Sample, Source
 
@@ -81,7 +82,10 @@ class Mapped:
 
     def __getitem__(self, index: int) -> Sample:
         sample = self.source[index]
-        return Sample(sample.image, self.table[sample.mask], sample.name)
+        mask, objects = self.table[sample.mask], sample.objects
+        if objects is not None:
+            objects = np.where(np.isin(mask, countable(mask, self.class_names[0] == BACKGROUND)), objects, 0)
+        return Sample(sample.image, mask, sample.name, objects)
 
 
 def mapped(source: Source, class_map: ClassMap) -> Source:

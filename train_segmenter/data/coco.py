@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID
+from diffusers_attnmask.ground.instances import check_count
 from diffusers_attnmask.ground.pictures import read_image
 from train_segmenter.data.base import FilePairs, Sample, Source, checked, image_files, matching_masks
 from train_segmenter.data.coco_file import CocoFile, CocoImage, Id, read_coco_file, region, stacked
@@ -64,19 +65,28 @@ class Instances:
 
     def __getitem__(self, index: int) -> Sample:
         file = self.files[index]
-        sample = Sample(read_image(file), self.mask(self.content.images[index]), file.name)
+        mask, objects = self.drawn(self.content.images[index])
+        sample = Sample(read_image(file), mask, file.name, objects)
         return checked(sample, len(self.class_names), str(file))
 
     def mask(self, image: CocoImage) -> np.ndarray:
         """Class ids uint8 (height, width) of what is annotated in a picture."""
+        return self.drawn(image)[0]
+
+    def drawn(self, image: CocoImage) -> tuple[np.ndarray, np.ndarray]:
+        """Class ids uint8 and numbers of objects uint16 (height, width) of what is annotated in a picture."""
         mask = np.zeros((image.height, image.width), np.uint8)
+        objects = np.zeros(mask.shape, np.uint16)
+        check_count(len(image.annotations))
         regions = [
             region(own.content["segmentation"], image.height, image.width, self.content.where(own))
             for own in image.annotations
         ]
         for place in stacked(image.annotations, regions):
-            mask[regions[place]] = self.ids[image.annotations[place].content["category_id"]]
-        return mask
+            class_id = self.ids[image.annotations[place].content["category_id"]]
+            mask[regions[place]] = class_id
+            objects[regions[place]] = 0 if class_id == BACKGROUND_ID else place + 1
+        return mask, objects
 
 
 def drawn_instances(folder: Path, annotation_file: Path, home: Home) -> Instances:

@@ -11,8 +11,9 @@ from typing import Any
 import datasets
 import numpy as np
 
+from diffusers_attnmask.ground.columns import INSTANCES
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
-from diffusers_attnmask.ground.pictures import mask_ids, opened, rgb_pixels
+from diffusers_attnmask.ground.pictures import mask_ids, object_ids, opened, rgb_pixels
 from train_segmenter.data.base import Sample, checked
 from train_segmenter.data.home import Home
 from train_segmenter.data.names import LABELS, read_labels, read_names
@@ -49,7 +50,18 @@ class HubPairs:
         image = rgb_pixels(opened(self.image_file(index), name), name)
         mask_name = f"the mask of {name}"
         mask = mask_ids(opened(self.mask_file(index), mask_name), mask_name)
-        return checked(Sample(image, mask, name), len(self.class_names))
+        return checked(Sample(image, mask, name, self.objects(index)), len(self.class_names))
+
+    @property
+    def tells_objects(self) -> bool:
+        return isinstance(self.dataset.features.get(INSTANCES), datasets.Image)
+
+    def objects(self, index: int) -> np.ndarray | None:
+        """Numbers uint16 (H, W) of the objects of a pair, where the data tell them apart."""
+        if not self.tells_objects or self._stored[INSTANCES][index] is None:
+            return None
+        name = f"the objects of {self.name(index)}"
+        return object_ids(opened(self._file(INSTANCES, index, "objects"), name), name)
 
     def image_file(self, index: int) -> bytes:
         """The encoded image of a pair, as it is stored."""
@@ -65,7 +77,7 @@ class HubPairs:
     @cached_property
     def _stored(self) -> dict[str, datasets.Dataset]:
         """The columns of pictures, each alone and not decoded."""
-        columns = (self.image_column, self.mask_column)
+        columns = (self.image_column, self.mask_column, *([INSTANCES] if self.tells_objects else []))
         return {name: undecoded(self.dataset.select_columns(name))[name] for name in columns}
 
 

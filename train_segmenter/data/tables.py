@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from diffusers_attnmask.ground.class_tables import class_table
-from diffusers_attnmask.ground.ids import IGNORE_ID
+from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 
 
 def voc_names() -> tuple[str, ...]:
@@ -34,6 +36,15 @@ def cityscapes_labels() -> dict[int, tuple[str, int]]:
 def cityscapes_names() -> tuple[str, ...]:
     """The 19 evaluated Cityscapes classes in the order of their train ids; there is no background."""
     return class_table("cityscapes").class_names
+
+
+def thing_names(class_names: Sequence[str]) -> set[str]:
+    """The classes whose objects are counted: those that Cityscapes counts among its own, else all but the
+    background."""
+    cityscapes = class_table("cityscapes")
+    if tuple(class_names) == cityscapes.class_names:
+        return {own.name for own in cityscapes.classes if own.counted}
+    return set(class_names) - {BACKGROUND}
 
 
 def lookup(ids: dict[int, int], default: int = IGNORE_ID) -> np.ndarray:

@@ -10,6 +10,7 @@ from train_segmenter.data.names import read_lines, read_names
 from train_segmenter.data.tables import voc_names
 
 DEVKIT = Path("VOCdevkit") / "VOC2012"  # where the official archive, torchvision and exports have it
+MASKS, OBJECTS = "SegmentationClass", "SegmentationObject"
 AUGMENTED = "trainaug"  # the 10,582 images with the masks of Hariharan et al., kept in a folder of their own
 
 
@@ -28,16 +29,21 @@ def voc(path: Path, split: str = "train", *, outside: bool = False) -> FilePairs
     if not names.is_file():
         known = sorted(path.stem for path in names.parent.glob("*.txt"))
         raise FileNotFoundError(f"VOC has no list {names}. Lists there: {', '.join(known) or 'none'}.")
-    masks = "SegmentationClassAug" if split == AUGMENTED else "SegmentationClass"
+    masks = "SegmentationClassAug" if split == AUGMENTED else MASKS
     lines = [line.split() for line in read_lines(names)]
-    pairs = tuple(
-        FilePair(*(home.file(name, root / folder) for folder, name in _files(columns, masks, names)))
-        for columns in lines
-        if columns
-    )
+    pairs = tuple(_pair(*_files(columns, masks, names), root, home) for columns in lines if columns)
     if not pairs:
         raise ValueError(f"VOC's list {names} names no picture.")
     return FilePairs(read_names(root) or voc_names(), pairs)
+
+
+def _pair(image: tuple[str, str], mask: tuple[str, str], root: Path, home: Home) -> FilePair:
+    """The files of a pair, each by its folder and its name; exports may hold pictures as PNG."""
+    picture, ids = (home.file(name, root / folder) for folder, name in (image, mask))
+    if not picture.is_file() and picture.with_suffix(".png").is_file():
+        picture = home.path(picture.with_suffix(".png"))
+    objects = home.file(mask[1], root / OBJECTS) if mask[0] == MASKS else None
+    return FilePair(picture, ids, objects if objects and objects.is_file() else None)
 
 
 def _files(columns: list[str], masks: str, names: Path) -> tuple[tuple[str, str], tuple[str, str]]:

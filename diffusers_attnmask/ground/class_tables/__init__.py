@@ -23,7 +23,8 @@ FOLDER = Path(__file__).parent
 class TableClass:
     """A class. id: the one of masks; official_id: that of the data set's own files, by default the same.
 
-    gathers: the classes of another table that it stands for, where it is a group.
+    gathers: the classes of another table that it stands for, where it is a group. counted: whether the data
+    set tells its objects apart.
     """
 
     name: str
@@ -31,6 +32,7 @@ class TableClass:
     official_id: int
     colour: Colour
     gathers: tuple[str, ...] = ()
+    counted: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def class_table(name: str) -> ClassTable:
     """The table of a data set.
 
     >>> class_table("coco").classes[-1]
-    TableClass(name='toothbrush', id=80, official_id=90, colour=(191, 162, 208), gathers=())
+    TableClass(name='toothbrush', id=80, official_id=90, colour=(191, 162, 208), gathers=(), counted=True)
     """
     if name not in class_table_names():
         raise ValueError(f"there is no class table {name!r}; there are {', '.join(class_table_names())}")
@@ -78,4 +80,5 @@ def class_table(name: str) -> ClassTable:
 
 def _class(name: str, place: int, entry: Mapping[str, Any]) -> TableClass:
     colour = colour_of(entry["colour"]) if "colour" in entry else VOC_PALETTE[place]
-    return TableClass(name, place, entry.get("id", place), colour, tuple(entry.get("gathers", ())))
+    gathers, counted = tuple(entry.get("gathers", ())), entry.get("counted", True)
+    return TableClass(name, place, entry.get("id", place), colour, gathers, counted)
