@@ -49,6 +49,13 @@ def train(
         list[str] | None,
         typer.Option(help="An option of the model, over the recipe's, as encoding=levels. Repeatable."),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="semantic, instance or panoptic; the latter two of mask2former, on data that tell objects "
+            "apart. [default: semantic]"
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps. [default: 20000]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pairs in a forward pass. [default: 16]")] = None,
     accumulate: Annotated[int | None, typer.Option(help="Forward passes in a step. [default: 1]")] = None,
@@ -135,6 +142,7 @@ def train(
             model_options=by_name(
                 (parsed_option(word, "--model-option") for word in model_option or ()), "--model-option"
             ),
+            task=choice(task),
             changes=given(
                 steps=steps,
                 batch_size=batch_size,

@@ -15,9 +15,11 @@ from train_segmenter.data.base import Sample, Source
 from train_segmenter.data.reading import read_ahead
 from train_segmenter.evaluation.boundary import boundary_counts
 from train_segmenter.evaluation.inference import Inference
+from train_segmenter.evaluation.objects import ObjectTally
 from train_segmenter.evaluation.scores import Report, Worst
 from train_segmenter.mean_iou import JointHistogram, scores
 from train_segmenter.models.base import Segmenter
+from train_segmenter.models.object_queries import FoundObjects, FoundSegments
 
 AHEAD = 2  # batches that are read while one is predicted
 
@@ -40,11 +42,13 @@ def evaluate(
     worst: int = 0,
     unseen: tuple[str, ...] | None = None,
     share: Share | None = None,
+    objects: bool = False,
     progress: bool = True,
 ) -> Report:
     """Scores of the model on a source in its own vocabulary; the model keeps its mode and device.
 
-    `share` leaves the images of the other processes out; `merge` puts the reports of all together.
+    `share` leaves the images of the other processes out; `merge` puts the reports of all together. objects:
+    judge, too, how a model that tells objects apart does so, on data that do.
     """
     if tuple(source.class_names) != tuple(model.class_names):
         raise ValueError(
@@ -57,9 +61,13 @@ def evaluate(
     histogram = JointHistogram()
     edges = np.zeros((2, count), dtype=np.int64) if boundary else None
     poor: list[tuple[float, int, str]] = []  # a heap with the best of the worst on top
+    tally = ObjectTally(model.class_names, model.spec.task) if objects else None
     bar = tqdm(total=len(indices), desc="evaluating", disable=not progress, leave=False)
     for batch in _batches(source, indices, batch_size):
         predictions = _predict(model, [sample for _, sample in batch], inference or Inference())
+        if tally is not None:
+            for (_, sample), found in zip(batch, _objects(model, batch), strict=True):
+                tally.add(*found, sample)
         for (index, sample), prediction in zip(batch, predictions, strict=True):
             histogram.add(prediction, sample.mask)
             if edges is not None:
@@ -70,7 +78,8 @@ def evaluate(
         bar.update(len(batch))
     bar.close()
     ranked = tuple(Worst(-index, name, -iou) for iou, index, name in sorted(poor, reverse=True))
-    return Report(model.class_names, histogram.confusion(count), len(indices), edges, ranked, unseen)
+    told = None if tally is None else tally.scores()
+    return Report(model.class_names, histogram.confusion(count), len(indices), edges, ranked, unseen, told)
 
 
 def image_iou(prediction: np.ndarray, reference: np.ndarray, classes: int) -> float:
@@ -112,7 +121,20 @@ def _batches(source: Source, indices: range, size: int) -> Iterator[list[tuple[i
         yield batch
 
 
+def _objects(model: Segmenter, batch: list[tuple[int, Sample]]) -> list[tuple[FoundObjects, FoundSegments]]:
+    """What the model finds in each image as a whole."""
+    was_training = model.training
+    try:
+        return model.eval().objects(_images(model, [sample for _, sample in batch]))
+    finally:
+        model.train(was_training)
+
+
+def _images(model: Segmenter, samples: list[Sample]) -> torch.Tensor:
+    return torch.stack([to_tensor(sample.image) for sample in samples]).to(model.mean.device)
+
+
 def _predict(model: Segmenter, samples: list[Sample], inference: Inference) -> np.ndarray:
     """Class ids uint8 (B, H, W)."""
-    images = torch.stack([to_tensor(sample.image) for sample in samples]).to(model.mean.device)
+    images = _images(model, samples)
     return inference.probabilities(model, images).argmax(dim=1).to(torch.uint8).cpu().numpy()

@@ -80,6 +80,7 @@ def _judged(model: str | Path, data: str, run: EvaluateRun, out: Path | None, pr
         boundary=run.boundary,
         worst=run.worst if out else 0,
         unseen=run.unseen or (VOC_UNSEEN if run.open_vocabulary else None),
+        objects=segmenter.spec.task != "semantic" and source[0].objects is not None,
         progress=progress,
     )
     if out is not None:

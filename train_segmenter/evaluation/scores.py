@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from train_segmenter.evaluation.objects import ObjectScores
 from train_segmenter.evaluation.open_vocabulary import split_scores
 from train_segmenter.mean_iou import scores
 
@@ -26,7 +27,8 @@ class Report:
     """Scores over all images.
 
     confusion: int64 (K + 1, K + 1), rows references, columns predictions, the last of each for other ids;
-    boundary: int64 (2, K) intersections and unions of boundary regions, or None where not asked for.
+    boundary: int64 (2, K) intersections and unions of boundary regions, or None where not asked for. objects:
+    how well objects are told apart, by a model that does so on data that do.
     """
 
     class_names: tuple[str, ...]
@@ -35,6 +37,7 @@ class Report:
     boundary: np.ndarray | None = None
     worst: tuple[Worst, ...] = field(default=())
     unseen: tuple[str, ...] | None = None
+    objects: ObjectScores | None = None
 
     @property
     def iou(self) -> np.ndarray:
@@ -70,6 +73,8 @@ class Report:
             result["boundary_iou"] = self._by_name(edges)
         if self.unseen is not None:
             result["open_vocabulary"] = split_scores(self.class_names, self.iou, self.unseen)
+        if self.objects is not None:
+            result["objects"] = self.objects.to_dict()
         result["confusion"] = self.confusion[:-1, :-1].tolist()
         result["worst"] = [vars(entry) for entry in self.worst]
         return _plain(result)
@@ -94,6 +99,8 @@ class Report:
                 f"{name} {_cell(value).strip()}" for name, value in values["open_vocabulary"].items()
             )
             lines.append(f"open vocabulary: {split}")
+        if self.objects is not None:
+            lines.append(self.objects.line())
         return "\n".join(lines)
 
     def _by_name(self, values: np.ndarray) -> dict[str, float]:

@@ -23,6 +23,8 @@ from diffusers_attnmask.ground.options import Positive, options, read_options
 from diffusers_attnmask.ground.pictures import rgb_pixels
 from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data.base import shown_ids
+from train_segmenter.data.segments import Shown, Task
+from train_segmenter.models.object_queries import FoundObjects, FoundSegments
 
 SPEC_FILE = "segmenter.json"
 FLAGS = {"classes": "--class"}  # of options whose flag is not their own name
@@ -32,12 +34,16 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @options
 class SegmenterSpec:
-    """What a model folder says beside the library's own files: name, classes by id, normalisation of RGB."""
+    """What a model folder says beside the library's own files: name, classes by id, normalisation of RGB.
+
+    task: what it was trained for; all but "semantic" tell objects apart.
+    """
 
     model: str
     class_names: Annotated[tuple[str, ...], Field(min_length=1)]
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[Positive, Positive, Positive] = IMAGENET_STD
+    task: Task = "semantic"
 
     def write(self, folder: Path) -> None:
         write_text(folder / SPEC_FILE, json.dumps(asdict(self), indent=2) + "\n")
@@ -86,6 +92,7 @@ class Segmenter(nn.Module, ABC):
     """
 
     own_loss: ClassVar[bool] = False  # whether it learns by a loss of its own in place of the options'
+    tasks: ClassVar[tuple[Task, ...]] = ("semantic",)  # that it can be trained for
     exportable: ClassVar[bool] = True  # whether `export` can write it as one file
     network: Any  # of a class of its library
     mean: Tensor  # (1, 3, 1, 1)
@@ -173,6 +180,10 @@ class Segmenter(nn.Module, ABC):
         repeats: whether an image is seen in a few variants, again and again.
         """
 
+    def objects(self, images: Tensor) -> list[tuple[FoundObjects, FoundSegments]]:
+        """What a model that tells objects apart finds in each of the images (B, 3, H, W)."""
+        raise NotImplementedError(f"{self.spec.model} tells no objects apart")
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, K, H, W)."""
         height, width = images.shape[-2:]
@@ -194,11 +205,12 @@ class Segmenter(nn.Module, ABC):
         images: Tensor,
         masks: Tensor,
         criterion: Callable[[Tensor, Tensor], Tensor],
-        shown: Sequence[Sequence[int]] | None = None,
+        shown: Sequence[Shown] | None = None,
     ) -> Tensor:
         """Scalar loss of images (B, 3, H, W) and masks int64 (B, H, W); 255 is ignored.
 
         shown: the class ids in each mask. Who made the masks knows them; to ask a device would wait for it.
+        Where the model tells objects apart, numbers of segments with their classes, as its masks have them.
         """
         return criterion(self(images), masks)
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import timm
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import (
@@ -19,9 +21,24 @@ from transformers import (
     TimmBackboneConfig,
 )
 
-from diffusers_attnmask.ground.ids import IGNORE_ID
+from diffusers_attnmask.ground.drawing import Look
+from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
+from diffusers_attnmask.ground.instances import numbered
 from diffusers_attnmask.ground.json_files import read_json
-from train_segmenter.models.base import IMAGENET_MEAN, IMAGENET_STD, Segmenter, SegmenterSpec, ids_shown, sent
+from diffusers_attnmask.ground.pictures import rgb_pixels
+from train_segmenter.augmentation.transforms import to_tensor
+from train_segmenter.data.segments import Shown, Task
+from train_segmenter.data.tables import thing_names
+from train_segmenter.models.base import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Looking,
+    Segmenter,
+    SegmenterSpec,
+    ids_shown,
+    sent,
+)
+from train_segmenter.models.object_queries import FoundObjects, FoundSegments, found_objects, found_segments
 from train_segmenter.models.pretrained import build
 
 STAGES = ["stage1", "stage2", "stage3", "stage4"]  # at strides 4, 8, 16, 32
@@ -45,25 +62,39 @@ FLOOR = 1e-6  # of a class score, before its logarithm
 
 
 class Mask2FormerSegmenter(Segmenter):
-    """Mask2Former for semantic segmentation; a class's logit is the logarithm of its score."""
+    """Mask2Former for semantic, instance and panoptic segmentation; a class's logit is the logarithm of its
+    score."""
 
     own_loss: ClassVar[bool] = True
+    tasks: ClassVar[tuple[Task, ...]] = ("semantic", "instance", "panoptic")
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"loss": "matched sets of masks, as published"}
+        told = {} if self.spec.task == "semantic" else {"task": self.spec.task}
+        return {"loss": "matched sets of masks, as published", **told}
+
+    @property
+    def things(self) -> list[int]:
+        """The ids of the classes whose objects are counted."""
+        names = thing_names(self.class_names)
+        return [place for place, name in enumerate(self.class_names) if name in names]
 
     @classmethod
     def create(
-        cls, name: str, class_names: tuple[str, ...], pretrained: str = "auto", **options: Any
+        cls,
+        name: str,
+        class_names: tuple[str, ...],
+        pretrained: str = "auto",
+        task: Task = "semantic",
+        **options: Any,
     ) -> Mask2FormerSegmenter:
         """`name` is swin-tiny, -small, -base or -large, a timm model (resnet50), a JSON config or a Hub name.
 
-        Options override entries of the Mask2Former configuration.
+        task: what it is trained for. Other options override entries of the Mask2Former configuration.
         """
         ids = {label: number for number, label in enumerate(class_names)}
         entries = {"id2label": dict(enumerate(class_names)), "label2id": ids, **options}
-        cls.check_options(name, options)
+        cls.check_options(name, {"task": task, **options})
         is_file = Path(name).is_file()
 
         def random() -> nn.Module:
@@ -82,7 +113,7 @@ class Mask2FormerSegmenter(Segmenter):
             return network
 
         network = build(pretrained, with_weights, random, f"mask2former:{name}")
-        return cls(network, SegmenterSpec(f"mask2former:{name}", class_names))
+        return cls(network, SegmenterSpec(f"mask2former:{name}", class_names, task=task))
 
     @classmethod
     def check_options(cls, name: str, options: Mapping[str, Any]) -> None:
@@ -91,7 +122,9 @@ class Mask2FormerSegmenter(Segmenter):
                 f"mask2former has no backbone {name!r}. Known: {', '.join(SWIN)}, timm models (resnet50), "
                 "a JSON config file, and Hub names."
             )
-        known = Mask2FormerConfig().to_dict()
+        if options.get("task", "semantic") not in cls.tasks:
+            raise ValueError(f"task is one of {', '.join(cls.tasks)}, not {options['task']!r}")
+        known = {"task": "semantic", **Mask2FormerConfig().to_dict()}
         if unknown := sorted(set(options) - set(known)):
             raise ValueError(f"mask2former has no option {', '.join(unknown)}; it has {', '.join(known)}.")
 
@@ -108,6 +141,15 @@ class Mask2FormerSegmenter(Segmenter):
         return cls(network, spec)
 
     def logits(self, prepared: Tensor) -> Tensor:
+        class_logits, masks = self.queries(prepared)
+        classes = class_logits.softmax(dim=-1)[..., :-1]  # (B, Q, K), without "no object"
+        scores = torch.einsum("bqk,bqhw->bkhw", classes, masks.sigmoid())
+        if self.spec.task == "instance" and self.class_names[0] == BACKGROUND:  # which no query stands for
+            scores[:, BACKGROUND_ID] = 1 - scores[:, 1:].amax(1)
+        return scores.clamp(min=FLOOR).log()
+
+    def queries(self, prepared: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of classes (B, Q, K + 1) and of masks (B, Q, H, W) of prepared images (B, 3, H, W)."""
         outputs = self.network(pixel_values=prepared)
         masks = functional.interpolate(
             outputs.masks_queries_logits.float(),
@@ -115,18 +157,37 @@ class Mask2FormerSegmenter(Segmenter):
             mode="bilinear",
             align_corners=False,
         )
-        classes = outputs.class_queries_logits.float().softmax(dim=-1)[
-            ..., :-1
-        ]  # (B, Q, K), without "no object"
-        scores = torch.einsum("bqk,bqhw->bkhw", classes, masks.sigmoid())
-        return scores.clamp(min=FLOOR).log()
+        return outputs.class_queries_logits.float(), masks
+
+    @torch.inference_mode()
+    def objects(self, images: Tensor) -> list[tuple[FoundObjects, FoundSegments]]:
+        height, width = images.shape[-2:]
+        class_logits, masks = self.queries(self.prepare(images))
+        return [
+            (found_objects(own, pixels, self.things), found_segments(own, pixels, self.things))
+            for own, pixels in zip(class_logits, masks[..., :height, :width], strict=True)
+        ]
+
+    def pictures(
+        self, image: Image.Image, inference: Looking, look: Look | None = None
+    ) -> dict[str, Image.Image]:
+        """Beside the mask and the overlay, of a model that tells objects apart, their numbers in 16 bits."""
+        shown = super().pictures(image, inference, look)
+        if self.spec.task == "semantic":
+            return shown
+        pixels = to_tensor(rgb_pixels(image))[None].to(self.mean.device)
+        [(_, segments)] = self.objects(pixels)
+        things = [own + 1 for own, label in enumerate(segments.classes) if label in self.things]
+        numbers = segments.numbers.cpu().numpy()
+        ids = numbered(np.where(np.isin(numbers, things), numbers, 0))
+        return {**shown, "instances": Image.fromarray(ids)}
 
     def training_loss(
         self,
         images: Tensor,
         masks: Tensor,
         criterion: Callable[[Tensor, Tensor], Tensor],
-        shown: Sequence[Sequence[int]] | None = None,
+        shown: Sequence[Shown] | None = None,
     ) -> Tensor:
         """The paper's set loss, which takes the place of `criterion`; ignored pixels give no gradient."""
         shown = ids_shown(masks) if shown is None else shown
@@ -184,11 +245,19 @@ def _config(name: str, entries: dict) -> Mask2FormerConfig:
     return Mask2FormerConfig(backbone_config=backbone, **entries)
 
 
-def matched_targets(masks: Tensor, shown: Sequence[Sequence[int]]) -> tuple[list[Tensor], list[Tensor]]:
-    """The ids (classes,) that each of the masks (B, H, W) shows, and where it shows them (classes, H, W)."""
-    flat = torch.tensor([label for ids in shown for label in ids], dtype=torch.long)
-    labels = list(sent(flat, masks.device).split([len(ids) for ids in shown]))
-    return labels, [(mask == own[:, None, None]).float() for mask, own in zip(masks, labels, strict=True)]
+def matched_targets(masks: Tensor, shown: Sequence[Shown]) -> tuple[list[Tensor], list[Tensor]]:
+    """The classes (n,) of what each of the masks (B, H, W) shows, and where it shows them (n, H, W)."""
+    counts = [len(own) for own in shown]
+    ids = _sent_lists(shown, masks.device, counts)
+    classes = (own.values() if isinstance(own, Mapping) else own for own in shown)
+    labels = _sent_lists(list(classes), masks.device, counts)
+    return labels, [(mask == own[:, None, None]).float() for mask, own in zip(masks, ids, strict=True)]
+
+
+def _sent_lists(lists: Sequence[Iterable[int]], device: torch.device, counts: list[int]) -> list[Tensor]:
+    """Lists of numbers as a tensor each, sent at once."""
+    flat = torch.tensor([number for own in lists for number in own], dtype=torch.long)
+    return list(sent(flat, device).split(counts))
 
 
 def _ignored(masks: Tensor, size: torch.Size) -> Tensor:

@@ -22,6 +22,7 @@ from diffusers_attnmask.ground.atomic_files import replacing_files, write_text
 from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.ground.own_folder import own_folder
 from train_segmenter.data.base import Source
+from train_segmenter.data.segments import Shown
 from train_segmenter.evaluation.judge import Share, evaluate, merge
 from train_segmenter.evaluation.pictures import validation_sheet
 from train_segmenter.evaluation.scores import Report
@@ -107,7 +108,7 @@ class _TrainingStep(nn.Module):
         super().__init__()
         self.model, self.criterion = model, criterion
 
-    def forward(self, images: Tensor, masks: Tensor, shown: Sequence[Sequence[int]]) -> Tensor:
+    def forward(self, images: Tensor, masks: Tensor, shown: Sequence[Shown]) -> Tensor:
         return self.model.training_loss(images, masks, self.criterion, shown)
 
 
@@ -165,6 +166,7 @@ class _Run:
                 self.accelerator.process_index,
                 processes,
                 pinned=device.type == "cuda",
+                task=model.spec.task,
             )
         )
 

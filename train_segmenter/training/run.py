@@ -28,11 +28,13 @@ from train_segmenter.card import Evaluation, write_card
 from train_segmenter.data import ClassMap, Mixture, Source, check_source, mapped, open_source
 from train_segmenter.data.class_map import Others
 from train_segmenter.data.registry import open_judged
+from train_segmenter.data.segments import Task
 from train_segmenter.evaluation.scores import Report
 from train_segmenter.export import export
 from train_segmenter.models import Segmenter, create, load
 from train_segmenter.models.pretrained import Pretrained
 from train_segmenter.models.registry import kind_of
+from train_segmenter.training.batches import check_task
 from train_segmenter.training.loop import train, training_folder
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
 from train_segmenter.training.self_training import self_train
@@ -47,6 +49,7 @@ class TrainRun:
 
     recipe: an object, a YAML file or a bundled recipe's name; by default small settings. model (a name, or
     the folder of a trained one to go on from), model_options and changes (of `TrainOptions`) come over it.
+    task: "semantic", or "instance" and "panoptic" of models that tell objects apart; by default the model's.
     crop: side of the training crops. augment: splice, warp, occlude and blur whole pairs, as the recipe says
     or by default. validation: data whose best mean IoU decides what is kept. weights: of each data in their
     mixture. classes: names by id, by default those of the first data; others and groups as in `ClassMap`.
@@ -57,6 +60,7 @@ class TrainRun:
     recipe: TrainingRecipe | Path | Name | None = None
     model: Name | None = None
     model_options: Mapping[str, Any] = field(default_factory=dict)
+    task: Task | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     crop: Side | None = None
     augment: bool = False
@@ -122,6 +126,10 @@ def prepared(data: Sequence[str], run: TrainRun, progress: bool) -> Prepared:
     recipe = _recipe(run)
     source = _source(data, run)
     options = _options(recipe, source, run)
+    task = recipe.model_options.get("task", "semantic")
+    if run.self_training and task != "semantic":
+        raise ValueError(f"--task {task} has no --self-training, whose labels tell no objects apart")
+    check_task(source, options, task)
     judged = _judged(run.validation, source.class_names, run) if run.validation else None
     if run.check and not run.resume:
         for part in (source, judged):
@@ -189,9 +197,15 @@ def _recipe(run: TrainRun) -> TrainingRecipe:
         raise ValueError(f"{recipe.model} learns by its own loss: leave --loss out.")
     if run.export and not kind.exportable:
         raise ValueError(f"{recipe.model} has no export: leave --export out.")
+    if run.task is not None and run.task not in kind.tasks:
+        raise ValueError(
+            f"{recipe.model} tells no objects apart: leave --task {run.task} out, or train "
+            "mask2former:BACKBONE"
+        )
     if run.model_options and Path(recipe.model).exists():
         raise ValueError(f"{recipe.model} keeps the options that it has: leave --model-option out.")
-    return replace(recipe, model_options={**recipe.model_options, **run.model_options})
+    task = {"task": run.task} if run.task is not None and len(kind.tasks) > 1 else {}
+    return replace(recipe, model_options={**recipe.model_options, **run.model_options, **task})
 
 
 def _source(data: Sequence[str], run: TrainRun) -> Source:
@@ -232,5 +246,8 @@ def _options(recipe: TrainingRecipe, source: Source, run: TrainRun) -> TrainOpti
 def _model(recipe: TrainingRecipe, classes: Sequence[str], pretrained: Pretrained, seed: int) -> Segmenter:
     torch.manual_seed(seed)
     if Path(recipe.model).exists():
-        return load(recipe.model).for_classes(classes)
+        model = load(recipe.model).for_classes(classes)
+        if recipe.model_options.get("task", model.spec.task) != model.spec.task:
+            raise ValueError(f"{recipe.model} was trained for --task {model.spec.task}: leave --task out.")
+        return model
     return create(recipe.model, tuple(classes), pretrained, **recipe.model_options)

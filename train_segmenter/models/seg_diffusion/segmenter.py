@@ -195,7 +195,7 @@ class SegDiffusionSegmenter(Segmenter):
         images: Tensor,
         masks: Tensor,
         criterion: Callable[[Tensor, Tensor], Tensor],
-        shown: Sequence[Sequence[int]] | None = None,
+        shown: Sequence[Any] | None = None,
     ) -> Tensor:
         """The squared error of the denoising; a criterion of class logits has no place in it."""
         images, masks = padded_pair(images, masks, self.learning.multiple)
