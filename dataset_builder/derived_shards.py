@@ -74,6 +74,11 @@ def write_shards(
         sync_folder(data)
 
 
+def holds_shards(folder: Path, identity: str) -> bool:
+    """Whether a folder has files of the dataset of this identity."""
+    return any(read_note(path).get("derived") == identity for path in (folder / DATA).glob("*.parquet"))
+
+
 def _shards(lengths: Mapping[str, int]) -> Iterator[_Shard]:
     for split, length in lengths.items():
         parts = list(spans({split: length}, SHARD_SIZE))

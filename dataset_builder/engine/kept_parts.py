@@ -51,9 +51,6 @@ class KeptParts:
     def begun(self) -> bool:
         return self.home.is_dir()
 
-    def begin(self) -> None:
-        self.home.mkdir(parents=True)
-
     def make(
         self,
         workers: Workers[Stage],

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dataset_builder.dataset_folder import write_labels
-from dataset_builder.derived_shards import DerivedRows, Row, write_shards
+from dataset_builder.derived_shards import DerivedRows, Row, holds_shards, write_shards
 from dataset_builder.engine.kept_parts import KeptParts, remove_parts
 from dataset_builder.engine.kept_parts import Part as MadePart
 from dataset_builder.engine.options import EngineOptions
@@ -174,9 +174,8 @@ def convert(
         safe_names(own.names)
     with new_place(out, "export") as work:
         parts = KeptParts(work, "pairs", stage.identity)
-        if not parts.begun:
+        if not (parts.begun or holds_shards(work, stage.identity)):
             clear(work)  # of what an export of something else left
-            parts.begin()
         with (
             working(stage, engine or EngineOptions()) as workers,
             pair_bar("exporting", len(stage.pairs), True) as bar,
