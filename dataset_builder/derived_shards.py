@@ -62,10 +62,9 @@ def write_shards(
 ) -> None:
     """Write the files of a dataset that its folder lacks. advance: is told of every so many rows."""
     data = folder / DATA
-    data.mkdir(parents=True, exist_ok=True)
     shards = list(_shards(asked.lengths))
     missing = [own for own in shards if read_note(data / own.name) != own.note(asked.identity)]
-    for stranger in {path.name for path in data.iterdir()} - {own.name for own in shards}:
+    for stranger in {path.name for path in data.glob("*")} - {own.name for own in shards}:
         (data / stranger).unlink()  # of a run that was asked for something else
     advance(len(asked) - sum(len(own.rows) for own in missing))
     for shard, tables in _complete(asked, missing, workers, advance):
