@@ -23,7 +23,9 @@ def noted(table: pa.Table, note: Mapping[str, Any]) -> pa.Table:
 
 def write_parquet(table: pa.Table, target: Any) -> None:
     """Write a table to a path or a stream; pictures are compressed already."""
-    pq.write_table(table, target, row_group_size=ROWS_PER_GROUP, compression="none", use_dictionary=False)
+    with pq.ParquetWriter(target, table.schema, compression="none", use_dictionary=False) as writer:
+        if len(table):  # `datasets` reads a file without groups, but no group without rows
+            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
 
 
 def read_note(path: Path) -> Mapping[str, Any]:

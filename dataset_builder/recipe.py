@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ValidationInfo
 from pydantic import Field as Checked
 
+from dataset_builder.annotating.options import PictureOptions
 from dataset_builder.prompts.options import PromptOptions
 from dataset_builder.sam.options import SamOptions
 from dataset_builder.vocabulary import Vocabulary, VocabularyFile, load_vocabulary, vocabulary_from
@@ -162,8 +163,8 @@ class Recipe:
     and image_quality: how pictures are stored; the quality is that of JPEG and WebP. maps: keep the class
     maps as a column, which `attnmask refine` starts from. instances: tell the objects of a class apart, in
     the columns `instances` and `objects`; `true` for the defaults. preview: keep a small picture of each
-    pair, its mask in colours, as a column, since viewers show masks as black. license: of the dataset, as its
-    card tells it.
+    pair, its mask in colours, as a column, since viewers show masks as black. pictures: that exist already
+    and are labelled, in place of drawn ones. license: of the dataset, as its card tells it.
     """
 
     vocabulary: Annotated[
@@ -189,11 +190,28 @@ class Recipe:
     maps: bool = False
     instances: Annotated[InstanceOptions | None, ONE_WORD] = None
     preview: bool = False
+    pictures: PictureOptions | None = None
     license: str = "other"
 
     def __post_init__(self) -> None:
+        if self.pictures is not None:
+            self._check_pictures(self.pictures.by)
         some = bool(self.prompts.conditions) or any(own.condition for own in self.prompts.captions)
         self.sampling.check_conditions("prompts.conditions", some, self.prompts.conditioned)
+
+    def _check_pictures(self, by: str) -> None:
+        """What goes with drawn pictures, or with attention, alone."""
+        if self.splits:
+            raise OptionsError(
+                [Fault("splits", " are of drawn pictures: divide the others by their folders")]
+            )
+        if by == "attention":
+            return
+        if self.model == BUNDLED_NAME:
+            raise OptionsError([Fault("model", f" must be named: the bundled one does not label by {by}")])
+        for name in ("method", "instances"):
+            if getattr(self, name) is not None:
+                raise OptionsError([Fault(name, f" goes with attention; the pictures are labelled by {by}")])
 
     @classmethod
     def read(cls, recipe: str | Path) -> Recipe:
@@ -258,6 +276,15 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON gives them back, from which `read_options` makes the same recipe."""
         return json.loads(json.dumps({**asdict(self), "prompts": self.prompts.to_dict()}))
+
+
+def recipe_over(path: str | Path | None, **changes: Any) -> Recipe:
+    """A recipe with changes, or, without one, made of these: those that are not None."""
+    if path is not None:
+        return Recipe.read(path).with_changes(**changes)
+    if changes.get("vocabulary") is None:
+        raise OptionsError([Fault("vocabulary", " is missing: name classes, or a recipe that has them")])
+    return Recipe(changes.pop("vocabulary")).with_changes(**changes)
 
 
 def changed(sampling: SamplingOptions, changes: Mapping[str, Any]) -> SamplingOptions:

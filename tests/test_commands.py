@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 COMMANDS = {
+    "annotate": ("dataset_builder.annotating.run:annotate_pictures", "EngineOptions", "f -c dog --out o"),
     "augment": ("dataset_builder.augmentation.run:augment_dataset", "AugmentRun", "--data d --out o"),
     "build": ("dataset_builder.building.dataset:build_dataset", "EngineOptions", "--recipe tiny --out o"),
     "demo": ("dataset_builder.demo.run:run_demo", "DemoOptions", ""),

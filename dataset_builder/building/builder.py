@@ -10,10 +10,9 @@ from typing import Any
 import datasets
 
 from dataset_builder.building.job import Job, diffumask_sampler
-from dataset_builder.building.layout import layout_of
+from dataset_builder.building.layout import layout_of, plan_of
 from dataset_builder.building.row import BuiltRow, row_features
 from dataset_builder.building.sampler import MakeSampler
-from dataset_builder.prompts import prompt_plan
 from dataset_builder.recipe import Recipe
 
 
@@ -63,7 +62,7 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
         recipe = self.config.recipe
-        layout = layout_of(recipe, prompt_plan(recipe.prompts, recipe.open_vocabulary(), recipe.seed))
+        layout = layout_of(recipe, plan_of(recipe, recipe.open_vocabulary()))
         shards = {split: [own for own in layout.shards if own.split == split] for split in layout.members}
         return [  # lists, so that num_proc can share them out
             datasets.SplitGenerator(split, gen_kwargs={"shards": [list(layout.indices(own)) for own in each]})
@@ -74,7 +73,7 @@ class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):
         """shards: the numbers of the pairs of each."""
         recipe = self.config.recipe.on_this_machine()
         vocabulary = recipe.open_vocabulary()
-        plan = prompt_plan(recipe.prompts, vocabulary, recipe.seed)
+        plan = plan_of(recipe, vocabulary)
         job = Job(recipe, vocabulary, "", self.config.make_sampler or diffumask_sampler)
         for indices in shards:
             results = job.results({index: plan[index] for index in indices})

@@ -50,12 +50,12 @@ def candidates(
             drawn = sampler([items[index] for index in batch], seeds)
             for index, seed, sampled in zip(batch, seeds, drawn, strict=True):
                 if isinstance(sampled, Refused):  # whatever the seed
-                    yield Skipped(index, items[index].text, "prompt refused", sampled.why)
+                    yield Skipped(index, items[index].text, sampled.reason, sampled.why)
                 elif fault := fault_of(sampled):
                     faults[index] = fault
                     waiting.append(index)
                 else:
-                    yield Candidate(index, attempt, seed, items[index], sampled)
+                    yield Candidate(index, attempt, seed, sampled.item or items[index], sampled)
     for index in waiting:
         yield Skipped(index, items[index].text, *faults[index])
 

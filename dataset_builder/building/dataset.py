@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataset_builder.annotating.names import write_names
 from dataset_builder.building.manifest import FILE_NAME
 from dataset_builder.building.run import build
 from dataset_builder.building.tally import Tally
@@ -33,11 +34,12 @@ def build_dataset(
     push_to: str | None = None,
     private: bool = False,
     progress: bool = True,
+    command: str = "build",
 ) -> BuiltDataset:
     """Build what is missing of a dataset folder, and write its card.
 
     Shards go to a folder elsewhere as soon as they are built. push_to: a dataset repository, which gets every
-    file as soon as it is built, and shows them at the end.
+    file as soon as it is built, and shows them at the end. command: whose folder it is.
     """
     push = Push(push_to, private) if push_to else None
 
@@ -47,9 +49,11 @@ def build_dataset(
         for file in (shard, folder / FILE_NAME):
             place.send(file)
 
-    with own_place(out, "build") as place:
+    with own_place(out, command) as place:
         folder = place.folder
         manifest = build(recipe, folder, engine, show_progress=progress, on_shard=finished)
+        if recipe.pictures is not None:
+            write_names(recipe, folder)
         write_card(folder, push_to)
         if push is not None:
             push.commit(folder)

@@ -37,16 +37,20 @@ class DiffuMaskSampler:
 
     def __call__(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled | Refused]:
         """An image per prompt and seed. Prompts that the method refuses are left out before sampling."""
-        refusals = self.pipe.refusals(
+        refusals = self.refusals(items)
+        taken = [place for place, why in enumerate(refusals) if why is None]
+        drawn = self.drawn([items[place] for place in taken], [seeds[place] for place in taken])
+        images = dict(zip(taken, drawn, strict=True))
+        return [images[place] if why is None else Refused(why) for place, why in enumerate(refusals)]
+
+    def refusals(self, items: Sequence[PromptItem]) -> list[str | None]:
+        """Why the method refuses each of the prompts, if so."""
+        return self.pipe.refusals(
             [item.text for item in items],
             [list(item.classes) for item in items],
             self.asked_method,
             self.method_options,
         )
-        taken = [place for place, why in enumerate(refusals) if why is None]
-        drawn = self.drawn([items[place] for place in taken], [seeds[place] for place in taken])
-        images = dict(zip(taken, drawn, strict=True))
-        return [images[place] if why is None else Refused(why) for place, why in enumerate(refusals)]
 
     def drawn(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled]:
         if not items:

@@ -21,6 +21,10 @@ from dataset_builder.vocabulary import Vocabulary
 
 def diffumask_sampler(recipe: Recipe) -> Sampler:
     """The recipe's own model, which takes its time to import."""
+    if recipe.pictures is not None:
+        from dataset_builder.annotating.sampler import picture_sampler
+
+        return picture_sampler(recipe)
     from dataset_builder.building.diffumask_sampler import DiffuMaskSampler
 
     return DiffuMaskSampler(recipe)

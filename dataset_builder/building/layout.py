@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from dataset_builder.prompts import PromptItem, PromptPlan
+from dataset_builder.annotating.plan import PicturePlan, picture_plan
+from dataset_builder.prompts import PromptItem, PromptPlan, prompt_plan
 from dataset_builder.prompts.draws import generator, shuffled, weighted
 from dataset_builder.recipe import MOST_ATTEMPTS, MOST_PAIRS, Recipe
+from dataset_builder.vocabulary import Vocabulary
 from train_segmenter.data.shards import UNNAMED, split_order
 
 
@@ -28,11 +30,19 @@ class ShardName(NamedTuple):
         return f"{self.split}-{self.number:05d}"
 
 
+def plan_of(recipe: Recipe, vocabulary: Vocabulary, folder: Path | None = None) -> PromptPlan | PicturePlan:
+    """A prompt for every pair: drawn ones, or what the pictures of a folder may show. folder: of the build,
+    where what a language model wrote is kept."""
+    if recipe.pictures is not None:
+        return picture_plan(recipe.pictures, vocabulary)
+    return prompt_plan(recipe.prompts, vocabulary, recipe.seed, folder)
+
+
 @dataclass(frozen=True)
 class Layout:
     """The shards of a build. members: the numbers of the pairs of each split, in order."""
 
-    plan: PromptPlan
+    plan: PromptPlan | PicturePlan
     shard_size: int
     members: Mapping[str, Sequence[int]]
 
@@ -57,7 +67,7 @@ class Layout:
         return folder / "data" / f"{shard}-of-{self.count(shard.split):05d}.parquet"
 
 
-def layout_of(recipe: Recipe, plan: PromptPlan) -> Layout:
+def layout_of(recipe: Recipe, plan: PromptPlan | PicturePlan) -> Layout:
     """The shards of a recipe; with several splits, every prompt is made once to know where it belongs."""
     if not recipe.splits:
         return Layout(plan, recipe.shard_size, {UNNAMED: range(recipe.pairs)})

@@ -14,14 +14,13 @@ from pathlib import Path
 from dataset_builder.building.engines import spread
 from dataset_builder.building.held_shards import give_names, held_shards
 from dataset_builder.building.job import Job, ShardPrompts, Watcher, diffumask_sampler
-from dataset_builder.building.layout import layout_of
+from dataset_builder.building.layout import layout_of, plan_of
 from dataset_builder.building.manifest import Manifest, begin, inputs_of
 from dataset_builder.building.progress import LOG_NAME, BuildProgress
 from dataset_builder.building.sampler import MakeSampler
 from dataset_builder.building.shard import Shard, read_tally, write_shard
 from dataset_builder.building.tally import Tally
 from dataset_builder.engine.options import EngineOptions
-from dataset_builder.prompts import prompt_plan
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.bundled import named_model
 from diffusers_attnmask.ground.own_folder import own_folder
@@ -61,7 +60,7 @@ class _Build:
         recipe = recipe.on_this_machine()
         self.recipe, self.folder, self.engine, self.show = recipe, folder, engine, show_progress
         self.vocabulary = recipe.open_vocabulary()
-        self.plan = prompt_plan(recipe.prompts, self.vocabulary, recipe.seed, folder)
+        self.plan = plan_of(recipe, self.vocabulary, folder)
         inputs = inputs_of(recipe, _model_folder(recipe, make_sampler), self.vocabulary)
         inputs["prompts"] = self.plan.fingerprint
         self.manifest = begin(folder, recipe, inputs)
@@ -102,8 +101,9 @@ class _Build:
 
     def written(self, shard: Shard, path: Path) -> None:
         """Write a shard; a full disk may have room again in a moment."""
-        if not shard.tally.pairs:
-            raise ValueError(nothing_kept(shard, self.recipe))
+        # drawn pictures are meant to show the classes; existing ones that do not may follow one another
+        if not shard.tally.pairs and (self.recipe.pictures is None or len(self.layout.shards) == 1):
+            raise ValueError(nothing_kept(shard.tally, f"pairs of shard {shard.name}", self.recipe))
         for pause in (*WRITE_PAUSES, None):
             try:
                 self.begin()
@@ -149,18 +149,20 @@ class _Build:
                 raise OSError(f"shard {name} of {self.folder} vanished while the build went on: run it again")
             tally.add(own)
             splits[name.split] += own.pairs
+        if not tally.pairs:
+            raise ValueError(nothing_kept(tally, "pairs", self.recipe))
         self.manifest.tally, self.manifest.splits = tally, splits
         self.manifest.prompts = json.loads(json.dumps(asdict(self.plan.report)))
         self.manifest.write(self.folder)
         return self.manifest
 
 
-def nothing_kept(shard: Shard, recipe: Recipe) -> str:
-    reasons = ", ".join(f"{reason} {count}" for reason, count in shard.tally.skipped.most_common())
-    example = shard.tally.examples[0]
-    few = "; with more pairs it has more prompts" if shard.tally.handled < recipe.shard_size else ""
+def nothing_kept(tally: Tally, what: str, recipe: Recipe) -> str:
+    reasons = ", ".join(f"{reason} {count}" for reason, count in tally.skipped.most_common())
+    example, drawn = tally.examples[0], recipe.pictures is None
+    few = "; with more pairs it has more prompts" if drawn and tally.handled < recipe.shard_size else ""
     return (
-        f"none of the pairs of shard {shard.name} could be kept ({reasons}){few}; the first, "
+        f"none of the {what} could be kept ({reasons}){few}; the first, "
         f"{example['prompt']!r}: {example['detail']}"
     )
 

@@ -19,7 +19,8 @@ class Sampled:
     The mask says i + 1 for the prompt's i-th class. blanked: by the safety checker. broken: the image held
     NaN, as half precision can give. features: AffinityNet's, float32 (D, h, w), where this process made them.
     objects: a number for each object of the mask, uint16 (H, W), where they are wanted.
-    refined: the mask to keep, where this process has refined it.
+    refined: the mask to keep, where this process has refined it. item: the prompt, where it is known only
+    with the image.
     """
 
     image: np.ndarray
@@ -30,13 +31,15 @@ class Sampled:
     features: np.ndarray | None = None
     objects: np.ndarray | None = None
     refined: np.ndarray | None = None
+    item: PromptItem | None = None
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A prompt that the model cannot take."""
+    """A prompt that the model cannot take, or a picture; why in a sentence and in two words."""
 
     why: str
+    reason: str = "prompt refused"
 
 
 class Sampler(Protocol):

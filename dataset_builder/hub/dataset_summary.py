@@ -57,6 +57,11 @@ class DatasetSummary:
     judged: bool
 
     @property
+    def pictures(self) -> Mapping[str, Any] | None:
+        """The recipe's section of pictures that existed already, where they were labelled."""
+        return (self.recipe or {}).get("pictures")
+
+    @property
     def background(self) -> bool:
         return self.class_names[0] == BACKGROUND
 

@@ -105,6 +105,8 @@ class BuildPlan:
 def plan_build(recipe: Recipe, asked: PlanOptions | None = None) -> BuildPlan:
     """Read what a build would read but for weights, and count. Nothing is written."""
     asked, recipe = asked or PlanOptions(), recipe.on_this_machine()
+    if recipe.pictures is not None:
+        raise ValueError("a plan is of drawn pictures: attnmask annotate --dry-run counts those that exist")
     vocabulary = recipe.open_vocabulary()
     plan = prompt_plan(recipe.prompts, vocabulary, recipe.seed)
     source = planned_model(recipe.model, recipe.sampling, recipe.revision)

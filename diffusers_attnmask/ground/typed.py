@@ -34,6 +34,16 @@ def parsed_class(text: str) -> str | tuple[str, list[str]]:
     return (name, phrases.split(",")) if given else name
 
 
+def parsed_classes(texts: Iterable[str]) -> dict[str, list[str] | None]:
+    """Classes as a vocabulary's file lists them, each with its phrases, where it has own ones.
+
+    >>> parsed_classes(["dog", "aeroplane=airplane,jet"])
+    {'dog': None, 'aeroplane': ['airplane', 'jet']}
+    """
+    parsed = (parsed_class(text) for text in texts)
+    return by_name(((own, None) if isinstance(own, str) else own for own in parsed), "-c")
+
+
 def parsed_option(text: str, flag: str) -> tuple[str, Any]:
     """`levels=[0, 1]` or `threshold=otsu`: a value is read as YAML."""
     name, value = named(text, flag, "value")

@@ -1,0 +1,42 @@
+"""Pictures labelled by SAM 3, which finds objects by words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from dataset_builder.building.diffumask_sampler import model_name
+from dataset_builder.building.sampler import Refused, Sampled
+from dataset_builder.prompts import PromptItem
+from dataset_builder.recipe import Recipe
+from dataset_builder.sam.kinds import worded_sam
+from dataset_builder.sam.options import SamOptions
+
+
+class SamLabeller:
+    """A pixel is of the class whose surest object covers it; a class map is that object's score."""
+
+    method = "sam"
+
+    def __init__(self, recipe: Recipe) -> None:
+        assert recipe.pictures is not None
+        sampling, self.score = recipe.sampling, recipe.pictures.score
+        options = SamOptions(prompts="words", score=self.score, device=sampling.device, dtype=sampling.dtype)
+        self.model, self.sam = model_name(recipe), worded_sam(recipe.model, options)
+
+    def __call__(
+        self, images: Sequence[np.ndarray], items: Sequence[PromptItem], seeds: Sequence[int]
+    ) -> list[Sampled | Refused]:
+        return [self.labelled(image, item) for image, item in zip(images, items, strict=True)]
+
+    def labelled(self, image: np.ndarray, item: PromptItem) -> Sampled:
+        words = [phrases[0] for _, phrases in item.classes]
+        maps = torch.zeros(len(words), *image.shape[:2], device=self.sam.device)
+        for place, found in enumerate(self.sam.found(self.sam.embedded(image), words, self.score)):
+            if len(found.masks):
+                maps[place] = (found.masks * found.scores[:, None, None]).amax(0)
+        best, place = maps.max(0)
+        mask = torch.where(best > 0, place + 1, 0).to(torch.uint8)
+        return Sampled(image, maps.cpu().numpy(), mask.cpu().numpy())

@@ -1,0 +1,109 @@
+"""`attnmask annotate`: a dataset of a user's own pictures."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from diffusers_attnmask.ground.typed import choice, given, parsed_classes
+from diffusers_attnmask.loading import flags
+
+
+def annotate(
+    folder: Annotated[str, typer.Argument(help="Folder of pictures, in folders of it too.")],
+    out: Annotated[str, typer.Option(help="Folder of the dataset; one begun before is completed.")],
+    classes: Annotated[
+        list[str] | None,
+        typer.Option("--class", "-c", help="A class to label: a word, or name=phrase,phrase. Repeatable."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="YAML file with what else decides a dataset: vocabulary, refinement, maps."),
+    ] = None,
+    by: Annotated[
+        str, typer.Option(help="Who labels: attention, seg-diffusion, sam (a SAM 3) or segmenter.")
+    ] = "attention",
+    model: Annotated[
+        str | None,
+        typer.Option(help="The labeller: a folder or repository; of attention by default the bundled one."),
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="CSV or JSONL with the columns file, classes and, if known, caption.")
+    ] = None,
+    captioner: Annotated[
+        str | None, typer.Option(help="Image-to-text model that writes a caption of every picture.")
+    ] = None,
+    strength: Annotated[float, typer.Option(help="Noise that attention looks through, from 0 to 1.")] = 0.5,
+    looks: Annotated[int, typer.Option(help="How often attention looks.")] = 2,
+    score: Annotated[float, typer.Option(help="From which on sam counts an object.")] = 0.5,
+    longest_side: Annotated[int | None, typer.Option(help="Larger pictures are made smaller.")] = None,
+    method: flags.RecipeMethod = None,
+    method_option: flags.MethodOptions = None,
+    maps: Annotated[bool, typer.Option("--maps", help="Keep the class maps, for attnmask refine.")] = False,
+    shard_size: Annotated[int | None, typer.Option(help="Pairs in a file. [default: 256]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of attention's noise. [default: 0]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures at once. [default: 8]")] = None,
+    dtype: flags.Dtype = None,
+    device: flags.Device = None,
+    engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    workers: Annotated[
+        int, typer.Option(help="Processes that refine beside the labeller; with ray, labellers.")
+    ] = 1,
+    address: Annotated[str, typer.Option(help="Ray cluster: an address, auto, or local.")] = "local",
+    push_to: Annotated[
+        str | None, typer.Option(help="Dataset repository user/name; files are uploaded as they are made.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be labelled, and exit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Label your own pictures: by attention, seg-diffusion, SAM 3 or a trained segmenter."""
+    from dataset_builder.annotating.options import PictureOptions
+    from dataset_builder.annotating.run import annotate_pictures, lines, plan_annotation
+    from dataset_builder.engine.options import EngineOptions
+    from dataset_builder.recipe import recipe_over
+    from diffusers_attnmask.ground.options import as_flags
+    from diffusers_attnmask.ground.places import read_with, shown
+
+    with as_flags({**flags.FLAGS, **flags.OF_SAMPLING, "vocabulary": "-c", "pictures.by": "--by"}):
+        pictures = PictureOptions(
+            folder=folder,
+            by=choice(by),
+            table=table,
+            captioner=captioner,
+            strength=strength,
+            looks=looks,
+            score=score,
+            longest_side=longest_side,
+        )
+        asked = recipe_over(
+            recipe,
+            vocabulary={"classes": parsed_classes(classes)} if classes else None,
+            pictures=pictures,
+            model=model,
+            method=method,
+            method_options=flags.typed_method_options(method_option) or None,
+            maps=maps or None,
+            shard_size=shard_size,
+            seed=seed,
+            sampling=given(batch_size=batch_size, dtype=choice(dtype), device=choice(device)),
+        )
+        options = EngineOptions(choice(engine), workers, address)
+    if dry_run:
+        plan = plan_annotation(asked)
+        typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(lines(plan)))
+        return
+    try:
+        built = annotate_pictures(asked, out, options, push_to=push_to, private=private)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
+    tally = built.tally
+    if as_json:
+        typer.echo(json.dumps({"out": str(out), **tally.to_dict(), "incidents": built.incidents}))
+        return
+    typer.echo(f"{tally.pairs} labelled pictures are in {shown(out)}; read them with {read_with(out)}")
+    if built.address is not None:
+        typer.echo(f"pushed to {built.address}")
