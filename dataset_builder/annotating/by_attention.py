@@ -35,8 +35,12 @@ class AttentionLabeller:
             else:
                 found[place] = Refused(why)
         for places in together.values():
-            parts = ([own[place] for place in places] for own in (images, items, seeds))
-            found |= zip(places, self.looked_at(*parts), strict=True)
+            seen = self.looked_at(
+                [images[place] for place in places],
+                [items[place] for place in places],
+                [seeds[place] for place in places],
+            )
+            found |= zip(places, seen, strict=True)
         return [found[place] for place in range(len(items))]
 
     def looked_at(

@@ -37,6 +37,6 @@ class SamLabeller:
         for place, found in enumerate(self.sam.found(self.sam.embedded(image), words, self.score)):
             if len(found.masks):
                 maps[place] = (found.masks * found.scores[:, None, None]).amax(0)
-        best, place = maps.max(0)
-        mask = torch.where(best > 0, place + 1, 0).to(torch.uint8)
+        best, surest = maps.max(0)
+        mask = torch.where(best > 0, surest + 1, 0).to(torch.uint8)
         return Sampled(image, maps.cpu().numpy(), mask.cpu().numpy())

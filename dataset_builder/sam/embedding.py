@@ -26,7 +26,8 @@ def embedded(
     image: np.ndarray, processor: Any, encode: Callable[[Tensor], Any], device: str, dtype: torch.dtype
 ) -> Embedded:
     """An image uint8 (H, W, 3), prepared as its model's own processor does and encoded in a precision."""
-    inputs = processor(images=[image], input_data_format="channels_last", return_tensors="pt")
+    own = np.array(image)  # torch warns of arrays that nobody may write
+    inputs = processor(images=[own], input_data_format="channels_last", return_tensors="pt")
     with torch.autocast(device, dtype, enabled=dtype != torch.float32):
         features = encode(inputs["pixel_values"].to(device))
     return Embedded(features, frame_of(inputs))
