@@ -16,7 +16,7 @@ def augment(
     data: Annotated[
         str, typer.Option(help="Dataset folder or Hub name, or name@split[:10%]; it stays as it is.")
     ],
-    out: Annotated[str, typer.Option(help="Folder of the augmented dataset.")],
+    out: Annotated[str, typer.Option(help="Folder of the augmented dataset; a stopped run goes on.")],
     copies: Annotated[int, typer.Option(min=1, help="Augmented pairs made of each pair.")] = 1,
     originals: Annotated[bool, typer.Option(help="Keep the pairs themselves beside their copies.")] = True,
     splice: Annotated[float, typer.Option(help="Probability of tiles with other pairs.")] = 0.5,

@@ -25,7 +25,7 @@ def export(
             "yolo-detect, or dataset to import."
         ),
     ],
-    out: Annotated[str, typer.Option(help="New folder.")],
+    out: Annotated[str, typer.Option(help="New folder; a stopped run goes on.")],
     vocabulary: Annotated[
         str | None,
         typer.Option(help="Vocabulary whose colours are used; by default that of the class names."),
