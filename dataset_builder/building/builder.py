@@ -11,9 +11,11 @@ import datasets
 
 from dataset_builder.building.job import Job, diffumask_sampler
 from dataset_builder.building.layout import layout_of, plan_of
+from dataset_builder.building.manifest import Manifest, inputs_of
 from dataset_builder.building.row import BuiltRow, row_features
 from dataset_builder.building.sampler import MakeSampler
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask.bundled import named_model
 
 
 @dataclass
@@ -32,6 +34,20 @@ class DiffuMaskConfig(datasets.BuilderConfig):
             raise ValueError("a builder needs a recipe: DiffuMaskBuilder(recipe='tiny'), or a YAML file")
         recipe = self.recipe if isinstance(self.recipe, Recipe) else Recipe.read(self.recipe)
         self.recipe = recipe.with_changes(pairs=self.num_pairs, shard_size=self.shard_size, seed=self.seed)
+
+    def create_config_id(self, config_kwargs: dict, custom_features: datasets.Features | None = None) -> str:
+        """Of what a build is bound to, which is the content of files and not where weights lie: words that
+        have changed are not read from an old cache, and another device reads what there is."""
+        recipe = self.recipe.on_this_machine()
+        vocabulary = recipe.open_vocabulary()
+        inputs = inputs_of(recipe, None if self.make_sampler else named_model(recipe.model), vocabulary)
+        inputs["prompts"] = plan_of(recipe, vocabulary).fingerprint
+        decided = {
+            "build": Manifest(recipe.deciding(), inputs).identity,
+            "pairs": recipe.pairs,
+            "make_sampler": self.make_sampler,
+        }
+        return super().create_config_id(decided, custom_features)
 
 
 class DiffuMaskBuilder(datasets.GeneratorBasedBuilder):

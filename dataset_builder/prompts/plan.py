@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -131,10 +132,12 @@ def report_of(per_class: Mapping[str, int], sources: Sequence[CaptionSource]) ->
 def fingerprint(
     options: PromptOptions, vocabulary: Vocabulary, seed: int, sources: Sequence[PromptSource]
 ) -> str:
-    """Of all that decides the prompts, the content of the caption files included."""
+    """Of all that decides the prompts, with the content of captions and of the pictures that they name."""
     digest = sha256(repr((asdict(options), asdict(vocabulary), seed)).encode())
+    content = cache(lambda file: sha256(Path(file).read_bytes()).hexdigest())  # many captions to a picture
     for source in sources:
         digest.update(getattr(source, "identity", "").encode())
         for caption in getattr(source, "captions", ()):
-            digest.update(repr((caption.text, caption.classes, caption.near, caption.condition)).encode())
+            beside = caption.condition and content(caption.condition)
+            digest.update(repr((caption.text, caption.classes, caption.near, beside)).encode())
     return digest.hexdigest()

@@ -10,6 +10,7 @@ from dataset_builder import DiffuMaskBuilder
 from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import read_rows
 from dataset_builder.engine.options import EngineOptions
+from dataset_builder.recipe import Recipe
 
 SAMPLER = PaintedSampler(blanked=0.1, empty=0.1)
 
@@ -60,6 +61,23 @@ def test_different_recipes_have_different_caches(recipe, tmp_path):
         for own in (recipe, recipe.with_changes(seed=99))
     }
     assert len(folders) == 2
+
+
+def test_a_cache_is_that_of_what_decides_a_byte(recipe, tmp_path):
+    """As a build's folder: by content where files are named, and wherever the weights lie."""
+    file = tmp_path / "recipe.yaml"
+
+    def cache(**changes) -> str:
+        own = Recipe.read(file).with_changes(**changes)
+        return DiffuMaskBuilder(cache_dir=str(tmp_path / "cache"), recipe=own, make_sampler=SAMPLER).cache_dir
+
+    (tmp_path / "captions.txt").write_text("a red star\n")
+    file.write_text("vocabulary: tiny-world\npairs: 4\nprompts: {captions: captions.txt}\n")
+    before = cache()
+    assert cache(sampling={"device": "cpu", "offload": "group"}) == before
+    assert cache(pairs=5) != before
+    (tmp_path / "captions.txt").write_text("a blue star\n")
+    assert cache() != before
 
 
 def test_a_builder_without_a_recipe_says_what_to_give(tmp_path):

@@ -84,6 +84,17 @@ def test_captions_bring_their_conditions(tmp_path, kind):
     assert plan.report.rejected == {"has no picture to go by": 1}
 
 
+def test_pictures_that_captions_bring_are_part_of_it_by_content(tmp_path):
+    file, own = tmp_path / "captions.csv", tmp_path / "dog.png"
+    file.write_text("text,edges\na dog,dog.png\n")
+    options = PromptOptions(None, (CaptionOptions(str(file), condition="edges"),), classes=("dog",))
+    found = []
+    for seed in (0, 0, 1):
+        picture(seed).save(own)
+        found.append(prompt_plan(options, Recipe("voc").open_vocabulary(), 0).fingerprint)
+    assert found[0] == found[1] != found[2]
+
+
 def test_conditions_and_what_looks_at_them_go_together():
     with pytest.raises(
         ValueError, match=r"prompts\.conditions must give every prompt the picture that edges looks"

@@ -59,6 +59,26 @@ def test_classes_with_more_pairs_than_prompts_are_told(recipe, tmp_path):
     assert "prompts come again, with other seeds, for cat (1 different ones)" in lines(planned)
 
 
+def test_the_bundled_recipe_is_measured_to_its_end():
+    words = [
+        "--recipe",
+        "tiny",
+        "--num-pairs",
+        4,
+        "--batch-size",
+        2,
+        "--device",
+        "cpu",
+        "--measure",
+        "--json",
+    ]
+    told = json.loads(run(plan_command, *words).output)
+    assert told["measured"]["pairs"] == 4
+    assert told["measured"]["draw_seconds"] > 0 < told["measured"]["row_seconds"]
+    assert set(told["hours"]) == {"1", "8"}
+    assert told["disk"] == {"bytes": round(4 * told["measured"]["bytes_per_pair"]), "measured": True}
+
+
 def test_weights_are_counted_where_there_are_none(recipe, tmp_path, model):
     import shutil
 
