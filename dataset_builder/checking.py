@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import TypeVar
 
-from dataset_builder.engine.pair_bar import pair_bar
 from dataset_builder.engine.spans import Span, spans
 from dataset_builder.engine.workers import Workers
+from diffusers_attnmask.ground.bars import moving_bar
 from train_segmenter.data.check import refuse
 
 Stage = TypeVar("Stage")
@@ -23,7 +23,7 @@ def refuse_faults(
     """Raise what is wrong with pairs of splits, of which a stage tells by number, in their order."""
     found: dict[str, list[tuple[int, Exception]]] = {split: [] for split in lengths}
     total = sum(lengths.values())
-    with pair_bar("checking pairs", total, progress) as bar:
+    with moving_bar("checking pairs", total, shown=progress, passing=True) as bar:
         for span, own in workers.results(faults, spans(lengths)):
             found[span.split] += own
             bar.update(len(span))

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from datasets import ClassLabel, Features
 from PIL import Image
-from tqdm import tqdm
 
 from diffusers_attnmask.ground.atomic_files import write_text
+from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.columns import MAPS
 from diffusers_attnmask.ground.pictures import mask_ids, opened, rgb_pixels, upright_size
 from train_segmenter.data import shards
@@ -119,7 +119,7 @@ def check_pairs(folder: Path, *, progress: bool = True) -> None:
     """Refuses a dataset that cannot be read where it is alone: every picture must be within its row."""
     total = rows_in(shard_paths(folder))
     classes = len(class_names(folder))
-    for row in tqdm(read_rows(folder), "checking pairs", total, leave=False, disable=not progress):
+    for row in bar(read_rows(folder), "checking pairs", total, shown=progress, passing=True):
         pair = StoredPair(row, None, classes)
         pair.image  # noqa: B018 - read to its end
         pair.mask  # noqa: B018

@@ -6,15 +6,26 @@ import os
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import wraps
 from importlib.metadata import EntryPoint, entry_points, version
+from inspect import Parameter, signature
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from diffusers_attnmask.cli_errors import FAULT, MISTAKE, STOPPED, UsageError, close_bars, told
+from diffusers_attnmask.quiet import quiet_libraries
 
 COMMAND_GROUP = "attnmask.commands"
+VERBOSE = Parameter(
+    "verbose",
+    Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show the bars, logs and warnings of libraries, too.")
+    ],
+)
 
 
 def installed_commands() -> dict[str, EntryPoint]:
@@ -28,8 +39,24 @@ def command_from(entry: EntryPoint) -> Any:
     except (ImportError, AttributeError) as reason:
         function = unavailable(entry, reason)
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name=entry.name)(function)
+    app.command(name=entry.name)(quiet_unless_verbose(function))
     return typer.main.get_command(app)
+
+
+def quiet_unless_verbose(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same command with a flag for the bars, logs and warnings of libraries, which it has without."""
+
+    @wraps(function)
+    def command(*, verbose: bool, **options: Any) -> Any:
+        if not verbose:
+            quiet_libraries()
+        return function(**options)
+
+    own = signature(function, eval_str=True)
+    parameters = {**own.parameters, VERBOSE.name: VERBOSE}
+    command.__signature__ = own.replace(parameters=list(parameters.values()))  # type: ignore[attr-defined]
+    command.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
+    return command
 
 
 def unavailable(entry: EntryPoint, reason: Exception) -> Callable[[], NoReturn]:

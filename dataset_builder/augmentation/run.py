@@ -15,11 +15,11 @@ from dataset_builder.checking import refuse_faults
 from dataset_builder.dataset_folder import write_labels
 from dataset_builder.derived_shards import DerivedRows, Row, write_shards
 from dataset_builder.engine.options import EngineOptions
-from dataset_builder.engine.pair_bar import pair_bar
 from dataset_builder.engine.spans import Span
 from dataset_builder.engine.workers import OpenedAnew, working
 from dataset_builder.hub.card import write_derived_card
 from dataset_builder.origin import identity_of
+from diffusers_attnmask.ground.bars import moving_bar
 from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Seed, options
 from diffusers_attnmask.ground.places import new_place
@@ -121,7 +121,7 @@ def augment_dataset(
     with new_place(out, "augment") as work:
         with working(stage, engine or EngineOptions()) as workers:
             refuse_faults(workers, AugmentStage.faults, lengths, progress)
-            with pair_bar("augmenting", len(asked), progress) as bar:
+            with moving_bar("augmenting", len(asked), shown=progress) as bar:
                 write_shards(asked, work, workers, bar.update)
         write_labels(next(iter(stage.sources.values())).class_names, work)
         if (Path(path) / CARD).is_file():

@@ -71,9 +71,10 @@ def layout_of(recipe: Recipe, plan: PromptPlan | PicturePlan) -> Layout:
     """The shards of a recipe; with several splits, every prompt is made once to know where it belongs."""
     if not recipe.splits:
         return Layout(plan, recipe.shard_size, {UNNAMED: range(recipe.pairs)})
-    members: dict[str, array[int]] = {split: array("L") for split in sorted(recipe.splits, key=split_order)}
+    shares: dict[str, float] = {**recipe.splits}
+    members: dict[str, array[int]] = {split: array("L") for split in sorted(shares, key=split_order)}
     for index in range(recipe.pairs):
-        members[split_of(plan[index].text, recipe.splits, recipe.seed)].append(index)
+        members[split_of(plan[index].text, shares, recipe.seed)].append(index)
     if empty := [split for split, own in members.items() if not own]:
         raise ValueError(
             f"splits: none of {recipe.pairs} prompts is for {', '.join(empty)}: ask for more pairs, or give "

@@ -8,16 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
 from dataset_builder.building.layout import ShardName
 from dataset_builder.building.tally import Tally
+from diffusers_attnmask.ground.bars import moving_bar
 
 LOG_NAME = "build.log"
-SHOWN_CLASSES = 12
 
 
 class BuildProgress:
@@ -27,37 +22,23 @@ class BuildProgress:
     """
 
     def __init__(self, total: int, done: Tally, log: Path, show: bool = True) -> None:
-        self.total, self.tally, self.log = total, Tally(), log
+        self.total, self.tally, self.log, self.show = total, Tally(), log, show
         self.tally.add(done)
         self.before = done.handled
         self.lines: list[str] = []  # that are not in the log yet
         self.logged = log.exists()
         self.started = time.monotonic()
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-        )
-        self.task = self.bar.add_task("building", total=total, completed=self.before, rate="")
-        self.live = Live(self.picture(), console=Console(stderr=True), transient=False, auto_refresh=show)
-        self.show = show
+        self.newest = ""  # file
 
     def __enter__(self) -> BuildProgress:
-        if self.show:
-            self.live.start()
+        self.bar = moving_bar("building", self.total, first=self.before, shown=self.show)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.show:
-            self.live.transient = error is not None and not self.tally.handled  # nothing there to be shown
-            self.live.update(self.picture(), refresh=True)
-            self.live.stop()
-            if not (self.live.transient or self.live.console.is_terminal):  # where rich ends without a break
-                self.live.console.line()
+        self.bar.leave = error is None or self.tally.handled > 0  # else there is nothing to be shown
+        self.bar.close()
         if error is not None:
             self.note("stopped", error=f"{type(error).__name__}: {error}")
         else:
@@ -71,11 +52,11 @@ class BuildProgress:
     def add(self, tally: Tally) -> None:
         """Count finished pairs."""
         self.tally.add(tally)
-        self.bar.update(self.task, completed=self.tally.handled, rate=f"{self.rate:.2f} pairs/s")
-        if self.show:
-            self.live.update(self.picture())
+        self.bar.say(", ".join(filter(None, (summary(self.tally), self.newest))))
+        self.bar.update(tally.handled)
 
-    def shard_done(self, name: ShardName, tally: Tally) -> None:
+    def shard_done(self, name: ShardName, tally: Tally, file: Path) -> None:
+        self.newest = str(file)
         remaining = self.total - self.tally.handled
         self.log_begins()
         self.note(
@@ -104,14 +85,8 @@ class BuildProgress:
             stream.writelines(self.lines)
         self.lines.clear()
 
-    def picture(self) -> Group:
-        return Group(self.bar, Text(summary(self.tally), overflow="fold"))
-
 
 def summary(tally: Tally) -> str:
-    """`kept 30, skipped 2 (mask empty 2) | star 9, heart 7, …`"""
-    skipped = ", ".join(f"{reason} {count}" for reason, count in tally.skipped.most_common())
-    shown = ", ".join(f"{name} {count}" for name, count in tally.classes.most_common(SHOWN_CLASSES))
-    more = ", …" if len(tally.classes) > SHOWN_CLASSES else ""
-    lost = f"skipped {sum(tally.skipped.values())}" + (f" ({skipped})" if skipped else "")
-    return f"kept {tally.pairs}, {lost} | {shown}{more}"
+    """`kept 30, skipped 2 (mask empty 2)`"""
+    reasons = ", ".join(f"{reason} {count}" for reason, count in tally.skipped.most_common())
+    return f"kept {tally.pairs}" + (f", skipped {sum(tally.skipped.values())} ({reasons})" if reasons else "")

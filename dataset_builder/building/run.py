@@ -89,7 +89,7 @@ class _Build:
             for shard in shards:
                 path = self.layout.file(shard.name, self.folder)
                 self.written(shard, path)
-                progress.shard_done(shard.name, shard.tally)
+                progress.shard_done(shard.name, shard.tally, path)
                 finished.append(path)
                 while finished:
                     on_shard(finished.pop(0))

@@ -16,7 +16,6 @@ from dataset_builder.derived_shards import DerivedRows, Row, holds_shards, write
 from dataset_builder.engine.kept_parts import KeptParts, remove_parts
 from dataset_builder.engine.kept_parts import Part as MadePart
 from dataset_builder.engine.options import EngineOptions
-from dataset_builder.engine.pair_bar import pair_bar
 from dataset_builder.engine.spans import Span, spans
 from dataset_builder.engine.workers import OpenedAnew, Workers, working
 from dataset_builder.export.cityscapes import CityscapesWriter, read_cityscapes
@@ -31,6 +30,7 @@ from dataset_builder.export.voc import VocPngWriter, VocWriter, read_voc
 from dataset_builder.export.writer import Writer
 from dataset_builder.export.yolo import YoloBoxWriter, YoloWriter, read_yolo
 from dataset_builder.origin import identity_of
+from diffusers_attnmask.ground.bars import moving_bar
 from diffusers_attnmask.ground.columns import pair_features
 from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.options import Fault, OptionsError, options
@@ -178,7 +178,7 @@ def convert(
             clear(work)  # of what an export of something else left
         with (
             working(stage, engine or EngineOptions()) as workers,
-            pair_bar("exporting", len(stage.pairs), True) as bar,
+            moving_bar("exporting", len(stage.pairs)) as bar,
         ):
             if options.to == DATASET:
                 home = _as_dataset(stage, work, workers, bar.update)

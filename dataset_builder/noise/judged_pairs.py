@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builder.engine.kept_parts import KeptParts
-from dataset_builder.engine.pair_bar import pair_bar
 from dataset_builder.engine.spans import spans
 from dataset_builder.engine.workers import Workers
 from dataset_builder.noise.options import judges_of
@@ -19,6 +18,7 @@ from dataset_builder.noise.prune import Judged
 from dataset_builder.noise.stage import INDEX, FilterStage
 from dataset_builder.noise.witnesses import HASH, Witnesses, likes
 from dataset_builder.origin import identity_of
+from diffusers_attnmask.ground.bars import moving_bar
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _testimony(
     asked = {own.name: getattr(run, own.name) for own in fields(Witnesses)} | {"seed": run.seed}
     identity = identity_of("testimony", stage.data, asked | {"hashes": run.prune.duplicates is not None})
     parts, every = KeptParts(work, "testimony", identity), list(spans({"pairs": count}))
-    with pair_bar("asking witnesses", count, progress) as bar:
+    with moving_bar("asking witnesses", count, shown=progress) as bar:
         parts.make(workers, FilterStage.testimony, every, bar.update)
     return lambda: parts.entries(every)
 
@@ -75,10 +75,10 @@ def _scores(
     trained = {"model": judges.model, "options": judges.model_options, "training": judges.training.to_dict()}
     identity = identity_of("scores", stage.data, asked | trained)
     parts = KeptParts(work, "scores", identity)
-    with pair_bar("segmenters", run.folds, progress, unit="fold") as bar:
+    with moving_bar("segmenters", run.folds, unit="fold", shown=progress) as bar:
         for _ in workers.results(FilterStage.train, range(run.folds)):
             bar.update()
-    with pair_bar("judging", len(stage.source), progress) as bar:
+    with moving_bar("judging", len(stage.source), shown=progress) as bar:
         parts.make(workers, FilterStage.scored, chain.from_iterable(folds), bar.update)
     return lambda: _in_order(parts.entries(own) for own in folds)
 

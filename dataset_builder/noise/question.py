@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from PIL import Image
-from tqdm import tqdm
 
 from dataset_builder.noise.coverage import class_coverage
 from dataset_builder.prompts.templates import indefinite
+from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.device import best_device
 from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.model_files import TENSORS_ALONE, readable_model
@@ -82,7 +82,7 @@ def answers(source: Source, ask: Questioner, progress: bool = True) -> list[dict
     """By class id, the probability that each pair's classes are in its picture."""
     asked = [(index, own) for index in range(len(source)) for own in class_coverage(source[index].mask)]
     found: list[dict[int, float]] = [{} for _ in range(len(source))]
-    for start in tqdm(range(0, len(asked), BATCH), "asking about classes", disable=not progress):
+    for start in bar(range(0, len(asked), BATCH), "asking about classes", unit="batch", shown=progress):
         part = asked[start : start + BATCH]
         images = [Image.fromarray(source[index].image) for index, _ in part]
         told = ask(images, [source.class_names[own] for _, own in part])

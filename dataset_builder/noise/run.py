@@ -16,7 +16,6 @@ from dataset_builder.dataset_folder import FILTER_TABLE, write_labels
 from dataset_builder.derived_shards import DerivedRows, write_shards
 from dataset_builder.engine.kept_parts import remove_parts
 from dataset_builder.engine.options import EngineOptions
-from dataset_builder.engine.pair_bar import pair_bar
 from dataset_builder.engine.workers import working
 from dataset_builder.hub.card import write_derived_card
 from dataset_builder.noise.filtering import write_table
@@ -27,6 +26,7 @@ from dataset_builder.noise.prune import prune
 from dataset_builder.noise.stage import KEPT, QUALITY, FilterStage
 from dataset_builder.origin import identity_of
 from diffusers_attnmask.ground.atomic_files import remove_folder, replacing
+from diffusers_attnmask.ground.bars import moving_bar
 from diffusers_attnmask.ground.places import new_place
 
 WORK = "segmenters"  # folder of the judges while they are needed
@@ -71,7 +71,7 @@ def filter_dataset(
                     "no pair would be left: lower --threshold, or train the segmenters for more --steps"
                 )
             rows = kept_rows(stage)
-            with pair_bar("writing", len(rows), progress) as bar:
+            with moving_bar("writing", len(rows), shown=progress) as bar:
                 write_shards(rows, work, workers, bar.update)
         write_labels(mask_names(rows.features), work)
         with replacing(work / FILTER_TABLE) as path, path.open("w", encoding="utf-8", newline="") as stream:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from tqdm import tqdm
 
 from dataset_builder.noise.coverage import class_coverage
 from dataset_builder.noise.scores import class_scores
 from dataset_builder.prompts.templates import indefinite, listed
+from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.device import best_device
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.options import Fault, OptionsError
@@ -30,7 +30,7 @@ STRENGTH, LOOKS = 0.5, 2  # of the looks of attention
 def agreements(source: Source, label: Label, progress: bool = True) -> list[dict[int, float]]:
     """By class id, the IoU of each pair's mask with what the labeller makes of its image."""
     found = []
-    for index in tqdm(range(len(source)), "labelling a second time", disable=not progress):
+    for index in bar(range(len(source)), "labelling a second time", shown=progress):
         sample = source[index]
         second = label(sample.image, tuple(class_coverage(sample.mask)))
         found.append(class_scores(second, sample.mask))

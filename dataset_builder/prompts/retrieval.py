@@ -19,6 +19,7 @@ from dataset_builder.prompts.caption_source import CaptionSource
 from dataset_builder.prompts.options import RetrievalOptions
 from dataset_builder.vocabulary import Vocabulary
 from diffusers_attnmask.ground.atomic_files import replacing
+from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.model_files import TENSORS_ALONE, readable_model
 
@@ -84,10 +85,8 @@ def faiss_nearest(vectors: np.ndarray, query: np.ndarray, count: int) -> list[in
 
 def cached_embeddings(texts: Sequence[str], embedder: TextEmbedder, folder: Path) -> Iterator[np.ndarray]:
     """Embeddings float16 (chunk, D) of the texts in order; each chunk is computed once and kept in a file."""
-    from tqdm import tqdm
-
     starts = range(0, len(texts), CHUNK)
-    for start in tqdm(starts, "embedding captions", unit="chunk", disable=len(starts) < 2):
+    for start in bar(starts, "embedding captions", unit="chunk", shown=len(starts) > 1):
         chunk = texts[start : start + CHUNK]
         file = folder / f"{digest(embedder.identity, *chunk)}.npy"
         if not file.is_file():

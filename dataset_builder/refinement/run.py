@@ -17,7 +17,6 @@ from dataset_builder.dataset_folder import write_labels
 from dataset_builder.derived_shards import DerivedRows, Row, write_shards
 from dataset_builder.engine.kept_parts import KeptParts, Part, remove_parts
 from dataset_builder.engine.options import EngineOptions
-from dataset_builder.engine.pair_bar import pair_bar
 from dataset_builder.engine.spans import Span, numbers_through, spans
 from dataset_builder.engine.workers import OpenedAnew, Workers, working
 from dataset_builder.hub.card import write_derived_card
@@ -34,6 +33,7 @@ from dataset_builder.refinement.dataset import ConfidentExamples, MappedPairs, e
 from dataset_builder.refinement.refine_mask import refine_options
 from dataset_builder.sam.kinds import asked_sam
 from dataset_builder.sam.options import SamOptions
+from diffusers_attnmask.ground.bars import moving_bar
 from diffusers_attnmask.ground.device import best_device
 from diffusers_attnmask.ground.options import Name, options
 from diffusers_attnmask.ground.places import new_place
@@ -196,13 +196,13 @@ def refine_dataset(
         stage = RefineStage(str(data), run, work / NETWORK, progress)
         features = stage.pairs.dataset.features
         with working(stage, engine or EngineOptions(), gpu=run.method in ("affinity", "sam")) as workers:
-            with pair_bar("checking pairs", len(stage.pairs), progress) as bar:
+            with moving_bar("checking pairs", len(stage.pairs), shown=progress, passing=True) as bar:
                 for span in workers.results(RefineStage.read, stage.every):
                     bar.update(len(span))
             if run.method == "affinity":
                 _train(stage, workers)
             rows = DerivedRows(stage.opened.lengths, RefineStage.rows, features, stage.identity)
-            with pair_bar("refining", len(rows), progress) as bar:
+            with moving_bar("refining", len(rows), shown=progress) as bar:
                 write_shards(rows, work, workers, bar.update)
         write_labels(mask_names(features), work)
         write_derived_card(work, Path(out).resolve().name, stage.opened.path)
@@ -212,7 +212,7 @@ def refine_dataset(
 
 def _train(stage: RefineStage, workers: Workers[RefineStage]) -> None:
     """An AffinityNet, by one of the workers, from labels that all of them make."""
-    with pair_bar("confident labels", len(stage.pairs), stage.progress) as bar:
+    with moving_bar("confident labels", len(stage.pairs), shown=stage.progress) as bar:
         stage.labels.make(workers, RefineStage.label, stage.every, bar.update)
     for _ in workers.results(RefineStage.train, [stage.network]):
         pass

@@ -12,7 +12,6 @@ import numpy as np
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.dataset_folder import FILTER_TABLE
 from dataset_builder.engine.options import EngineOptions
-from dataset_builder.engine.pair_bar import pair_bar
 from dataset_builder.engine.spans import Span
 from dataset_builder.engine.workers import Workers, working
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
@@ -20,6 +19,7 @@ from dataset_builder.report.about import About, about
 from dataset_builder.report.prompt_statistics import PromptStatistics
 from dataset_builder.report.shown import Shown
 from dataset_builder.report.stage import Counted, ReportStage, Stretch
+from diffusers_attnmask.ground.bars import moving_bar
 from diffusers_attnmask.ground.options import Whole, options
 from train_segmenter.data.split_parts import Part
 
@@ -92,7 +92,9 @@ def collect(
 def _counted(stage: ReportStage, workers: Workers[ReportStage], progress: bool) -> Counted:
     """Sums in the order of the rows, whoever is done first: their last bits depend on it."""
     found, stretches = [], list(stage.stretches())
-    with pair_bar("reading pairs", sum(len(own.rows) for own in stretches), progress) as bar:
+    with moving_bar(
+        "reading pairs", sum(len(own.rows) for own in stretches), shown=progress, passing=True
+    ) as bar:
         for own in workers.results(ReportStage.counted, stretches):
             found.append(own)
             bar.update(own.pairs)

@@ -13,6 +13,7 @@ from typing import Any
 from diffusers_attnmask import bundled
 from diffusers_attnmask.doctor import environment
 from diffusers_attnmask.doctor.environment import Package
+from diffusers_attnmask.ground.bars import bar
 
 
 def examine() -> dict[str, Any]:
@@ -79,8 +80,5 @@ def devices() -> list[dict[str, Any]]:
 
 
 def in_progress(names: list[str]) -> Iterable[str]:
-    """Importing the extras takes seconds: a bar on the error stream, where it does not disturb --json."""
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(names, "importing the extras", console=Console(stderr=True), transient=True)
+    """Importing the extras takes seconds."""
+    return bar(names, "importing the extras", unit="extra", passing=True)

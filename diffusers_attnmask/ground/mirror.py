@@ -14,9 +14,9 @@ from typing import Any
 
 from filelock import FileLock
 from huggingface_hub import constants
-from tqdm import tqdm
 
 from diffusers_attnmask.ground.atomic_files import PARTIAL, files_below, replacing
+from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.own_folder import LOCK, MARK, UNFINISHED
 from diffusers_attnmask.ground.remote import RemoteFolder, StorageFault, is_remote
 
@@ -140,7 +140,7 @@ def at_once(work: Callable[[Any], None], things: Iterable[Any], told: str) -> No
     pool = ThreadPoolExecutor(THREADS)
     try:
         done = pool.map(work, things)
-        for _ in tqdm(done, told, total=len(things), unit="file", leave=False, disable=not things):
+        for _ in bar(done, told, len(things), unit="file", shown=bool(things), passing=True):
             pass
     finally:
         pool.shutdown(cancel_futures=True)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from diffusers_attnmask.ground.bars import style
 from diffusers_attnmask.ground.drawing import Look, beside, contact_sheet, mask_picture
 from diffusers_attnmask.ground.heat import heat_bar, heat_picture
 from diffusers_attnmask.ground.options import Count, Name, Seed, Steps, options
@@ -73,7 +74,7 @@ def _sampled(prompt: str, classes: Sequence[ClassLike], out: Path, run: SampleRu
     shown: list[Image.Image] = []
     captions: list[str] = []
     for seed in range(run.seed, run.seed + run.number):
-        pipe.set_progress_bar_config(desc=f"seed {seed}")
+        pipe.set_progress_bar_config(**style(f"seed {seed}"))
         sampled = pipe(
             prompt,
             classes=list(classes),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from tqdm import tqdm
-
+from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.damage import DamagedFile
 from train_segmenter.data.base import Source, checked
 
@@ -19,8 +18,8 @@ def check_source(source: Source, threads: int = 4, progress: bool = True) -> Non
         raise ValueError("The data holds no pair.")
     with ThreadPoolExecutor(threads) as pool:
         answers = pool.map(lambda index: fault_of(source, index), range(len(source)))
-        bar = tqdm(answers, total=len(source), desc="checking data", disable=not progress, leave=False)
-        faults = [answer for answer in bar if answer]
+        shown = bar(answers, "checking data", len(source), shown=progress, passing=True)
+        faults = [answer for answer in shown if answer]
     refuse(faults, len(source))
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from diffusers_attnmask.ground.bars import moving_bar
 from train_segmenter.augmentation.transforms import to_tensor
 from train_segmenter.data.base import Sample, Source
 from train_segmenter.data.reading import read_ahead
@@ -62,7 +62,7 @@ def evaluate(
     edges = np.zeros((2, count), dtype=np.int64) if boundary else None
     poor: list[tuple[float, int, str]] = []  # a heap with the best of the worst on top
     tally = ObjectTally(model.class_names, model.spec.task) if objects else None
-    bar = tqdm(total=len(indices), desc="evaluating", disable=not progress, leave=False)
+    moving = moving_bar("evaluating", len(indices), shown=progress, passing=True)
     for batch in _batches(source, indices, batch_size):
         predictions = _predict(model, [sample for _, sample in batch], inference or Inference())
         if tally is not None:
@@ -75,8 +75,8 @@ def evaluate(
             if worst:
                 entry = (-image_iou(prediction, sample.mask, count), -index, sample.name)
                 (heapq.heappush if len(poor) < worst else heapq.heappushpop)(poor, entry)
-        bar.update(len(batch))
-    bar.close()
+        moving.update(len(batch))
+    moving.close()
     ranked = tuple(Worst(-index, name, -iou) for iou, index, name in sorted(poor, reverse=True))
     told = None if tally is None else tally.scores()
     return Report(model.class_names, histogram.confusion(count), len(indices), edges, ranked, unseen, told)

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from PIL import Image
 from pydantic import Field
-from tqdm import tqdm
 
+from diffusers_attnmask.ground.bars import moving_bar
 from diffusers_attnmask.ground.device import device_called
 from diffusers_attnmask.ground.drawing import Look
 from diffusers_attnmask.ground.options import MOST_SIDE, Batch, Device, Names, Seed, Share, Steps, options
@@ -65,8 +65,13 @@ def segment_pictures(
         segmenter = load(model).to(device_called(run.device))
         sampling = given(**{name: getattr(run, name) for name in WORDS_AND_SAMPLING})
         written = segment(segmenter.for_pictures(**sampling), found, folder, run.inference, run.look)
-        shown = tqdm(written, total=len(found), desc="segmenting", disable=not progress)
-        return [{"image": image, **paths} for image, paths in zip(found, shown, strict=True)]
+        results = []
+        with moving_bar("segmenting", len(found), unit="picture", shown=progress) as moving:
+            for image, paths in zip(found, written, strict=True):
+                results.append({"image": image, **paths})
+                moving.say(paths["mask"])
+                moving.update()
+        return results
 
 
 def segment(

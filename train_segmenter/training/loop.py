@@ -16,9 +16,9 @@ from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from diffusers_attnmask.ground.atomic_files import replacing_files, write_text
+from diffusers_attnmask.ground.bars import Bar, moving_bar
 from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.ground.own_folder import own_folder
 from train_segmenter.data.base import Source
@@ -177,12 +177,12 @@ class _Run:
 
     def complete(self) -> Trained:
         options, state = self.options, self.state
-        bar = tqdm(total=options.steps, initial=state.step, desc="training", disable=not self.progress)
-        with stop_asked(self.accelerator.num_processes) as stop, bar:
+        moving = moving_bar("training", options.steps, unit="step", first=state.step, shown=self.progress)
+        with stop_asked(self.accelerator.num_processes) as stop, moving:
             while state.step < options.steps:
                 self._step()
                 state.step += 1
-                bar.update()
+                moving.update()
                 last, stopped = state.step == options.steps, stop()
                 logs, validates, saves = (
                     last or state.step % every == 0
@@ -192,7 +192,7 @@ class _Run:
                     check_finite(self._loss(), state.step)  # before anything is kept
                 if last or validates or saves or stopped:
                     check_finite_weights(self.model.state_dict().values(), state.step)
-                values = self._curve(bar) if logs else {}
+                values = self._curve(moving) if logs else {}
                 if self.validation is not None and validates:
                     values["mean_iou"] = self._validate(self.validation)
                 for tracker in self.trackers if values else ():
@@ -234,10 +234,10 @@ class _Run:
         """The mean loss of the steps since the last point of the curve, over all processes."""
         return float(self.accelerator.reduce(self.loss_sum, "mean")) / max(self.state.loss_count, 1)
 
-    def _curve(self, bar: tqdm) -> dict[str, float]:
+    def _curve(self, moving: Bar) -> dict[str, float]:
         loss = self._loss()
         self.loss_sum, self.state.loss_count = torch.zeros_like(self.loss_sum), 0
-        bar.set_postfix(loss=f"{loss:.4f}")
+        moving.say(f"loss {loss:.4f}")
         return {"loss": loss, "learning_rate": self.optimizer.param_groups[-1]["lr"]}
 
     def _validate(self, validation: Source) -> float:

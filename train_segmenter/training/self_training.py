@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
-from tqdm import tqdm
 
 from diffusers_attnmask.ground.atomic_files import replacing_folder
+from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.pictures import encoded, read_mask
 from train_segmenter.data.base import Sample, Source
 from train_segmenter.data.reading import read_ahead
@@ -69,9 +69,9 @@ def pseudo_label(
     if not folder.exists():
         inference = inference or Inference()
         samples = read_ahead(source, range(len(source)))
-        bar = tqdm(samples, total=len(source), desc="labelling", disable=not progress, leave=False)
+        shown = bar(samples, "labelling", len(source), shown=progress, passing=True)
         with replacing_folder(folder) as partial:
-            for index, sample in enumerate(bar):
+            for index, sample in enumerate(shown):
                 ids = inference.mask(model, sample.image, confidence)
                 mask_file(partial, index).write_bytes(encoded(ids))
     return Relabelled(source, folder)

@@ -18,7 +18,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from dataset_builder.recipe import differences
 from dataset_builder.refinement.affinity.augment import ViewOptions, random_view
@@ -26,6 +25,7 @@ from dataset_builder.refinement.affinity.loss import affinity_loss
 from dataset_builder.refinement.affinity.neighbourhood import Radius
 from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
 from diffusers_attnmask.ground.atomic_files import replacing, write_text
+from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.ground.model_files import readable_model
 from diffusers_attnmask.ground.options import (
@@ -106,8 +106,8 @@ def train_affinity_net(
     )
     net, optimizer, loader = accelerator.prepare(net.train(), optimizer, loader)
     losses: list[Tensor] = []
-    bar = tqdm(loader, "affinity", total=total, initial=first, disable=not progress)
-    for step, (inputs, labels) in enumerate(bar, start=first):
+    shown = bar(loader, "training AffinityNet", total, unit="step", first=first, shown=progress)
+    for step, (inputs, labels) in enumerate(shown, start=first):
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * (1 - step / total) ** options.power
         features = net(inputs)
@@ -118,7 +118,7 @@ def train_affinity_net(
         optimizer.zero_grad()
         losses.append(loss.detach())
         if (step + 1) % SHOW_EVERY == 0:
-            bar.set_postfix(loss=f"{loss.item():.3f}")
+            shown.say(f"loss {loss.item():.3f}")
         if (step + 1) % options.save_every == 0:
             check_finite(loss.item(), step + 1)
             check_finite_weights(net.state_dict().values(), step + 1)

@@ -13,6 +13,7 @@ from datasets import load_dataset
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building import run, shard
 from dataset_builder.building.manifest import Manifest
+from dataset_builder.building.progress import BuildProgress
 from dataset_builder.building.run import build
 from dataset_builder.building.sampler import Refused
 from dataset_builder.dataset_folder import read_pairs, shard_paths
@@ -244,3 +245,16 @@ def test_the_log_tells_every_shard(recipe, tmp_path):
     assert events[-2]["done"] == 22
     assert sum(events[-2]["classes"].values()) >= 22
     assert events[-2]["pairs_per_second"] > 0
+
+
+def test_pairs_are_counted_as_they_come_and_not_as_shards_end(recipe, tmp_path, monkeypatch):
+    """Otherwise a bar stands still for as long as a shard takes."""
+    seen = []
+    add, done = BuildProgress.add, BuildProgress.shard_done
+    monkeypatch.setattr(BuildProgress, "add", lambda own, tally: (add(own, tally), seen.append(own.bar.n)))
+    monkeypatch.setattr(
+        BuildProgress, "shard_done", lambda own, *told: (done(own, *told), seen.append(told[-1].name))
+    )
+    built(replace(recipe, pairs=8), tmp_path)
+    first, second = (path.name for path in shard_paths(tmp_path))
+    assert seen == [1, 2, 3, 4, 5, first, 6, 7, 8, second]
