@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from dataset_builder.building.layout import Layout, ShardName
@@ -19,11 +20,15 @@ from train_segmenter.data.shards import NUMBERED
 
 @dataclass(frozen=True)
 class HeldShard:
-    """A shard in its file; the last one of a smaller build has fewer pairs than it should have by now."""
+    """A shard in its file; the last one of a smaller build has fewer pairs than it should have by now.
+
+    older: the same under other names, which a copy of a folder may still have that was being renamed.
+    """
 
     name: ShardName
     path: Path
     tally: Tally
+    older: tuple[Path, ...] = ()
 
     def is_full(self, layout: Layout) -> bool:
         return self.tally.handled == len(layout.indices(self.name))
@@ -31,14 +36,17 @@ class HeldShard:
 
 def held_shards(folder: Path, layout: Layout, identity: str) -> list[HeldShard]:
     """The shards of this build in their order."""
-    found = {}
-    for path in (folder / "data").glob("*.parquet"):
+    found: dict[ShardName, list[Path]] = {}
+    for path in sorted((folder / "data").glob("*.parquet")):
         if match := NUMBERED.fullmatch(path.name):
-            found[ShardName(match[1], int(match[2]))] = path
+            found.setdefault(ShardName(match[1], int(match[2])), []).append(path)
     held = []
     for name in layout.shards:
-        if name in found and (tally := read_tally(found[name], name, identity)) is not None:
-            held.append(HeldShard(name, found[name], tally))
+        read = [(path, read_tally(path, name, identity)) for path in found.get(name, ())]
+        own = sorted(((tally.handled, path, tally) for path, tally in read if tally), key=itemgetter(0))
+        if own:
+            *older, (_, path, tally) = own
+            held.append(HeldShard(name, path, tally, tuple(path for _, path, _ in older)))
     return held
 
 
@@ -50,5 +58,7 @@ def give_names(shards: Iterable[HeldShard], folder: Path, layout: Layout) -> Non
         if shard.path != path:
             shard.path.replace(path)
             renamed = True
+        for older in set(shard.older) - {path}:
+            older.unlink()
     if renamed:
         sync_folder(folder / "data")

@@ -251,7 +251,9 @@ def test_pairs_are_counted_as_they_come_and_not_as_shards_end(recipe, tmp_path, 
     """Otherwise a bar stands still for as long as a shard takes."""
     seen = []
     add, done = BuildProgress.add, BuildProgress.shard_done
-    monkeypatch.setattr(BuildProgress, "add", lambda own, tally: (add(own, tally), seen.append(own.bar.n)))
+    monkeypatch.setattr(
+        BuildProgress, "add", lambda own, tally: (add(own, tally), seen.append(own.tally.handled))
+    )
     monkeypatch.setattr(
         BuildProgress, "shard_done", lambda own, *told: (done(own, *told), seen.append(told[-1].name))
     )

@@ -133,6 +133,19 @@ def test_names_of_both_counts_are_what_a_stopped_build_goes_on_with(recipe, tmp_
     assert contents(tmp_path / "grown") == contents(tmp_path / "new")
 
 
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_shard_that_is_there_under_two_names_is_there_once(recipe, tmp_path, number):
+    """As in a copy of a folder elsewhere whose build was stopped while it grew."""
+    built(of(recipe, 12), tmp_path / "grown")
+    old = shard_paths(tmp_path / "grown" / "shapes")[number]
+    before = old.read_bytes()
+    built(recipe, tmp_path / "grown")
+    old.write_bytes(before)
+    built(recipe, tmp_path / "grown")
+    built(recipe, tmp_path / "new")
+    assert contents(tmp_path / "grown") == contents(tmp_path / "new")
+
+
 def test_a_growing_build_that_is_killed_over_and_over_ends_with_the_same_bytes(tmp_path):
     def grown(out: Path) -> None:
         before = Manifest.read(out)

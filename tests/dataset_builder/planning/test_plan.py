@@ -60,19 +60,8 @@ def test_classes_with_more_pairs_than_prompts_are_told(recipe, tmp_path):
 
 
 def test_the_bundled_recipe_is_measured_to_its_end():
-    words = [
-        "--recipe",
-        "tiny",
-        "--num-pairs",
-        4,
-        "--batch-size",
-        2,
-        "--device",
-        "cpu",
-        "--measure",
-        "--json",
-    ]
-    told = json.loads(run(plan_command, *words).output)
+    asked = "--recipe tiny --num-pairs 4 --batch-size 2 --device cpu --measure --json"
+    told = json.loads(run(plan_command, *asked.split()).stdout)
     assert told["measured"]["pairs"] == 4
     assert told["measured"]["draw_seconds"] > 0 < told["measured"]["row_seconds"]
     assert set(told["hours"]) == {"1", "8"}
