@@ -38,6 +38,7 @@ class DiffuMaskConfig(datasets.BuilderConfig):
     def create_config_id(self, config_kwargs: dict, custom_features: datasets.Features | None = None) -> str:
         """Of what a build is bound to, which is the content of files and not where weights lie: words that
         have changed are not read from an old cache, and another device reads what there is."""
+        assert isinstance(self.recipe, Recipe)  # since it was read
         recipe = self.recipe.on_this_machine()
         vocabulary = recipe.open_vocabulary()
         inputs = inputs_of(recipe, None if self.make_sampler else named_model(recipe.model), vocabulary)

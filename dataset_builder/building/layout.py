@@ -71,7 +71,7 @@ def layout_of(recipe: Recipe, plan: PromptPlan | PicturePlan) -> Layout:
     """The shards of a recipe; with several splits, every prompt is made once to know where it belongs."""
     if not recipe.splits:
         return Layout(plan, recipe.shard_size, {UNNAMED: range(recipe.pairs)})
-    shares: dict[str, float] = {**recipe.splits}
+    shares = {str(split): share for split, share in recipe.splits.items()}
     members: dict[str, array[int]] = {split: array("L") for split in sorted(shares, key=split_order)}
     for index in range(recipe.pairs):
         members[split_of(plan[index].text, shares, recipe.seed)].append(index)
