@@ -14,8 +14,9 @@ from dataset_builder.building.sampler import Refused
 from dataset_builder.dataset_folder import read_pairs
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.prompts import PromptItem
-from dataset_builder.recipe import Recipe, SamplingOptions
+from dataset_builder.recipe import Recipe, Refinement, SamplingOptions
 from tests.small_models import IMAGE_SIZE, safety_checker, sd15
+from tests.small_models.sam import sam2
 
 ITEMS = [
     PromptItem("a photo of a cat", (("cat", ("cat",)),)),
@@ -133,9 +134,12 @@ def test_a_scheduler_that_is_none_is_named(recipe, name):
         DiffuMaskSampler(own)
 
 
-@pytest.mark.parametrize("method", ["crf", "match"])
+@pytest.mark.parametrize("method", ["crf", "match", "sam"])
 def test_a_build_with_a_real_model_and_refinement(recipe, tmp_path, method):
-    own = replace(recipe, refinement=replace(recipe.refinement, method=method, box_area=0))
+    model = str(tmp_path / "sam2") if method == "sam" else None
+    if model is not None:
+        sam2(model)
+    own = replace(recipe, refinement=Refinement(method, box_area=0, model=model))
     manifest = build(own, tmp_path / "data", EngineOptions(workers=0), show_progress=False)
     assert manifest.tally.pairs + sum(manifest.tally.skipped.values()) == 4
     assert manifest.inputs["model"]

@@ -11,8 +11,10 @@ import torch
 from dataset_builder.building import settled_sampler
 from dataset_builder.building.row import refined
 from dataset_builder.building.sampler import Refused, Sampled
+from dataset_builder.dataset_folder import read_pairs
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe, Refinement
+from dataset_builder.refinement.run import RefineRun, refine_dataset
 from dataset_builder.refinement.sam import objects, refine
 from dataset_builder.refinement.sam.choice import agreement, chosen, united
 from dataset_builder.refinement.sam.objects import Objects, objects_of
@@ -21,6 +23,7 @@ from dataset_builder.refinement.sam.refine import sam_labels
 from dataset_builder.sam.options import SamOptions
 from dataset_builder.sam.prompted import LOGIT, NONE, OFF, ON
 from diffusers_attnmask.ground.ids import IGNORE_ID
+from tests.mistakes.material import mapped_dataset
 from tests.small_models.sam import sam2, sam3
 
 HEIGHT, WIDTH = 48, 64
@@ -321,3 +324,13 @@ def test_where_sam_runs_is_no_part_of_a_recipe_and_its_precision_is():
         "score": 0.5,
         "dtype": "fp32",
     }
+
+
+def test_the_masks_of_a_dataset_are_outlined(models, tmp_path):
+    mapped_dataset(tmp_path / "pairs")
+    options = SamOptions(agreement=0.0)
+    run = RefineRun(method="sam", model=models["sam2"], sam=options)
+    assert refine_dataset(tmp_path / "pairs", tmp_path / "out", run, progress=False) == 2
+    for before, after in zip(read_pairs(tmp_path / "pairs"), read_pairs(tmp_path / "out"), strict=True):
+        assert (before.mask != after.mask).any()
+        assert after.row["method"] == "daam+refined"
