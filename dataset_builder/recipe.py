@@ -26,6 +26,7 @@ from diffusers_attnmask.ground.options import (
     NotNegative,
     OptionsError,
     Seed,
+    Share,
     Shorthand,
     Steps,
     options,
@@ -161,10 +162,12 @@ class Recipe:
     method and method_options: as in `DiffuMaskPipeline`, by default the model's own. prompts: where they come
     from. sampling: how images are drawn. refinement: what is done to a mask before it is kept. image_format
     and image_quality: how pictures are stored; the quality is that of JPEG and WebP. maps: keep the class
-    maps as a column, which `attnmask refine` starts from. instances: tell the objects of a class apart, in
-    the columns `instances` and `objects`; `true` for the defaults. preview: keep a small picture of each
-    pair, its mask in colours, as a column, since viewers show masks as black. pictures: that exist already
-    and are labelled, in place of drawn ones. license: of the dataset, as its card tells it.
+    maps as a column, which `attnmask refine` starts from. presence: keep how surely each class is in the
+    picture, as a column. drop_absent: the presence below which a class is left out of mask and classes.
+    instances: tell the objects of a class apart, in the columns `instances` and `objects`; `true` for the
+    defaults. preview: keep a small picture of each pair, its mask in colours, as a column, since viewers show
+    masks as black. pictures: that exist already and are labelled, in place of drawn ones. license: of the
+    dataset, as its card tells it.
     """
 
     vocabulary: Annotated[
@@ -188,6 +191,8 @@ class Recipe:
     image_format: Literal["png", "jpeg", "webp"] = "png"
     image_quality: Annotated[int, Checked(ge=1, le=100)] = 95
     maps: bool = False
+    presence: bool = False
+    drop_absent: Share | None = None
     instances: Annotated[InstanceOptions | None, ONE_WORD] = None
     preview: bool = False
     pictures: PictureOptions | None = None

@@ -58,6 +58,7 @@ class AttentionLabeller:
             generator=[torch.Generator().manual_seed(seed) for seed in seeds],
             output_type="np",
             instances=sampler.instances or "components",
+            drop_absent=sampler.drop_absent,
         )
         return [
             Sampled(
@@ -65,8 +66,9 @@ class AttentionLabeller:
                 heatmaps.float().cpu().numpy(),
                 np.asarray(mask, np.uint8),
                 objects=None if sampler.instances is None else objects.ids,
+                presence=presence.numpy(),
             )
-            for image, heatmaps, mask, objects in zip(
-                images, output.heatmaps, output.masks, output.instances, strict=True
+            for image, heatmaps, mask, objects, presence in zip(
+                images, output.heatmaps, output.masks, output.instances, output.presence, strict=True
             )
         ]

@@ -10,7 +10,14 @@ import datasets
 import numpy as np
 
 from dataset_builder.dataset_copies import StoredRows
-from diffusers_attnmask.ground.columns import INSTANCES, MAPS, OBJECTS, PREVIEW, picture_cell
+from diffusers_attnmask.ground.columns import (
+    INSTANCES,
+    MAPS,
+    OBJECTS,
+    PRESENCE,
+    PREVIEW,
+    picture_cell,
+)
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.pictures import encoded
 from train_segmenter.augmentation.chain import PairAugmentation
@@ -18,7 +25,7 @@ from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.data.base import Sample
 from train_segmenter.data.hub import HubPairs
 
-LEFT_OUT = (MAPS, INSTANCES, OBJECTS, PREVIEW)
+LEFT_OUT = (MAPS, INSTANCES, OBJECTS, PREVIEW, PRESENCE)
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class KeptRows:
-    """The rows of a source as they are, but for class maps and objects, which no augmented pair has."""
+    """The rows of a source as they are, but for maps, presence and objects, which no augmented pair has."""
 
     source: HubPairs
 

@@ -31,6 +31,7 @@ class DiffuMaskSampler:
         self.asked_method = recipe.method
         self.method = recipe.method or self.pipe.mask_settings.method
         self.model = model_name(recipe)
+        self.drop_absent = recipe.drop_absent or False
         self.instances = recipe.instances
         own = recipe.open_vocabulary().method_options(self.method)
         self.method_options = {**own, **recipe.method_options}
@@ -67,6 +68,7 @@ class DiffuMaskSampler:
             generator=[torch.Generator().manual_seed(seed) for seed in seeds],
             output_type="np",
             instances=self.instances or "components",
+            drop_absent=self.drop_absent,
             **arguments,
         )
         blanked = output.get("nsfw_content_detected") or [False] * len(items)
@@ -78,9 +80,16 @@ class DiffuMaskSampler:
                 bool(flag),
                 not np.isfinite(image).all(),
                 objects=None if self.instances is None else objects.ids,
+                presence=presence.numpy(),
             )
-            for image, heatmaps, mask, flag, objects in zip(
-                output.images, output.heatmaps, output.masks, blanked, output.instances, strict=True
+            for image, heatmaps, mask, flag, objects, presence in zip(
+                output.images,
+                output.heatmaps,
+                output.masks,
+                blanked,
+                output.instances,
+                output.presence,
+                strict=True,
             )
         ]
 

@@ -11,11 +11,19 @@ from datasets import Features
 
 from dataset_builder.building.candidates import Candidate, Skipped
 from dataset_builder.building.layout import pair_id
+from dataset_builder.building.present import with_present_classes
 from dataset_builder.building.sampler import Sampled
 from dataset_builder.preview import preview_cell, shown_palette
 from dataset_builder.recipe import Recipe, Refinement
 from dataset_builder.vocabulary import Vocabulary
-from diffusers_attnmask.ground.columns import MAPS, PREVIEW, object_cells, pair_features, picture_cell
+from diffusers_attnmask.ground.columns import (
+    MAPS,
+    PRESENCE,
+    PREVIEW,
+    object_cells,
+    pair_features,
+    picture_cell,
+)
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.instances import countable, described, fitted
 from diffusers_attnmask.ground.pictures import encoded
@@ -44,7 +52,11 @@ class RowMaker:
     def __call__(self, candidate: Candidate | Skipped) -> BuiltRow | Skipped:
         if isinstance(candidate, Skipped):
             return candidate
+        candidate = with_present_classes(candidate, self.recipe.drop_absent)
         names = candidate.item.class_names
+        if not names:
+            reason = f"no class has a presence of {self.recipe.drop_absent:g}"
+            return Skipped(candidate.index, candidate.item.text, "classes absent", reason)
         local = refined(candidate.sampled, names, self.recipe.refinement)
         quality = contrast(candidate.sampled.heatmaps, local)
         places = {self.vocabulary[name].id: place for place, name in enumerate(names)}
@@ -69,6 +81,8 @@ class RowMaker:
         if self.recipe.maps:
             maps = candidate.sampled.heatmaps
             row[MAPS] = [picture_cell(encoded(map_picture(maps[places[own]]))) for own in shown]
+        if self.recipe.presence:
+            row[PRESENCE] = presence_of(candidate.sampled, [places[own] for own in shown])
         if candidate.sampled.objects is not None:
             row |= self.objects(candidate.sampled, local, names)
         classes = [self.vocabulary.class_names[own] for own in shown]
@@ -89,8 +103,19 @@ class RowMaker:
 def row_features(recipe: Recipe, class_names: Sequence[str]) -> Features:
     """The columns of the rows that a recipe's `RowMaker` makes."""
     return pair_features(
-        class_names, maps=recipe.maps, instances=recipe.instances is not None, preview=recipe.preview
+        class_names,
+        maps=recipe.maps,
+        instances=recipe.instances is not None,
+        presence=recipe.presence,
+        preview=recipe.preview,
     )
+
+
+def presence_of(sampled: Sampled, places: Sequence[int]) -> list[float]:
+    """How surely the classes at some places of the prompt are in the picture."""
+    if sampled.presence is None:
+        raise ValueError("the sampler of this build tells no presence: leave `presence` out of the recipe")
+    return sampled.presence[list(places)].tolist()
 
 
 def refined(sampled: Sampled, names: Sequence[str], refinement: Refinement) -> np.ndarray:

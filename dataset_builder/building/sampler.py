@@ -18,7 +18,8 @@ class Sampled:
 
     The mask says i + 1 for the prompt's i-th class. blanked: by the safety checker. broken: the image held
     NaN, as half precision can give. features: AffinityNet's, float32 (D, h, w), where this process made them.
-    objects: a number for each object of the mask, uint16 (H, W), where they are wanted.
+    objects: a number for each object of the mask, uint16 (H, W), where they are wanted. presence: how surely
+    each of the prompt's classes is in the picture, float32 (C,), where the sampler tells.
     refined: the mask to keep, where this process has refined it. item: the prompt, where it is known only
     with the image.
     """
@@ -32,6 +33,7 @@ class Sampled:
     objects: np.ndarray | None = None
     refined: np.ndarray | None = None
     item: PromptItem | None = None
+    presence: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ def attention_labeller(method: str, model: str | None, class_names: tuple[str, .
             mask_method=method,
             generator=generator,
             output_type="np",
+            drop_absent=False,
         ).masks[0]
         table = np.arange(256, dtype=np.uint8)
         table[: len(names) + 1] = [elsewhere, *shown]

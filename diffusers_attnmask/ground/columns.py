@@ -14,6 +14,7 @@ from diffusers_attnmask.ground.pictures import encoded
 INSTANCES, OBJECTS = "instances", "objects"  # ids of objects in a 16-bit PNG, and what is known of each
 PREVIEW = "preview"  # the image under its mask in colours, small, for viewers
 MAPS = "maps"  # a class map per entry of `classes`, as grey pictures: 0 to 255 for 0 to 1
+PRESENCE = "presence"
 
 
 def picture_cell(content: bytes) -> dict[str, Any]:
@@ -38,13 +39,19 @@ def object_facts(instances: Instances, categories: Sequence[int] | np.ndarray) -
 
 
 def pair_features(
-    class_names: Sequence[str], *, maps: bool = False, instances: bool = False, preview: bool = False
+    class_names: Sequence[str],
+    *,
+    maps: bool = False,
+    instances: bool = False,
+    preview: bool = False,
+    presence: bool = False,
 ) -> Features:
     """Columns of a dataset whose mask ids are the positions in ``class_names``.
 
     With ``maps``, one column more: the class maps, which ``attnmask refine`` starts from. With ``instances``,
     two: the ids of objects at every pixel, and the objects as `datasets` has them for detection. With
-    ``preview``, a small picture of each pair with its mask in colours.
+    ``preview``, a small picture of each pair with its mask in colours. With ``presence``, how surely each of
+    ``classes`` is in the picture at all.
 
     >>> pair_features(["background", "dog"])["classes"].feature.names
     ['background', 'dog']
@@ -64,6 +71,8 @@ def pair_features(
         columns[PREVIEW] = Image()
     if maps:
         columns[MAPS] = List(Image())
+    if presence:
+        columns[PRESENCE] = List(Value("float32"))  # in [0, 1], one per entry of `classes`
     if instances:
         columns[INSTANCES] = Image()  # PNG, mode I;16
         columns[OBJECTS] = {

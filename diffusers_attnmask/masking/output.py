@@ -31,7 +31,8 @@ class DiffuMaskPipelineOutput(BaseOutput):
     "np", "pt" and "latent". heatmaps: one per image, (C, H, W) float32 in [0, 1]. class_names begin with the
     background; one list, or one per image when the prompts had classes of their own. skipped_maps: how many
     maps of single steps were left out because they held a NaN or an infinity, as half precision can give.
-    instances: the objects of each image.
+    instances: the objects of each image. presence: one per image, float32 (C,) in [0, 1], how surely each
+    class is in it at all.
     """
 
     images: Any
@@ -41,6 +42,7 @@ class DiffuMaskPipelineOutput(BaseOutput):
     nsfw_content_detected: list[bool] | None = None
     skipped_maps: int | None = None
     instances: list[Instances] | None = None
+    presence: list[Tensor] | None = None
 
     def overlay(
         self, index: int = 0, opacity: float = Look.opacity, palette: Palette = Look.palette

@@ -32,6 +32,12 @@ from diffusers_attnmask.instances.options import InstanceOptions, instance_optio
 from diffusers_attnmask.masking.call_values import check_call
 from diffusers_attnmask.masking.instances import readings_beside, told_apart
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
+from diffusers_attnmask.masking.presence import (
+    DropAbsent,
+    least_presence,
+    mask_of_present,
+    warn_of_absent,
+)
 from diffusers_attnmask.masking.queries import check_words
 from diffusers_attnmask.masking.segmenting import segment
 from diffusers_attnmask.masking.settings import ModelSettings, settings_for, settings_of, write_settings
@@ -149,6 +155,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
         mask_options: Mapping[str, Any] | None = None,
         mask_prompt: str | list[str] | None = None,
         instances: str | InstanceOptions = "components",
+        drop_absent: DropAbsent = None,
         **kwargs: Any,
     ) -> DiffuMaskPipelineOutput | tuple:
         """Sample as the family's own pipeline does and, if classes are given, return their masks.
@@ -156,7 +163,9 @@ class DiffuMaskPipeline(DiffusionPipeline):
         classes: phrases, or pairs of a name and phrases; one list for all prompts or a list of lists.
         mask_method: a name or a method object; by default the model's own. mask_options: its options.
         mask_prompt: the text that `prompt_embeds` encode, for calls without a prompt. instances: how objects
-        of one class are told apart, "components", "attention" or `InstanceOptions`.
+        of one class are told apart, "components", "attention" or `InstanceOptions`. drop_absent: a presence
+        below which classes are left out of the masks, or True for the usual one; by default they are painted,
+        with a warning, and with False without one.
         With `return_dict=False` the masks, heat maps and class names follow the family's own tuple.
         """
         call = inspect.signature(super().__call__).bind_partial(*args, **kwargs)
@@ -174,18 +183,27 @@ class DiffuMaskPipeline(DiffusionPipeline):
         method = self.mask_settings.resolve(mask_method, check_supported(self), mask_options)
         specs = classes_per_prompt(classes, number_of_prompts(call.arguments))
         call.arguments.update(self.sampling_prompts(method, specs, call.arguments))
-        how = instance_options(instances)
+        how, least = instance_options(instances), least_presence(drop_absent)
         extra = readings_beside(self, method, how)
         with AttentionTrace(self, list(map(list, specs)), [method], mask_prompt, extra=extra) as traced:
             images, *flags = super().__call__(*call.args, **call.kwargs, return_dict=False)
-        ids, heatmaps = read_masks(traced, flags[0] if flags else None)
+        ids, heatmaps, presence = read_masks(traced, flags[0] if flags else None, least)
+        if drop_absent is None:
+            warn_of_absent(presence, traced.class_names)
         masks = packed_masks(ids, call.arguments.get("output_type", "pil"))
         names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
         if not as_output:
             return images, *flags, masks, heatmaps, names
         objects = told_apart(traced, how, ids, heatmaps)
         return DiffuMaskPipelineOutput(
-            images, masks, heatmaps, names, *flags, skipped_maps=traced.skipped_maps, instances=objects
+            images,
+            masks,
+            heatmaps,
+            names,
+            *flags,
+            skipped_maps=traced.skipped_maps,
+            instances=objects,
+            presence=presence,
         )
 
     segment = segment
@@ -263,8 +281,11 @@ def number_of_prompts(arguments: Mapping[str, Any]) -> int:
     return 1 if isinstance(prompt, str) else len(prompt)
 
 
-def read_masks(traced: AttentionTrace, flags: Sequence[bool] | None) -> tuple[list[Tensor], list[Tensor]]:
-    """Ids (H, W) and class maps (C, H, W) of every image; one that was blanked is uncertain throughout.
+def read_masks(
+    traced: AttentionTrace, flags: Sequence[bool] | None, least: float = 0.0
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Ids (H, W), class maps (C, H, W) and presence (C,) of every image; one that was blanked is uncertain
+    throughout. least: the presence that a class needs to be painted.
 
     So are all where the sampling ended before the steps that the method reads: an image is never lost over
     its mask.
@@ -274,12 +295,15 @@ def read_masks(traced: AttentionTrace, flags: Sequence[bool] | None) -> tuple[li
     except NotRecordedError as reason:
         logger.warning(f"The masks are uncertain throughout: {reason}")
         heatmaps = [own.cropped(torch.zeros(len(own.specs), *own.image_size)) for own in traced.records]
-        return [torch.full(maps.shape[1:], IGNORE_ID, dtype=torch.uint8) for maps in heatmaps], heatmaps
-    masks = [traced.methods[0].mask(*pair) for pair in zip(heatmaps, traced.class_names, strict=True)]
+        masks = [torch.full(maps.shape[1:], IGNORE_ID, dtype=torch.uint8) for maps in heatmaps]
+        return masks, heatmaps, [torch.ones(len(maps)) for maps in heatmaps]
+    presence = traced.presence
+    read = zip(heatmaps, traced.class_names, presence, strict=True)
+    masks = [mask_of_present(traced.methods[0], *own, least) for own in read]
     for mask, blanked in zip(masks, flags or (), strict=False):
         if blanked:
             mask.fill_(IGNORE_ID)
-    return masks, heatmaps
+    return masks, heatmaps, presence
 
 
 @functools.cache

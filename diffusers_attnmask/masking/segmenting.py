@@ -19,6 +19,12 @@ from diffusers_attnmask.ground.typed import choice
 from diffusers_attnmask.instances.options import InstanceOptions, instance_options
 from diffusers_attnmask.masking.instances import readings_beside, told_apart
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
+from diffusers_attnmask.masking.presence import (
+    DropAbsent,
+    least_presence,
+    mask_of_present,
+    warn_of_absent,
+)
 from diffusers_attnmask.masking.tracing import AttentionTrace
 from diffusers_attnmask.methods import MaskMethod
 from diffusers_attnmask.words.classes import classes_per_prompt, has_own_lists
@@ -48,13 +54,14 @@ def segment(
     output_type: str = "pil",
     processing_res: int | None = None,
     instances: str | InstanceOptions = "components",
+    drop_absent: DropAbsent = None,
 ) -> DiffuMaskPipelineOutput:
     """Masks of images that exist already, by one pass of the model for each of a few amounts of noise.
 
     image: a PIL picture of any mode, an array or tensor, or a list of them of one size, one per prompt.
     strength: how much noise the strongest look sees, from 0 (none) to 1 (all); the looks are spread evenly up
     to it. processing_res: the longer side at which an image is seen, None for the model's own, 0 for the
-    image's. Masks have the images' size. instances: as in the pipeline's call.
+    image's. Masks have the images' size. instances, drop_absent: as in the pipeline's call.
     """
     Looks(strength=strength, looks=looks, output_type=choice(output_type), processing_res=processing_res)
     method = pipe.mask_settings.resolve(mask_method, check_supported(pipe), mask_options)
@@ -63,18 +70,28 @@ def segment(
     specs = classes_per_prompt(classes, len(prompts))
     sampled = pipe.sampling_prompts(method, specs, {"prompt": prompts})["prompt"]
     seen = encoded_images(pipe, image, len(prompts), processing_res)
-    how = instance_options(instances)
+    how, least = instance_options(instances), least_presence(drop_absent)
     extra = readings_beside(pipe, method, how)
     with AttentionTrace(pipe, list(map(list, specs)), [method], steps=looks, extra=extra) as traced:
         denoise_once(pipe, seen.latents, sampled, seen.size, strength, looks, generator)
     pipe.maybe_free_model_hooks()
     heatmaps = [seen.back(maps) for maps in traced.heatmaps]
-    ids = [method.mask(maps, names) for maps, names in zip(heatmaps, traced.class_names, strict=True)]
+    presence = traced.presence
+    read = zip(heatmaps, traced.class_names, presence, strict=True)
+    ids = [mask_of_present(method, *own, least) for own in read]
+    if drop_absent is None:
+        warn_of_absent(presence, traced.class_names)
     names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
     masks = packed_masks(ids, output_type)
     objects = told_apart(traced, how, ids, heatmaps, seen.back)
     return DiffuMaskPipelineOutput(
-        seen.pictures, masks, heatmaps, names, skipped_maps=traced.skipped_maps, instances=objects
+        seen.pictures,
+        masks,
+        heatmaps,
+        names,
+        skipped_maps=traced.skipped_maps,
+        instances=objects,
+        presence=presence,
     )
 
 

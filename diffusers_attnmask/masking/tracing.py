@@ -101,6 +101,16 @@ class AttentionTrace:
         method = self._method(method)
         return [record.cropped(method.heatmaps(record)).float().cpu() for record in self._recorded()]
 
+    @property
+    def presence(self) -> list[Tensor]:
+        """How surely each class is in each image at all, by the first method: (C,) in [0, 1]."""
+        return self.presence_by()
+
+    def presence_by(self, method: str | MaskMethod | None = None) -> list[Tensor]:
+        """The same by another one, float32."""
+        method = self._method(method)
+        return [method.presence(record).float().cpu() for record in self._recorded()]
+
     def masks(self, method: str | MaskMethod | None = None, output_type: str = "pil") -> Any:
         """Ids of every image: PIL pictures, or one uint8 array ("np") or tensor ("pt")."""
         method = self._method(method)

@@ -12,6 +12,7 @@ from diffusers_attnmask.attention.readings import Reading
 from diffusers_attnmask.attention.record import ImageRecord
 from diffusers_attnmask.attention.sites import Site
 from diffusers_attnmask.ground.options import Share, options
+from diffusers_attnmask.methods.presence import UNCALIBRATED, presence
 from diffusers_attnmask.methods.thresholds import adaptive_threshold, label_above, otsu_threshold
 from diffusers_attnmask.words.classes import ClassSpec
 
@@ -23,7 +24,8 @@ class MaskMethod(ABC):
     """Options that every method has.
 
     steps: the part of the sampling that is recorded, as fractions. layers: prefixes of layer names, none for
-    all.
+    all. presence_weights: bias and weights of concentration and strength, of which the presence of a class is
+    made (`presence.py`).
     """
 
     name: ClassVar[str]
@@ -33,6 +35,7 @@ class MaskMethod(ABC):
 
     steps: tuple[float, float] = (0.0, 1.0)
     layers: tuple[str, ...] = ()
+    presence_weights: tuple[float, float, float] = UNCALIBRATED
 
     def __post_init__(self) -> None:
         first, last = self.steps
@@ -69,6 +72,14 @@ class MaskMethod(ABC):
     @abstractmethod
     def heatmaps(self, record: ImageRecord) -> Tensor:
         """Class maps (C, H, W) in [0, 1], float32, at image size."""
+
+    def claims(self, record: ImageRecord) -> Tensor:
+        """Class maps (C, h, w) as attention has them, before they are stretched."""
+        return self.heatmaps(record)
+
+    def presence(self, record: ImageRecord) -> Tensor:
+        """How surely each class is in the picture at all: (C,) in [0, 1]."""
+        return presence(self.claims(record).float(), self.presence_weights)
 
     @abstractmethod
     def mask(self, heatmaps: Tensor, class_names: Sequence[str]) -> Tensor:

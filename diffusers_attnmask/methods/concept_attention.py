@@ -62,12 +62,17 @@ class ConceptAttention(MaskMethod):
     def readings(self, sites: Sequence[Site]) -> tuple[Reading, ...]:
         return (self.reading(sites),)
 
-    def heatmaps(self, record: ImageRecord) -> Tensor:
+    def probabilities(self, record: ImageRecord) -> Tensor:
+        """Of all concepts, decoys after the classes: (C', h, w)."""
         found = torch.stack([maps for _, maps in record.by_site(self.reading(record.sites))]).mean(0)
         found = found[: record.concepts]
-        if not self.each:
-            found = found.softmax(0)
-        found = upscaled(found, record.image_size).clamp(0, 1)
+        return found if self.each else found.softmax(0)
+
+    def claims(self, record: ImageRecord) -> Tensor:
+        return self.probabilities(record)[: len(record.specs)]
+
+    def heatmaps(self, record: ImageRecord) -> Tensor:
+        found = upscaled(self.probabilities(record), record.image_size).clamp(0, 1)
         return against_decoys(found, len(record.specs))
 
     def mask(self, heatmaps: Tensor, class_names: Sequence[str]) -> Tensor:

@@ -52,14 +52,14 @@ class Daam(MaskMethod):
     def readings(self, sites: Sequence[Site]) -> tuple[Reading, ...]:
         return (self.reading(sites),)
 
-    def latent_maps(self, record: ImageRecord) -> Tensor:
+    def claims(self, record: ImageRecord) -> Tensor:
         """The published heat maps, unscaled, on the latent grid: (C, h, w)."""
         layers = [heads for _, heads in record.by_site(self.reading(record.sites))]
         return class_means(daam_map(layers, record.latent_size), record.class_columns(self.source))
 
     def heatmaps(self, record: ImageRecord) -> Tensor:
         """The published maps brought to image size and stretched to [0, 1]."""
-        return min_max(upscaled(self.latent_maps(record), record.image_size))
+        return min_max(upscaled(self.claims(record), record.image_size))
 
     def mask(self, heatmaps: Tensor, class_names: Sequence[str]) -> Tensor:
         return threshold_mask(heatmaps, self.threshold)

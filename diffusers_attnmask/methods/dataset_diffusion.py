@@ -103,13 +103,19 @@ class DatasetDiffusion(MaskMethod):
     def sampling_prompt(self, prompt: str, specs: Sequence[ClassSpec]) -> str:
         return f"{prompt}; {class_prompt(specs)}" if self.append_classes and class_prompt(specs) else prompt
 
-    def heatmaps(self, record: ImageRecord) -> Tensor:
+    def grid(self, record: ImageRecord) -> tuple[int, int]:
+        """Of the places that self-attention compares."""
+        (level,) = self.self_reading(record.sites).choice.levels or ()
+        return grid_at(grid_at(record.latent_size, 2**level), self.self_pool)
+
+    def claims(self, record: ImageRecord) -> Tensor:
         layers = [maps[0] for _, maps in record.by_site(self.cross_reading(record.sites))]
+        cross = torch.stack([upscaled(maps, self.grid(record)) for maps in layers]).mean(0)  # it is linear
+        return class_means(cross, record.class_columns(self.source))
+
+    def heatmaps(self, record: ImageRecord) -> Tensor:
+        classes, grid = self.claims(record), self.grid(record)
         reading = self.self_reading(record.sites)
-        (level,) = reading.choice.levels or ()
-        grid = grid_at(grid_at(record.latent_size, 2**level), self.self_pool)
-        cross = torch.stack([upscaled(maps, grid) for maps in layers]).mean(0)  # interpolation is linear
-        classes = class_means(cross, record.class_columns(self.source))
         spread = spread_map(classes, record.over_sites(reading), self.power, grid)
         maps = upscaled(min_max(spread), record.image_size).clamp(0, 1)
         if self.winner == "spread":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import ClassVar
 
@@ -61,15 +61,22 @@ class DiffuMask(MaskMethod):
     def reading(self, level: int) -> TextColumns:
         return TextColumns(SiteChoice((level,), self.places, names=self.layers), self.steps)
 
+    def claims(self, record: ImageRecord) -> Tensor:
+        size = record.latent_size
+        maps = [torch.cat([upscaled(own, size) for own in levels]) for levels in self.level_maps(record)]
+        return torch.stack([levels.mean(0) for levels in maps])
+
     def heatmaps(self, record: ImageRecord) -> Tensor:
+        maps = [diffumask_map(levels, record.image_size) for levels in self.level_maps(record)]
+        return torch.cat(maps).clamp(0, 1)  # bicubic interpolation undershoots
+
+    def level_maps(self, record: ImageRecord) -> Iterator[list[Tensor]]:
+        """Of each class, its map (1, h, w) at each of its levels."""
         columns, available = record.class_columns(PROMPT), text_levels(record.sites)
-        maps = []
         for index, spec in enumerate(record.specs):
             asked = self.class_levels.get(spec.name, self.levels)
             levels = model_levels(asked, PUBLISHED_LEVELS, available)
-            per_level = [self.level_map(record, level, columns[index]) for level in levels]
-            maps.append(diffumask_map(per_level, record.image_size))
-        return torch.cat(maps).clamp(0, 1)  # bicubic interpolation undershoots
+            yield [self.level_map(record, level, columns[index]) for level in levels]
 
     def level_map(self, record: ImageRecord, level: int, columns: Sequence[int]) -> Tensor:
         """One class averaged over its tokens and over the layers of a level: (1, h, w)."""

@@ -119,23 +119,34 @@ class Goca(MaskMethod):
                 found.append(last)
         return found
 
-    def heatmaps(self, record: ImageRecord) -> Tensor:
-        sites, spreading = record.sites, self.spread_reading(record.sites)
-        (level,) = spreading.choice.levels or ()
-        grid = grid_at(grid_at(record.latent_size, 2**level), self.self_pool)
+    def grid(self, record: ImageRecord) -> tuple[int, int]:
+        """Of the places that self-attention compares."""
+        (level,) = self.spread_reading(record.sites).choice.levels or ()
+        return grid_at(grid_at(record.latent_size, 2**level), self.self_pool)
+
+    def columns(self, record: ImageRecord) -> tuple[Tensor, Tensor]:
+        """Maps of all content (1, h, w) and of the classes (C, h, w)."""
+        sites = record.sites
         transitions = dict(record.by_site(self.partners_reading(sites)))
         weights = layer_weights(
             [transitions[partner] for partner in self.partners(sites)],
             record.over_sites(self.affinity_reading(sites)),
         )
         layers = [maps for _, maps in record.by_site(self.columns_reading())]
-        content, tokens = aggregated(layers, weights, grid).split([1, len(layers[0]) - 1])
-        classes = class_means(tokens, record.class_columns(PROMPT))
+        found = aggregated(layers, weights, self.grid(record))
+        content, tokens = found.split([1, len(layers[0]) - 1])
+        return content, class_means(tokens, record.class_columns(PROMPT))
+
+    def claims(self, record: ImageRecord) -> Tensor:
+        return self.columns(record)[1]
+
+    def heatmaps(self, record: ImageRecord) -> Tensor:
+        content, classes = self.columns(record)
         if self.rescale:
             classes = rescaled(classes, content, record.has_other_content())
-        spread = spread_map(
-            min_max(blurred(classes, self.blur)), record.over_sites(spreading), self.power, grid
-        )
+        among_image = record.over_sites(self.spread_reading(record.sites))
+        maps = min_max(blurred(classes, self.blur))
+        spread = spread_map(maps, among_image, self.power, self.grid(record))
         return upscaled(min_max(spread), record.image_size).clamp(0, 1)
 
     def mask(self, heatmaps: Tensor, class_names: Sequence[str]) -> Tensor:

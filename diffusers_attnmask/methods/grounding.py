@@ -45,12 +45,14 @@ class Grounding(MaskMethod):
     def readings(self, sites: Sequence[Site]) -> tuple[Reading, ...]:
         return (self.reading(sites),)
 
-    def heatmaps(self, record: ImageRecord) -> Tensor:
+    def claims(self, record: ImageRecord) -> Tensor:
         sites = [
             upscaled(maps[0], record.latent_size) for _, maps in record.by_site(self.reading(record.sites))
         ]
-        maps = class_means(torch.stack(sites).mean(0), record.class_columns(PROMPT))
-        return min_max(upscaled(maps, record.image_size))
+        return class_means(torch.stack(sites).mean(0), record.class_columns(PROMPT))
+
+    def heatmaps(self, record: ImageRecord) -> Tensor:
+        return min_max(upscaled(self.claims(record), record.image_size))
 
     def mask(self, heatmaps: Tensor, class_names: Sequence[str]) -> Tensor:
         return threshold_mask(heatmaps, self.threshold)
