@@ -31,7 +31,7 @@ def render_objects(
     the ``i``-th of the names stands. With ``twins``, another scene, in which two objects are of one class.
 
     >>> _, mask, objects, _, names = render_objects(0, twins=True)
-    >>> names[0] == names[1], len(names) == objects.max(), bool(((objects > 0) == (mask > 0)).all())
+    >>> names[0] == names[1], len(names) == int(objects.max()), bool(((objects > 0) == (mask > 0)).all())
     (True, True, True)
     """
     rng = np.random.default_rng(seed)
