@@ -214,8 +214,8 @@ class Recipe:
             return
         if self.model == BUNDLED_NAME:
             raise OptionsError([Fault("model", f" must be named: the bundled one does not label by {by}")])
-        for name in ("method", "instances"):
-            if getattr(self, name) is not None:
+        for name in ("method", "instances", "presence", "drop_absent"):
+            if getattr(self, name) not in (None, False):
                 raise OptionsError([Fault(name, f" goes with attention; the pictures are labelled by {by}")])
 
     @classmethod

@@ -37,6 +37,10 @@ def annotate(
     ] = None,
     strength: Annotated[float, typer.Option(help="Noise that attention looks through, from 0 to 1.")] = 0.5,
     looks: Annotated[int, typer.Option(help="How often attention looks.")] = 2,
+    drop_absent: Annotated[
+        float | None,
+        typer.Option(help="Presence below which attention leaves a class out. [default: the recipe's]"),
+    ] = None,
     score: Annotated[float, typer.Option(help="From which on sam counts an object.")] = 0.5,
     longest_side: Annotated[int | None, typer.Option(help="Larger pictures are made smaller.")] = None,
     method: flags.RecipeMethod = None,
@@ -84,6 +88,7 @@ def annotate(
             pictures=pictures,
             model=model,
             method=method,
+            drop_absent=drop_absent,
             method_options=flags.typed_method_options(method_option) or None,
             maps=maps or None,
             shard_size=shard_size,
