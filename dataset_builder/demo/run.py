@@ -14,6 +14,7 @@ from datasets.utils.logging import disable_progress_bar
 
 from dataset_builder.demo import stages
 from dataset_builder.demo.options import DemoOptions
+from dataset_builder.demo.story import tell_story
 from dataset_builder.report.page import write_report
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.own_folder import own_folder
@@ -76,7 +77,11 @@ def _all_stages(out: Path, options: DemoOptions, announce: Callable[[str], None]
         lambda: {name: stages.judged(model, held_out) for name, model in models.items()},
     )
     clock.run(
-        "write the report page", lambda: write_report(filtered, out / "report.html", title="tiny world")
+        "write the report page, and a picture of the whole way",
+        lambda: (
+            write_report(filtered, out / "report.html", title="tiny world"),
+            tell_story(models["generated"], options.sampling_steps, stages.SCALE, out / "story.png"),
+        ),
     )
     scores = {
         "sampled": options.pairs,

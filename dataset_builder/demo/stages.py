@@ -11,6 +11,7 @@ from datasets import load_dataset
 import recipes
 from dataset_builder.building.run import build
 from dataset_builder.demo.options import DemoOptions
+from dataset_builder.demo.story import CLASSES, PROMPT, SEED
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.engine.workers import working
 from dataset_builder.noise.prune import PruneOptions
@@ -29,23 +30,20 @@ from train_segmenter.training.options import TrainingRecipe
 TRAINING = "train-tiny"  # the recipe of every segmenter here
 SCALE = 0.5  # of the pictures when segmenters train and judge: a quarter of the time
 FOLDS = 2
-FIRST_PROMPT, FIRST_CLASSES, FIRST_SEED = "a photo of a red star and a blue fish on sand", ("star", "fish"), 2
 GENERATED, EXACT = "generated", "exact"
 REAL_START = 700_000_000  # renders far from those that the bundled model and the oracle have seen
 
 
 def first_picture(options: DemoOptions, folder: Path) -> Path:
     """The overlay of one picture, to look at while the others are drawn."""
-    run = SampleRun(steps=options.sampling_steps, seed=FIRST_SEED)
-    (sampled,) = sample_pictures(FIRST_PROMPT, FIRST_CLASSES, folder, run)
+    (sampled,) = sample_pictures(PROMPT, CLASSES, folder, SampleRun(steps=options.sampling_steps, seed=SEED))
     return sampled.files["overlay"]
 
 
 def sample_pairs(options: DemoOptions, folder: Path) -> None:
     """Pairs of the bundled model, as the recipe `tiny` draws them in fewer steps."""
-    recipe = Recipe.read("tiny")
-    sampling = replace(recipe.sampling, steps=options.sampling_steps)
-    recipe = recipe.with_changes(pairs=options.pairs, seed=options.seed, sampling=sampling)
+    sampling = {"steps": options.sampling_steps}
+    recipe = Recipe.read("tiny").with_changes(pairs=options.pairs, seed=options.seed, sampling=sampling)
     build(recipe, folder, EngineOptions(workers=options.workers))
 
 

@@ -24,7 +24,8 @@ def summary(scores: dict[str, Any], out: Path) -> str:
     lines += [f"{seconds:7.1f} s  {name}" for name, seconds in scores["seconds"].items()]
     lines += [
         "",
-        f"look at    {(out / 'report.html').resolve()}",
+        f"look at    {(out / 'story.png').resolve()}",
+        f"           {(out / 'report.html').resolve()}",
         f"load with  load_dataset({str(out / 'filtered')!r})",
     ]
     segmenter = out / "segmenter-generated"

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.run import build
 from dataset_builder.commands.demo import demo
+from dataset_builder.dataset_folder import read_pairs
 from dataset_builder.demo import stages
 from dataset_builder.demo.options import FULL, QUICK, DemoOptions
 from dataset_builder.demo.run import run_demo
@@ -51,11 +53,18 @@ def test_every_stage_leaves_its_result_and_none_is_done_twice(painted, tmp_path,
     assert json.loads((tmp_path / "scores.json").read_text()) == scores
     assert "data:image" in (tmp_path / "report.html").read_text()
     assert (tmp_path / "filtered" / "README.md").is_file()
+    assert Image.open(tmp_path / "story.png").width >= 1200
 
     monkeypatch.setattr("train_segmenter.training.loop.train", None)
     monkeypatch.setattr("dataset_builder.demo.stages.filter_dataset", None)
     again = run_demo(tmp_path, OPTIONS)
     assert again["mean_iou"] == scores["mean_iou"]
+
+
+def test_the_pairs_are_those_of_the_bundled_model_in_few_steps(tmp_path):
+    stages.sample_pairs(replace(OPTIONS, pairs=8, sampling_steps=1, workers=0), tmp_path / "data")
+    pairs = list(read_pairs(tmp_path / "data"))
+    assert 0 < len(pairs) <= 8 and all(pair.image.size == (128, 128) for pair in pairs)
 
 
 def test_segmenters_that_train_side_by_side_are_those_of_one_process(tmp_path):
