@@ -191,7 +191,11 @@ def refine_dataset(
     """
     run = run or RefineRun()
     if run.model is not None:
-        asked_sam(run.model, run.sam)  # loaded before anything is written
+        asked_sam(
+            run.model, run.sam
+        )  # loaded before anything is written, and so is what AffinityNet is made of
+    if run.method == "affinity":
+        AffinityNet(run.net)
     with new_place(out, "refine") as work:
         stage = RefineStage(str(data), run, work / NETWORK, progress)
         features = stage.pairs.dataset.features

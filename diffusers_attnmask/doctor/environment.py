@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 DISTRIBUTION = "diffusers-attnmask"
+NOT_FOR_USERS = ("all", "docs", "test")  # extras: the first gathers others, the others are for development
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ def requirements(extra: str = "") -> list[Requirement]:
 
 
 def extras() -> list[str]:
-    """The extras that add something of their own, in the order of setup.cfg; [all] and [test] only gather."""
+    """The extras that add something for those who use the project, in the order of setup.cfg."""
     return [
-        name for name in metadata(DISTRIBUTION).get_all("Provides-Extra") or () if name not in ("all", "test")
+        name for name in metadata(DISTRIBUTION).get_all("Provides-Extra") or () if name not in NOT_FOR_USERS
     ]
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 import diffusers_attnmask
 from diffusers_attnmask import DiffuMaskPipeline
+from diffusers_attnmask.ground.palette import SAFE_PALETTE
 from diffusers_attnmask.masking.pipeline import masking_class
 from tests.small_models import FAMILIES, derived, picture, safety_checker, sd15, sd21, sdxl
 
@@ -162,7 +163,7 @@ def test_masks_come_in_the_kind_of_the_images(build, output_type, image_kind, ma
     assert set(np.unique(mask)) <= {0, 1, 2, 255}
     if output_type == "pil":
         assert out.masks[0].mode == "P"
-        assert out.masks[0].getpalette()[3:9] == [128, 0, 0, 0, 128, 0]
+        assert out.masks[0].getpalette()[3:9] == [*SAFE_PALETTE[1], *SAFE_PALETTE[2]]
         assert out.images[0].size == out.masks[0].size
     plain = run(build(), output_type=output_type).images
     assert np.array_equal(np.asarray(out.images[0]), np.asarray(plain[0]))
@@ -319,7 +320,7 @@ def test_its_call_has_the_familys_parameters_and_those_of_masks(family):
     own, masked = (
         inspect.signature(p.__call__).parameters for p in (pipe, DiffuMaskPipeline.from_pipe(pipe))
     )
-    added = ["classes", "mask_method", "mask_options", "mask_prompt"]
+    added = ["classes", "mask_method", "mask_options", "mask_prompt", "instances", "drop_absent"]
     assert [name for name in masked if name not in added and name != "kwargs"] == [
         n for n in own if n != "kwargs"
     ]
