@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dataset_builder.commands.built import tell
 from diffusers_attnmask.ground.typed import choice, given, parsed_classes
 from diffusers_attnmask.loading import flags
 
@@ -69,7 +70,6 @@ def annotate(
     from dataset_builder.engine.options import EngineOptions
     from dataset_builder.recipe import recipe_over
     from diffusers_attnmask.ground.options import as_flags
-    from diffusers_attnmask.ground.places import read_with, shown
 
     with as_flags({**flags.FLAGS, **flags.OF_SAMPLING, "vocabulary": "-c", "pictures.by": "--by"}):
         pictures = PictureOptions(
@@ -100,15 +100,9 @@ def annotate(
         plan = plan_annotation(asked)
         typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(lines(plan)))
         return
-    try:
-        built = annotate_pictures(asked, out, options, push_to=push_to, private=private)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from here", err=True)
-        raise typer.Exit(130) from None
-    tally = built.tally
-    if as_json:
-        typer.echo(json.dumps({"out": str(out), **tally.to_dict(), "incidents": built.incidents}))
-        return
-    typer.echo(f"{tally.pairs} labelled pictures are in {shown(out)}; read them with {read_with(out)}")
-    if built.address is not None:
-        typer.echo(f"pushed to {built.address}")
+    tell(
+        lambda: annotate_pictures(asked, out, options, push_to=push_to, private=private),
+        out,
+        "labelled pictures",
+        as_json,
+    )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dataset_builder.commands.built import tell
 from dataset_builder.commands.shared_options import Address, Engine, Gpus, typed_engine
 from diffusers_attnmask.loading import flags
 
@@ -72,7 +73,6 @@ def build(
     from dataset_builder.planning.run import PlanOptions, lines, plan_build
     from dataset_builder.recipe import Recipe
     from diffusers_attnmask.ground.options import as_flags
-    from diffusers_attnmask.ground.places import read_with, shown
 
     with as_flags({"pairs": "--num-pairs", **flags.FLAGS, **flags.OF_SAMPLING}):
         sampling = flags.typed_model(
@@ -103,15 +103,4 @@ def build(
             plan = plan_build(asked, PlanOptions(workers=workers))
             typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(lines(plan)))
             return
-    try:
-        built = build_dataset(asked, out, options, push_to=push_to, private=private)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from here", err=True)
-        raise typer.Exit(130) from None
-    tally = built.tally
-    if as_json:
-        typer.echo(json.dumps({"out": str(out), **tally.to_dict(), "incidents": built.incidents}))
-        return
-    typer.echo(f"{tally.pairs} pairs are in {shown(out)}; read them with {read_with(out)}")
-    if built.address is not None:
-        typer.echo(f"pushed to {built.address}")
+    tell(lambda: build_dataset(asked, out, options, push_to=push_to, private=private), out, "pairs", as_json)

@@ -19,12 +19,10 @@ def demo(
     ),
     full: Annotated[
         bool,
-        typer.Option("--full", help="More pairs, longer trainings: a quarter of an hour on two cores."),
+        typer.Option("--full", help="More pairs, in more steps, and judges that train for longer."),
     ] = False,
-    pairs: Annotated[int | None, typer.Option(min=8, help="Pairs to sample, by default 128.")] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Training steps of each segmenter, by default 300.")
-    ] = None,
+    pairs: Annotated[int | None, typer.Option(min=8, help="Pairs to sample, by default 96.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps of each segmenter.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = DemoOptions.seed,
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that refine, and that train side by side.")

@@ -41,9 +41,11 @@ class HubPairs:
         return len(self.dataset)
 
     def name(self, index: int) -> str:
-        if "id" in self.dataset.column_names:
-            return str(self.dataset.select_columns("id")[index]["id"])
-        return f"row {index}"
+        return f"row {index}" if self._ids is None else str(self._ids[index]["id"])
+
+    @cached_property
+    def _ids(self) -> datasets.Dataset | None:
+        return self.dataset.select_columns("id") if "id" in self.dataset.column_names else None
 
     def __getitem__(self, index: int) -> Sample:
         name = self.name(index)
