@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dataset_builder.commands.built import tell
+from dataset_builder.commands.shared_ending import tell
 from diffusers_attnmask.ground.typed import choice, given, parsed_classes
 from diffusers_attnmask.loading import flags
 

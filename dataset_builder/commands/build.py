@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dataset_builder.commands.built import tell
+from dataset_builder.commands.shared_ending import tell
 from dataset_builder.commands.shared_options import Address, Engine, Gpus, typed_engine
 from diffusers_attnmask.loading import flags
 
