@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dataset_builder.building.sampler import Refused, Sampled, Sampler
+from dataset_builder.building.sampler import AroundSampler, Refused, Sampled, Sampler
 from dataset_builder.prompts import PromptItem
 from dataset_builder.refinement.affinity.network import AffinityNet
 from dataset_builder.refinement.affinity.training import load_affinity_net
@@ -19,19 +19,10 @@ from diffusers_attnmask.ground.device import best_device
 
 
 @dataclass(frozen=True)
-class FeaturedSampler:
+class FeaturedSampler(AroundSampler):
     """A sampler whose images come with their features by a network, on the network's own device."""
 
-    sampler: Sampler
     network: AffinityNet
-
-    @property
-    def model(self) -> str:
-        return self.sampler.model
-
-    @property
-    def method(self) -> str:
-        return self.sampler.method
 
     def __call__(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled | Refused]:
         drawn = self.sampler(items, seeds)

@@ -56,4 +56,19 @@ class Sampler(Protocol):
     def __call__(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled | Refused]: ...
 
 
+@dataclass(frozen=True)
+class AroundSampler:
+    """What stands around a sampler and adds to its images goes by the sampler's own names."""
+
+    sampler: Sampler
+
+    @property
+    def model(self) -> str:
+        return self.sampler.model
+
+    @property
+    def method(self) -> str:
+        return self.sampler.method
+
+
 MakeSampler = Callable[[Recipe], Sampler]

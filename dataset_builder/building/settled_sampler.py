@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dataset_builder.building.candidates import fault_of
-from dataset_builder.building.sampler import Refused, Sampled, Sampler
+from dataset_builder.building.sampler import AroundSampler, Refused, Sampled, Sampler
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Refinement
 from dataset_builder.refinement.refine_mask import refined_mask
@@ -17,19 +17,10 @@ from diffusers_attnmask.ground.device import device_called
 
 
 @dataclass(frozen=True)
-class SettledSampler:
+class SettledSampler(AroundSampler):
     """A sampler whose masks are refined where it is sound to look at them at all."""
 
-    sampler: Sampler
     refinement: Refinement
-
-    @property
-    def model(self) -> str:
-        return self.sampler.model
-
-    @property
-    def method(self) -> str:
-        return self.sampler.method
 
     def __call__(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled | Refused]:
         drawn = self.sampler(items, seeds)

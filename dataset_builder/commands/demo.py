@@ -21,7 +21,9 @@ def demo(
         bool,
         typer.Option("--full", help="More pairs, in more steps, and judges that train for longer."),
     ] = False,
-    pairs: Annotated[int | None, typer.Option(min=8, help="Pairs to sample, by default 96.")] = None,
+    pairs: Annotated[
+        int | None, typer.Option(min=8, help=f"Pairs to sample, by default {QUICK['pairs']}.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps of each segmenter.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = DemoOptions.seed,
     workers: Annotated[
