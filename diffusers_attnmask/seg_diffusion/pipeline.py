@@ -95,14 +95,14 @@ class SegDiffusionPipeline(DiffusionPipeline):
         cls,
         checkpoint: str | os.PathLike | DiffusionPipeline,
         *,
-        content_attention: bool = True,
+        content_attention: bool = False,
         prediction: str | None = None,
         **settings: Any,
     ) -> SegDiffusionPipeline:
         """The untrained pipeline of a Stable Diffusion 1.x or 2.x checkpoint, or of a loaded one.
 
-        prediction: "epsilon" or "v_prediction", by default the checkpoint's own. settings: of the
-        constructor.
+        content_attention: whether words look at the image first, as published. prediction: "epsilon" or
+        "v_prediction", by default the checkpoint's own. settings: of the constructor.
         """
         loaded = isinstance(checkpoint, DiffusionPipeline)
         source: Any = checkpoint

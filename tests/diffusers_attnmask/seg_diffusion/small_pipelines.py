@@ -17,6 +17,7 @@ def shared_pipeline(prediction="epsilon", **settings):
 
 
 def fresh_pipeline(prediction="epsilon", **settings):
+    settings = {"content_attention": True, **settings}
     with seeded("seg-diffusion"):
         pipe = SegDiffusionPipeline.from_text_to_image(STARTS[prediction](fresh=True), **settings)
         if pipe.content_attention is not None:

@@ -17,7 +17,7 @@ class SegDiffusionOptions:
     """Options of the model (`model_options` of a recipe); the published training is a recipe."""
 
     encoding: Literal["binary", "levels"] = "binary"  # see diffusers_attnmask.seg_diffusion.encoding
-    content_attention: bool = True
+    content_attention: bool = False
     noise: Literal["gaussian", "pyramid"] = "gaussian"
     prediction: Literal["epsilon", "v_prediction"] | None = None  # None for the checkpoint's own
     # words for classes whose names are none

@@ -26,7 +26,7 @@ OPTIONS = TrainOptions(
 
 def small_segmenter(class_names=NAMES, **options):
     """An untrained model, always the same; one step of one sample when it is judged."""
-    chosen = SegDiffusionOptions(**{"denoising_steps": 1, **options})
+    chosen = SegDiffusionOptions(**{"denoising_steps": 1, "content_attention": True, **options})
     torch.manual_seed(0)
     pipe = SegDiffusionPipeline.from_text_to_image(
         sd15(fresh=True),
