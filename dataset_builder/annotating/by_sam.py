@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from dataset_builder.building.diffumask_sampler import model_name
 from dataset_builder.building.sampler import Refused, Sampled
@@ -13,6 +12,7 @@ from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
 from dataset_builder.sam.kinds import worded_sam
 from dataset_builder.sam.options import SamOptions
+from dataset_builder.sam.worded import surest
 
 
 class SamLabeller:
@@ -32,11 +32,5 @@ class SamLabeller:
         return [self.labelled(image, item) for image, item in zip(images, items, strict=True)]
 
     def labelled(self, image: np.ndarray, item: PromptItem) -> Sampled:
-        words = [phrases[0] for _, phrases in item.classes]
-        maps = torch.zeros(len(words), *image.shape[:2], device=self.sam.device)
-        for place, found in enumerate(self.sam.found(self.sam.embedded(image), words, self.score)):
-            if len(found.masks):
-                maps[place] = (found.masks * found.scores[:, None, None]).amax(0)
-        best, surest = maps.max(0)
-        mask = torch.where(best > 0, surest + 1, 0).to(torch.uint8)
-        return Sampled(image, maps.cpu().numpy(), mask.cpu().numpy())
+        maps = self.sam.maps(image, [phrases[0] for _, phrases in item.classes], self.score)
+        return Sampled(image, maps.cpu().numpy(), surest(maps).cpu().numpy())

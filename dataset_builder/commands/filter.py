@@ -61,7 +61,10 @@ def filter(
     ] = None,
     second: Annotated[
         str | None,
-        typer.Option(help="Second labeller: the folder of a trained segmenter, or a mask method's name."),
+        typer.Option(
+            help="Second labeller: a mask method's name, or the folder or repository of a trained segmenter "
+            "or of a SAM."
+        ),
     ] = None,
     second_model: Annotated[
         str | None,

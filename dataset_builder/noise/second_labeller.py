@@ -1,4 +1,4 @@
-"""A second labeller: what a trained segmenter, or attention by another method, makes of the same pictures."""
+"""A second labeller: a trained segmenter, a SAM, or attention by another method, on the same pictures."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import torch
 from PIL import Image
 
 from dataset_builder.noise.coverage import class_coverage
+from dataset_builder.noise.sam_labeller import sam_labeller
 from dataset_builder.noise.scores import class_scores
 from dataset_builder.prompts.templates import indefinite, listed
+from dataset_builder.sam.kinds import holds_sam
 from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.device import best_device
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
@@ -21,9 +23,10 @@ from diffusers_attnmask.methods import METHODS
 from train_segmenter.data import Source
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models import load
+from train_segmenter.models.registry import model_folder
 
-# Ids uint8 (H, W) of an image uint8 (H, W, 3) that shows the classes of these ids.
-Label = Callable[[np.ndarray, tuple[int, ...]], np.ndarray]
+# Ids uint8 (H, W) of an image uint8 (H, W, 3), which may ask its mask (H, W) what there is to be labelled.
+Label = Callable[[np.ndarray, np.ndarray], np.ndarray]
 STRENGTH, LOOKS = 0.5, 2  # of the looks of attention
 
 
@@ -32,8 +35,7 @@ def agreements(source: Source, label: Label, progress: bool = True) -> list[dict
     found = []
     for index in bar(range(len(source)), "labelling a second time", shown=progress):
         sample = source[index]
-        second = label(sample.image, tuple(class_coverage(sample.mask)))
-        found.append(class_scores(second, sample.mask))
+        found.append(class_scores(label(sample.image, sample.mask), sample.mask))
     return found
 
 
@@ -47,10 +49,13 @@ def check_labeller(name: str | None, model: str | None) -> None:
 
 
 def labeller(name: str, model: str | None, class_names: tuple[str, ...], seed: int) -> Label:
-    """A mask method's name, for the attention of a diffusion model, or the folder of a trained segmenter."""
+    """A mask method's name, for the attention of a diffusion model, or a trained segmenter or a SAM."""
     if name in METHODS:
         return attention_labeller(name, model, class_names, seed)
-    return segmenter_labeller(name, class_names)
+    folder = model_folder(name)
+    if holds_sam(folder):
+        return sam_labeller(str(folder), class_names, unlabelled(class_names))
+    return segmenter_labeller(folder, class_names)
 
 
 def attention_labeller(method: str, model: str | None, class_names: tuple[str, ...], seed: int) -> Label:
@@ -59,7 +64,8 @@ def attention_labeller(method: str, model: str | None, class_names: tuple[str, .
     pipe.set_progress_bar_config(disable=True)
     elsewhere = unlabelled(class_names)
 
-    def label(image: np.ndarray, shown: tuple[int, ...]) -> np.ndarray:
+    def label(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        shown = tuple(class_coverage(mask))
         names = [class_names[own] for own in shown]
         if not names:
             return np.full(image.shape[:2], elsewhere, np.uint8)
@@ -83,22 +89,22 @@ def attention_labeller(method: str, model: str | None, class_names: tuple[str, .
     return label
 
 
-def segmenter_labeller(path: str, class_names: tuple[str, ...]) -> Label:
+def segmenter_labeller(folder: Path, class_names: tuple[str, ...]) -> Label:
     """A trained segmenter of any kind, seg-diffusion included, its ids brought to the dataset's by name."""
-    segmenter = load(Path(path)).to(best_device())
+    segmenter = load(folder).to(best_device())
     if segmenter.open_vocabulary:
         segmenter = segmenter.for_classes(class_names)
     wanted = [own for own in class_names if own != BACKGROUND]
     if missing := [own for own in wanted if own not in segmenter.class_names]:
         raise ValueError(
-            f"{path} does not know {', '.join(missing)}, only {', '.join(segmenter.class_names)}: name a "
+            f"{folder} does not know {', '.join(missing)}, only {', '.join(segmenter.class_names)}: name a "
             "second labeller that knows the classes of the dataset"
         )
     inference = Inference()
     ids = {own: number for number, own in enumerate(class_names)}
     table = np.array([ids.get(own, unlabelled(class_names)) for own in segmenter.class_names], np.uint8)
 
-    def label(image: np.ndarray, shown: tuple[int, ...]) -> np.ndarray:
+    def label(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         return table[inference.mask(segmenter, image)]
 
     return label

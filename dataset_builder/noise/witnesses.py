@@ -28,9 +28,10 @@ WITNESS_OF = {  # a bound, and who must be asked for it
 
 @options(kw_only=True)
 class Witnesses:
-    """clip: a CLIP that scores prompts, in transformers' format. second: a second labeller, the folder of a
-    trained segmenter or a mask method's name; second_model: the diffusion model whose attention such a method
-    reads, by default the bundled one. ask: a vision-language model that is asked whether classes are there.
+    """clip: a CLIP that scores prompts, in transformers' format. second: a second labeller, a mask method's
+    name, or the folder or repository of a trained segmenter or of a SAM; second_model: the diffusion model
+    whose attention such a method reads, by default the bundled one. ask: a vision-language model that is
+    asked whether classes are there.
     """
 
     clip: Name | None = None

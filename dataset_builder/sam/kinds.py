@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffusers_attnmask.ground.device import DTYPES, device_called, precision_on
 from diffusers_attnmask.ground.hub_errors import within_reach
+from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.ground.model_files import readable_model
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 # By the model_type of a configuration; sam2_video and sam3_video are what the published repositories say.
 PROMPTED = ("sam", "sam2", "sam2_video", "sam3_tracker", "sam3_video")
 WORDED = ("sam3", "sam3_video")
+CONFIG = "config.json"
 
 
 def check_sam(model: str, options: SamOptions) -> None:
@@ -33,6 +36,12 @@ def check_sam(model: str, options: SamOptions) -> None:
         )
     if options.prompts == "attention" and kind not in PROMPTED:
         raise ValueError(f"{model} is the half of SAM 3 that takes words alone: take the prompts words")
+
+
+def holds_sam(folder: Path) -> bool:
+    """Whether a folder is of a SAM, rather than of another kind of model or of none."""
+    file = folder / CONFIG
+    return file.is_file() and read_json(file).get("model_type") in (*PROMPTED, *WORDED)
 
 
 def kind_of(model: str) -> str | None:

@@ -23,13 +23,13 @@ class Prompts:
     """What is asked about N objects of a picture, in its pixels, x before y.
 
     boxes: (N, 4), the upper left and the lower right corner. points: (N, P, 2), with labels int (N, P).
-    masks: logits (N, H, W).
+    masks: logits (N, H, W), or none.
     """
 
     boxes: Tensor
     points: Tensor
     labels: Tensor
-    masks: Tensor
+    masks: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +64,16 @@ class PromptedSam:
         """
         frame, count = picture.frame, len(prompts.boxes)
         side = 4 * self.network.prompt_encoder.image_embedding_size[0]
-        masks = frame.inward(prompts.masks.to(self.device), side, outside=-LOGIT)
+        masks = prompts.masks
+        if masks is not None:
+            masks = frame.inward(masks.to(self.device), side, outside=-LOGIT)[:, None]
         boxes = frame.points(prompts.boxes.to(self.device).view(count, 2, 2)).view(count, 1, 4)
         asked = {
             "image_embeddings": repeated(picture.features, count),
             "input_boxes": boxes,
             "input_points": frame.points(prompts.points.to(self.device))[:, None],
             "input_labels": prompts.labels.to(self.device)[:, None],
-            "input_masks": masks[:, None],
+            "input_masks": masks,
         }
         logits = [self.network(**asked, multimask_output=several).pred_masks for several in (False, True)]
         return frame.back(torch.cat(logits, dim=2)[:, 0]) > 0

@@ -58,6 +58,15 @@ class WordedSam:
         parts = (words[start : start + AT_ONCE] for start in range(0, len(words), AT_ONCE))
         return [found for part in parts for found in self._found(picture, part, score)]
 
+    def maps(self, image: np.ndarray, words: Sequence[str], score: float) -> Tensor:
+        """For each word, the score of the surest object that covers a pixel, at least `score` or 0: float32
+        (len(words), H, W) of an image uint8 (H, W, 3)."""
+        maps = torch.zeros(len(words), *image.shape[:2], device=self.device)
+        for place, found in enumerate(self.found(self.embedded(image), words, score)):
+            if len(found.masks):
+                maps[place] = (found.masks * found.scores[:, None, None]).amax(0)
+        return maps
+
     @torch.no_grad()
     def _found(self, picture: Embedded, words: Sequence[str], score: float) -> Iterator[Found]:
         texts, present = zip(*map(self._text, words), strict=True)
@@ -88,3 +97,9 @@ class WordedSam:
             text = self.network.get_text_features(tokens["input_ids"], tokens["attention_mask"])
             self.known[word] = text.pooler_output[0], tokens["attention_mask"][0]
         return self.known[word]
+
+
+def surest(maps: Tensor) -> Tensor:
+    """Labels (H, W) uint8, i+1 for the highest of maps (C, H, W), 0 where none is above 0."""
+    best, place = maps.max(0)
+    return torch.where(best > 0, place + 1, 0).to(torch.uint8)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import tiny_world
 from dataset_builder.dataset_copies import id_table
 from diffusers_attnmask.ground.columns import MAPS, pair_features
+from tests.small_models.sam import sam2
 from tests.small_models.vision_language import save_llava
 from train_segmenter.data import open_source
 
@@ -234,6 +235,36 @@ def test_filter_hears_a_second_labeller_a_question_and_hashes(data, tmp_path):
         several = len(np.unique(exact)) > 2  # whose masks have one class for all objects
         assert (row["kept"] == "no") == several == ("second labeller" in row["reason"]), row
         assert row["duplicate_of"] == "" and "=0." in row["answers"]
+
+
+def test_filter_hears_a_sam(data, tmp_path):
+    """Random, so that it agrees with nobody; of one that is exact, see test_sam_labeller."""
+    from dataset_builder.commands.filter import filter
+
+    sam2(tmp_path / "sam")
+    asked = (
+        "--data", data, "--out", tmp_path / "out", "--model", "smp:unet:tu-resnet10t", "--pretrained",
+        "none", "--folds", 2, "--steps", 1, "--batch-size", 2, "--crop", 32, "--threshold", 0,
+        "--second", tmp_path / "sam",
+    )  # fmt: skip
+    output, error = run(filter, *asked, "--dry-run")
+    assert error is None and f"labelled a second time by {tmp_path / 'sam'}" in output
+    output, error = run(filter, *asked)
+    assert error is None, output
+    table = list(csv.DictReader((tmp_path / "out/filter.csv").open()))
+    told = [dict(own.rsplit("=", 1) for own in row["agreement"].split(" ")) for row in table]
+    assert [set(own) for own in told] == [
+        {own.partition("=")[0] for own in row["coverage"].split(" ")} for row in table
+    ]
+    scores = sorted(min(map(float, own.values())) for own in told)
+    bound = (scores[2] + scores[3]) / 2
+    assert scores[2] < bound < scores[3], scores
+    _, error = run(filter, *map(str, asked[:3]), tmp_path / "fewer", *asked[4:], "--least-agreement", bound)
+    assert error is None, error
+    table = list(csv.DictReader((tmp_path / "fewer/filter.csv").open()))
+    assert ["second labeller's IoU" in row["reason"] for row in table] == [
+        min(map(float, own.values())) < bound for own in told
+    ]
 
 
 def test_filter_refuses_what_makes_no_sense(data, tmp_path):

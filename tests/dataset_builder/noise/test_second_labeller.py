@@ -24,20 +24,21 @@ def test_a_segmenter_agrees_with_right_masks_and_not_with_wrong_ones():
 def test_a_segmenter_is_read_by_the_names_of_its_classes(tmp_path):
     small_model().save_pretrained(tmp_path)
     image = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
-    there = labeller(str(tmp_path), None, ("background", "red", "blue"), 0)(image, (1,))
-    turned = labeller(str(tmp_path), None, ("background", "blue", "red"), 0)(image, (1,))
+    mask = np.ones((32, 32), np.uint8)
+    there = labeller(str(tmp_path), None, ("background", "red", "blue"), 0)(image, mask)
+    turned = labeller(str(tmp_path), None, ("background", "blue", "red"), 0)(image, mask)
     assert np.array_equal(turned, np.array([0, 2, 1], np.uint8)[there])
-    bare = labeller(str(tmp_path), None, ("blue", "red"), 0)(image, (1,))
+    bare = labeller(str(tmp_path), None, ("blue", "red"), 0)(image, mask)
     assert np.array_equal(bare, np.array([IGNORE_ID, 1, 0], np.uint8)[there])
     with pytest.raises(ValueError, match="does not know green, only background, red, blue"):
         labeller(str(tmp_path), None, ("background", "red", "green"), 0)
 
 
 def test_attention_labels_what_the_mask_shows():
-    image, _, _, classes = tiny_world.render(4)
+    image, mask, _, classes = tiny_world.render(4)
     ids = tuple(NAMES.index(own) for own in classes)
     label = labeller("daam", None, NAMES, seed=3)
-    found = label(image, ids)
+    found = label(image, mask)
     assert set(np.unique(found)) <= {0, *ids} and (found > 0).any()
     pipe = load_pipeline()
     pipe.set_progress_bar_config(disable=True)
@@ -48,4 +49,4 @@ def test_attention_labels_what_the_mask_shows():
         generator=torch.Generator().manual_seed(3),
     ).masks[0]  # fmt: skip
     assert np.array_equal(found, np.array([0, *ids], np.uint8)[expected])
-    assert not label(image, ()).any(), "nothing is looked for where the mask is empty"
+    assert not label(image, np.zeros_like(mask)).any(), "nothing is looked for where the mask is empty"
