@@ -32,7 +32,7 @@ def evaluate(
     model: Annotated[str, typer.Option(help="A trained model: a folder or a Hub name.")],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the JSON, the chart and the worst pictures.")
+        Path | None, typer.Option(help="Folder for the JSON, the charts and the worst pictures.")
     ] = None,
     window: WindowOption = None,
     stride: StrideOption = None,

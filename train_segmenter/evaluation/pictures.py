@@ -1,4 +1,4 @@
-"""What an evaluation looks like: a bar for each class, the images that went worst, and the first few."""
+"""What an evaluation looks like: the images that went worst, and the first few."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from diffusers_attnmask.ground.atomic_files import files_below, replacing, replacing_folder
+from diffusers_attnmask.ground.atomic_files import files_below, replacing_folder
 from diffusers_attnmask.ground.drawing import contact_sheet, overlay
 from diffusers_attnmask.ground.legend import entries_of
 from diffusers_attnmask.ground.palette import SAFE_PALETTE, Colour
@@ -18,31 +18,6 @@ from train_segmenter.data.base import Sample, Source
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.evaluation.scores import Report
 from train_segmenter.models.base import Segmenter
-
-
-def class_chart(report: Report, path: Path) -> Path:
-    """Bars of the IoU of each class, the mean as a line."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ValueError("The chart needs matplotlib: pip install diffusers-attnmask[viz]") from None
-    figure = Figure(figsize=(8, 1 + 0.3 * len(report.class_names)), layout="constrained")
-    axes = figure.subplots()
-    values = np.nan_to_num(report.iou)
-    axes.barh(report.class_names, values, color="#3b75af")
-    for row, (value, absent) in enumerate(zip(values, np.isnan(report.iou), strict=True)):
-        told, inside = "absent" if absent else f"{value:.3f}", value > 0.85  # where there is room
-        axes.annotate(
-            told, (value, row), (-4 if inside else 4, 0), textcoords="offset points", va="center", fontsize=8,
-            ha="right" if inside else "left", color="white" if inside else "black",
-        )  # fmt: skip
-    axes.axvline(report.mean_iou, color="#b03a2e", linewidth=1, label=f"mean {report.mean_iou:.3f}")
-    axes.set(xlim=(0, 1), xlabel="IoU")
-    axes.invert_yaxis()
-    axes.legend(loc="lower right")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
-    return path
 
 
 def worst_pictures(

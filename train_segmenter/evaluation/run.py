@@ -15,14 +15,15 @@ from train_segmenter.card import Evaluation
 from train_segmenter.data import ClassMap, mapped
 from train_segmenter.data.class_map import Others
 from train_segmenter.data.registry import open_judged
+from train_segmenter.evaluation.charts import check_drawable, write_charts
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.evaluation.judge import evaluate
 from train_segmenter.evaluation.open_vocabulary import VOC_UNSEEN
-from train_segmenter.evaluation.pictures import class_chart, worst_pictures
+from train_segmenter.evaluation.pictures import worst_pictures
 from train_segmenter.evaluation.scores import Report
 from train_segmenter.models import Segmenter, load
 
-CHART, WORST = "iou.png", "worst"
+WORST = "worst"  # folder of the worst pictures
 
 
 @options(kw_only=True)
@@ -58,10 +59,12 @@ def evaluate_model(
     *,
     progress: bool = True,
 ) -> Report:
-    """Judge a model on the pairs of a word (`open_source`); `out` gets JSON, a chart and the worst pictures.
+    """Judge a model on the pairs of a word (`open_source`); `out` gets JSON, charts and the worst pictures.
 
     A model that takes any words is asked for the data's own classes, unless these are to be mapped.
     """
+    if out is not None:
+        check_drawable()
     with own_folder(Path(out), "eval") if out is not None else nullcontext() as folder:
         return _judged(model, data, run or EvaluateRun(), folder, progress)
 
@@ -85,7 +88,7 @@ def _judged(model: str | Path, data: str, run: EvaluateRun, out: Path | None, pr
     )
     if out is not None:
         Evaluation(report, data).write(out)
-        class_chart(report, out / CHART)
+        write_charts(report, out)
         worst_pictures(report, segmenter, source, run.inference, out / WORST)
     return report
 

@@ -29,6 +29,7 @@ from train_segmenter.data import ClassMap, Mixture, Source, check_source, mapped
 from train_segmenter.data.class_map import Others
 from train_segmenter.data.registry import open_judged
 from train_segmenter.data.segments import Task
+from train_segmenter.evaluation.charts import CURVES, can_draw, training_curves, write_charts
 from train_segmenter.evaluation.scores import Report
 from train_segmenter.export import export
 from train_segmenter.models import Segmenter, create, load
@@ -38,6 +39,7 @@ from train_segmenter.training.batches import check_task
 from train_segmenter.training.loop import train, training_folder
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
 from train_segmenter.training.self_training import self_train
+from train_segmenter.training.trackers import read_log
 
 DEFAULT_MODEL = "smp:unet:resnet18"
 DEFAULT_CROP = 512  # pixels; less where the images are smaller
@@ -156,11 +158,22 @@ def _trained(data: Sequence[str], out: Path, run: TrainRun, progress: bool) -> T
         return None
     if trained.report is not None and run.validation:
         Evaluation(trained.report, run.validation).write(out)
+    if can_draw():
+        _draw(trained.report, out)
     write_card(out, data=", ".join(data))
     if run.export:
         side = options.augmentation.crop or DEFAULT_CROP
         export(trained.model, out / f"model.{run.export}", side, side)
     return TrainedRun(trained.model, options, trained.report)
+
+
+def _draw(report: Report | None, out: Path) -> None:
+    """The curves of a training, and what its validation says of each class."""
+    log = read_log(out)
+    if any("loss" in line for line in log):
+        training_curves(log, out / CURVES)
+    if report is not None:
+        write_charts(report, out)
 
 
 def adjusted_recipe(

@@ -62,6 +62,8 @@ def test_training_leaves_the_same_files(trained):
     for name in ("model.safetensors", "train.json", "train.jsonl", "evaluation.json", "segmenter.json"):
         assert (root / "python" / name).read_bytes() == (root / "typed" / name).read_bytes(), name
     assert (root / "python/README.md").is_file()
+    for chart in ("curves.png", "iou.png", "confusion.png"):
+        assert (root / "python" / chart).is_file(), chart
 
 
 def test_evaluation_says_the_same(trained, data, tmp_path):
@@ -79,7 +81,7 @@ def test_evaluation_says_the_same(trained, data, tmp_path):
     expected = {k: v for k, v in report.to_dict().items() if k != "worst"}
     assert said == {"data": f"folder:{data}", **expected}
     written = {path.name for path in (tmp_path / "report").iterdir()}
-    assert written == {MARK, "evaluation.json", "iou.png", "worst"}
+    assert written == {MARK, "evaluation.json", "iou.png", "confusion.png", "worst"}
 
 
 def test_segmenting_writes_the_same_masks(trained, data, tmp_path):
