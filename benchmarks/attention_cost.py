@@ -197,15 +197,15 @@ def summary(
     state = taken[0].nbytes * (steps if kind == FULL else 1)
     return {
         "recording": kind,
-        "s/step": statistics.median(step.seconds for step in taken),
-        "s in recorder": statistics.median(step.recording for step in taken),
-        "x plain": ratio,
+        "s a step": statistics.median(step.seconds for step in taken),
+        "of it in the recorder": statistics.median(step.recording for step in taken),
+        "× plain": ratio,
         "lowest": min(ratios),
         "highest": max(ratios),
         **counted,
-        "masks s": making,
+        "masks, s once": making,
         f"MiB after {steps} steps": state / MIB,
-        f"x plain, {steps} steps and masks": ratio + making / (steps * statistics.median(neighbours)),
+        f"× plain, {steps} steps and masks": ratio + making / (steps * statistics.median(neighbours)),
     }
 
 
@@ -246,7 +246,7 @@ def main(
     for kind in kinds:
         counted: dict[str, object] = {}
         if kind != FULL:
-            counted["x operators"] = operators(call, kind) / plain_operators
+            counted["× operators"] = operators(call, kind) / plain_operators
         if kind != FULL and device.startswith("cuda"):
             counted["waits"] = waits(call, kind) - waits(call, PLAIN)
             counted["peak MiB"] = max(step.peak for step in taken[kind]) / MIB

@@ -1,18 +1,20 @@
 """Does memory grow with the dataset? The peak of a build with a painted sampler and the real writer.
 
-    python -m benchmarks.build_memory --pairs 1000 100000
+    python -m benchmarks.build_memory --pairs 1000 --pairs 100000
 
 Each length is built in a process of its own, since a process never gives all memory back.
 """
 
 from __future__ import annotations
 
-import argparse
 import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from benchmarks.painted_sampler import PaintedSampler
 from benchmarks.report import report
@@ -35,33 +37,25 @@ def peak_mebibytes(pairs: int, shard_size: int, side: int) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--pairs", type=int, nargs="+", default=[1000, 100_000])
-    parser.add_argument("--shard-size", type=int, default=250)
-    parser.add_argument("--side", type=int, default=32)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)  # one length, in this process
-    arguments = parser.parse_args()
-    if arguments.alone:
-        print(peak_mebibytes(arguments.alone, arguments.shard_size, arguments.side))
+def main(
+    pairs: Annotated[list[int] | None, typer.Option(help="A length; may be repeated.")] = None,
+    shard_size: int = 250,
+    side: Annotated[int, typer.Option(help="Of the pictures, in pixels.")] = 32,
+    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    alone: Annotated[int | None, typer.Option(help="One length, in this process.", hidden=True)] = None,
+) -> None:
+    if alone is not None:
+        print(peak_mebibytes(alone, shard_size, side))
         return
-    rows = []
-    for pairs in arguments.pairs:
-        command = [sys.executable, "-m", "benchmarks.build_memory", "--alone", str(pairs)]
-        command += ["--shard-size", str(arguments.shard_size), "--side", str(arguments.side)]
+    rows: list[dict[str, float]] = []
+    for length in pairs or [1000, 100_000]:
+        command = [sys.executable, "-m", "benchmarks.build_memory", "--alone", str(length)]
+        command += ["--shard-size", str(shard_size), "--side", str(side)]
         peak = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        rows.append(
-            {
-                "pairs": pairs,
-                "peak MiB": peak,
-                "of the first": peak / (rows or [{"peak MiB": peak}])[0]["peak MiB"],
-            }
-        )
-    report("Peak memory of a build", rows, vars(arguments), arguments.json)
+        first = rows[0]["peak MiB"] if rows else peak
+        rows.append({"pairs": length, "peak MiB": peak, "of the first": peak / first})
+    report("Peak memory of a build", rows, {"shard size": shard_size, "side": side}, json)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

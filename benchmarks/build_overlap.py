@@ -8,12 +8,14 @@ build should take as long as the slower of the two, without one as long as both.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from benchmarks.painted_sampler import PaintedSampler
 from benchmarks.report import report
@@ -29,31 +31,23 @@ def seconds(recipe: Recipe, workers: int, sampler: PaintedSampler) -> float:
         return time.perf_counter() - started
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--pairs", type=int, default=48)
-    parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    none = Recipe(
-        "tiny-world",
-        pairs=arguments.pairs,
-        shard_size=arguments.pairs,
-        sampling=SamplingOptions(batch_size=4),
-    )
+def main(
+    pairs: int = 48,
+    side: Annotated[int, typer.Option(help="Of the pictures, in pixels.")] = 256,
+    workers: Annotated[int, typer.Option(min=1, help="That refine.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Builds of each kind.")] = 3,
+    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+) -> None:
+    none = Recipe("tiny-world", pairs=pairs, shard_size=pairs, sampling=SamplingOptions(batch_size=4))
     refining = replace(none, refinement=Refinement("match"))
-    idle = PaintedSampler(side=arguments.side)
-    start = seconds(replace(none, pairs=1), arguments.workers, idle)  # what a pool costs once
+    idle = PaintedSampler(side=side)
+    start = seconds(replace(none, pairs=1), workers, idle)  # what a pool costs once
     refinement = seconds(refining, 0, idle)
-    sampler = replace(idle, seconds=refinement / arguments.pairs)  # both sides equally long: the hardest case
+    sampler = replace(idle, seconds=refinement / pairs)  # both sides equally long: the hardest case
     serial, pooled = [], []
-    for _ in range(arguments.repeats):
+    for _ in range(repeats):
         serial.append(seconds(refining, 0, sampler))
-        pooled.append(seconds(refining, arguments.workers, sampler) - start)
+        pooled.append(seconds(refining, workers, sampler) - start)
     rows = [
         {
             "build": "sampling or refinement alone",
@@ -62,14 +56,14 @@ def main() -> None:
         },
         {"build": "one after the other", "seconds": statistics.median(serial), "of serial": 1.0},
         {
-            "build": f"beside each other, {arguments.workers} workers",
+            "build": f"beside each other, {workers} workers",
             "seconds": statistics.median(pooled),
             "of serial": statistics.median(pooled) / statistics.median(serial),
         },
     ]
-    settings = vars(arguments) | {"pool start, seconds (taken off)": start}
-    report("SamplingOptions and refinement overlapped", rows, settings, arguments.json)
+    settings = {"pairs": pairs, "side": side, "repeats": repeats, "pool start, seconds (taken off)": start}
+    report("Sampling and refinement overlapped", rows, settings, json)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -4,12 +4,13 @@
 
 Captions are those of unseen scenes, half of them with one object and half with two. All methods read the same
 generations. Numbers are intersection over union with the oracle, summed over pictures and averaged over the
-eight classes; uncertain pixels (255) count as neither. `automatic` are the method's own masks, `best fixed`
-those with the one threshold that suits all pictures best. Columns with `seen` leave out the pictures in which
-the oracle misses an object of the prompt. A method takes options as JSON, so that variants compare; what is
-chosen by comparing is chosen on captions of another split than those that judge it:
+eight classes; uncertain pixels (255) count as neither. They are of the method's own masks, and, as `best
+fixed`, of those with the one threshold that suits all pictures best. Columns with `all seen` leave out the
+pictures in which the oracle misses an object of the prompt. A method takes options as JSON, and words for its
+row, so that variants compare; what is chosen by comparing is chosen on captions of another split than those
+that judge it:
 
-    python -m benchmarks.mask_quality --split validation --method daam --method 'daam={"steps": [0.3, 1.0]}'
+    python -m benchmarks.mask_quality --split validation --method 'daam (late)={"steps": [0.3, 1]}'
 """
 
 from __future__ import annotations
@@ -82,15 +83,15 @@ class Score:
             mask = label_above(heatmaps, [threshold] * len(heatmaps)).numpy()
             overlap.add(ids[mask], truth)
 
-    def columns(self) -> dict[str, object]:
+    def columns(self, title: str) -> dict[str, object]:
         if not self.automatic.pixels:  # no such picture
             return {}
         best = max(self.fixed, key=lambda threshold: self.fixed[threshold].iou)
         return {
-            "automatic": self.automatic.iou,
-            "uncertain": self.automatic.share_uncertain,
-            "best fixed": self.fixed[best].iou,
-            "at": best,
+            title: self.automatic.iou,
+            f"{title}, uncertain": self.automatic.share_uncertain,
+            f"{title}, best fixed": self.fixed[best].iou,
+            f"{title}, at": best,
         }
 
 
@@ -101,14 +102,15 @@ class Scores:
     every: Score = field(default_factory=Score)
     seen: Score = field(default_factory=Score)
 
-    def row(self) -> dict[str, object]:
-        seen = {f"{name}, seen": value for name, value in self.seen.columns().items()}
-        return {**self.every.columns(), **seen}
+    def columns(self, title: str) -> dict[str, object]:
+        return {**self.every.columns(title), **self.seen.columns(f"{title}, all seen")}
 
 
-def parsed_method(text: str) -> tuple[str, dict]:
-    name, _, options = text.partition("=")
-    return name, json.loads(options or "{}")
+def parsed_method(text: str) -> tuple[str, str, dict]:
+    """What a row is called, the method, and its options, of `NAME`, `NAME={…}` or `NAME (words)={…}`."""
+    title, _, options = text.partition("={")
+    titled = title if "(" in title else text
+    return titled, title.partition(" ")[0], json.loads("{" + options) if options else {}
 
 
 def sampled(
@@ -146,7 +148,7 @@ def main(
     batch: Annotated[int, typer.Option(min=1, help="Pictures sampled at once.")] = 16,
     method: Annotated[
         list[str] | None,
-        typer.Option(help="A method, or NAME=JSON with options. Repeatable; all that fit by default."),
+        typer.Option(help="A method, or 'NAME (words)=JSON'. Repeatable; all that fit by default."),
     ] = None,
     split: Annotated[
         Literal["validation", "test"],
@@ -162,19 +164,17 @@ def main(
     family = check_supported(pipe)
     if method is None:
         methods = list(pipe.mask_settings.resolve_all(family, family.sites(pipe)))
-        texts = [own.name for own in methods]
+        rows: list[dict[str, object]] = [{"method": own.name} for own in methods]
     else:
-        texts = method
-        methods = [
-            pipe.mask_settings.resolve(name, family, options) for name, options in map(parsed_method, texts)
-        ]
+        parsed = list(map(parsed_method, method))
+        rows = [{"method": title} for title, _, _ in parsed]
+        methods = [pipe.mask_settings.resolve(name, family, options) for _, name, options in parsed]
     arguments = {"num_inference_steps": steps, "guidance_scale": guidance, **call_arguments(call)}
-    rows = []
-    for objects in (1, 2):
+    for objects, title in enumerate(("one object", "two objects"), 1):
         scores = [Scores() for _ in methods]
         seen = 0
         chosen = unseen_scenes(objects, prompts // 2, split)
-        for start in tqdm(range(0, len(chosen), batch), desc=f"{objects} object(s)"):
+        for start in tqdm(range(0, len(chosen), batch), desc=title):
             part = chosen[start : start + batch]
             images, readings = sampled(pipe, part, methods, arguments)
             for index, (scene, truth) in enumerate(zip(part, judge(images), strict=True)):
@@ -184,10 +184,8 @@ def main(
                 for score, reading in zip(scores, readings, strict=True):
                     for own in (score.every, score.seen) if complete else (score.every,):
                         own.add(*reading[index], truth, ids)
-        rows += [
-            {"objects": objects, "method": text, **score.row(), "share seen": seen / len(chosen)}
-            for text, score in zip(texts, scores, strict=True)
-        ]
+        for row, score in zip(rows, scores, strict=True):
+            row |= {**score.columns(title), f"{title}, share all seen": seen / len(chosen)}
     settings = {
         "prompts": prompts,
         **arguments,

@@ -87,8 +87,8 @@ class Measured:
             "processor seconds": seconds,
             "× plain": seconds / statistics.median(plain.seconds),
             "images bitwise equal": f"{self.image_differences.count(0)} of {len(self.image_differences)}",
-            "greatest image difference": f"{max(self.image_differences):.1e}",
-            "greatest map difference": f"{max(self.map_differences):.1e}" if self.map_differences else None,
+            "greatest image difference": max(self.image_differences),
+            "greatest map difference": max(self.map_differences) if self.map_differences else None,
         }
 
 

@@ -53,7 +53,7 @@ def main(
         "sparse seconds": statistics.median(sparse for sparse, _ in times),
         "dense seconds": statistics.median(dense for _, dense in times),
         "times faster": statistics.median(dense / sparse for sparse, dense in times),
-        "greatest difference": f"{difference:.1e}",
+        "greatest difference": difference,
     }
     report("Random walk speed", [row], {"repeats": repeats, "threads": threads, "clock": clock}, json)
 

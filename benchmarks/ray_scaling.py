@@ -8,15 +8,16 @@ driver's memory and the time per shard along the way.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import psutil
+import typer
 
 from benchmarks.painted_sampler import PaintedSampler
 from benchmarks.report import report
@@ -88,21 +89,16 @@ def many_shards(shards: int) -> list[dict]:
     return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--pairs", type=int, default=64, help="sampled with the bundled model; 0 leaves it out"
-    )
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--shards", type=int, default=10_000, help="painted; 0 leaves it out")
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    rows = scaling(arguments.pairs, arguments.repeats) if arguments.pairs else []
-    rows += many_shards(arguments.shards) if arguments.shards else []
-    report("The Ray engine", rows, vars(arguments), arguments.json)
+def main(
+    pairs: Annotated[int, typer.Option(help="Sampled with the bundled model; 0 leaves it out.")] = 64,
+    repeats: Annotated[int, typer.Option(min=1, help="Of each number of workers.")] = 3,
+    shards: Annotated[int, typer.Option(help="Painted; 0 leaves it out.")] = 10_000,
+    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+) -> None:
+    rows = scaling(pairs, repeats) if pairs else []
+    rows += many_shards(shards) if shards else []
+    report("The Ray engine", rows, {"pairs": pairs, "repeats": repeats, "shards": shards}, json)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -1,32 +1,81 @@
-"""What a benchmark leaves behind: a table on the terminal and the same rows as JSON."""
+"""What a benchmark leaves: a table on the terminal, and the same rows as JSON with all that they depend on.
+
+A cell is a text, a number, or a list of numbers, one for each seed, which is shown as mean ± deviation.
+`page.py` shows the rows of a file as they are printed here.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import platform
+import re
+import shlex
+import statistics
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from diffusers_attnmask.bundled import BUNDLED, CHECKSUMS
 from diffusers_attnmask.ground.atomic_files import write_text
 
 Row = Mapping[str, Any]
 
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("diffusers-attnmask", "torch", "diffusers", "transformers")
+DIGITS = 5  # of a number in a file
+
 
 def report(title: str, rows: Sequence[Row], settings: Mapping[str, Any], path: Path | None) -> None:
-    """Print the rows under their column names; with a path, also write them with settings and versions."""
+    """Print the rows under their column names; with a path, also write them there."""
+    rows = [{name: rounded(value) for name, value in row.items()} for row in rows]
     print(f"\n{title}\n{table(rows)}\n")
     if path is not None:
         write_json(
-            path, {"benchmark": title, "settings": settings, "environment": environment(), "rows": rows}
+            path,
+            {
+                "title": title,
+                "command": command_line(sys.argv),
+                "date": datetime.now(timezone.utc).date().isoformat(),
+                "commit": commit(),
+                "environment": environment(),
+                "settings": {name: value for name, value in settings.items() if name != "json"},
+                "rows": rows,
+            },
         )
         print(f"written to {path}")
 
 
+def rounded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [rounded(own) for own in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def over_seeds(runs: Sequence[Sequence[Row]]) -> Sequence[Row]:
+    """Rows of runs that differ in their seeds alone, as one: measured numbers that differ are lists."""
+    if len(runs) == 1:
+        return runs[0]
+    return [
+        {name: one_cell([row.get(name) for row in alike]) for name in alike[0]}
+        for alike in zip(*runs, strict=True)
+    ]
+
+
+def one_cell(values: list[Any]) -> Any:
+    return values if any(isinstance(value, float) for value in values) else values[0]
+
+
 def table(rows: Sequence[Row]) -> str:
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [columns, *([shown(row.get(name)) for name in columns] for row in rows)]
+    columns = columns_of(rows)
+    lines = [columns, *([shown(row.get(name)) or "-" for name in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -34,16 +83,85 @@ def table(rows: Sequence[Row]) -> str:
     )
 
 
+def columns_of(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
 def shown(value: Any) -> str:
+    """A cell; nothing where there is no value.
+
+    >>> shown(0.91234), shown(736.641), shown(3.1e-7), shown([0.91, 0.93])
+    ('0.912', '736.6', '3.1e-07', '0.920 ± 0.014')
+    """
     if value is None:
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        known = [own for own in value if own is not None]
+        return f"{shown(statistics.fmean(known))} ± {shown(statistics.stdev(known))}" if known[1:] else ""
+    if not isinstance(value, float):
+        return str(value)
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size < 0.0005:
+        return f"{value:.1e}"
+    return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}"
 
 
-def environment() -> dict[str, str]:
-    packages = {name: version(name) for name in ("diffusers-attnmask", "torch", "diffusers")}
-    return {"python": platform.python_version(), "machine": platform.machine(), **packages}
+def command_line(argv: Sequence[str]) -> str:
+    """The command of this process, as it is typed, but for where its rows go."""
+    words = list(argv[1:])
+    if "--json" in words:
+        place = words.index("--json")
+        del words[place : place + 2]
+    return typed(Path(argv[0]).stem, words, os.environ.get("OMP_NUM_THREADS"))
+
+
+def typed(benchmark: str, words: Sequence[str], threads: object = None) -> str:
+    prefix = f"OMP_NUM_THREADS={threads} " if threads else ""
+    return prefix + shlex.join(["python", "-m", f"benchmarks.{benchmark}", *words])
+
+
+def environment() -> dict[str, Any]:
+    gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
+    return {
+        **{name: version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "models": models(),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        **gpu,
+    }
+
+
+def models() -> str:
+    """What the bundled models are, in eight digits: figures of other ones are not today's."""
+    return hashlib.sha256((BUNDLED / CHECKSUMS).read_bytes()).hexdigest()[:8]
+
+
+def processor() -> str:
+    try:
+        found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    except OSError:
+        found = None
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def commit() -> str | None:
+    """Of the code, where it is a checkout: `-dirty` if files differ from it."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    write_text(path, json.dumps(content, indent=2, default=str))
+    """A row a line, so that a new run differs from an old one where it differs."""
+    head = json.dumps({**content, "rows": []}, indent=2, default=str, ensure_ascii=False)
+    rows = ",\n".join(f"    {json.dumps(row, default=str, ensure_ascii=False)}" for row in content["rows"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, head.replace('"rows": []', f'"rows": [\n{rows}\n  ]') + "\n")

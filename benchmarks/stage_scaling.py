@@ -120,22 +120,24 @@ def scaling(stages: Sequence[str], few: Path, many: Path, engine: str, repeats: 
     rows = []
     for name in stages:
         begun, start, run, data = works[name]
-        medians = {}
+        starts, beyond = {}, {}
         for workers in (1, 2):
             where = EngineOptions(engine, workers)
-            starts = [seconds(begun, start, where) for _ in range(repeats)]
-            wholes = [seconds(run, data, where) for _ in range(repeats)]
-            medians[workers] = statistics.median(wholes) - statistics.median(starts)
-            rows.append(
-                {
-                    "stage": name,
-                    "workers": workers,
-                    "start-up seconds": statistics.median(starts),
-                    "seconds": medians[workers],
-                    "speed-up": medians[1] / medians[workers],
-                }
-            )
-            print(rows[-1], flush=True)
+            starts[workers] = statistics.median(seconds(begun, start, where) for _ in range(repeats))
+            whole = statistics.median(seconds(run, data, where) for _ in range(repeats))
+            beyond[workers] = whole - starts[workers]
+        rows.append(
+            {
+                "stage": name,
+                "pairs beyond the few": int(data.name) - int(start.name),
+                "start, s, one worker": starts[1],
+                "start, s, two": starts[2],
+                "s, one worker": beyond[1],
+                "s, two": beyond[2],
+                "speed-up": beyond[1] / beyond[2],
+            }
+        )
+        print(rows[-1], flush=True)
     return rows
 
 

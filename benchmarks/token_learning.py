@@ -56,7 +56,7 @@ def main(
         for index, (scene, truth) in enumerate(zip(part, judge(images), strict=True)):
             for kind, score in scores.items():
                 score.add(*readings[kind][index], truth, world_ids(scene.classes))
-    rows = [{"ovam reads": kind, **score.columns()} for kind, score in scores.items()]
+    rows = [{"ovam reads": kind, **score.columns("automatic")} for kind, score in scores.items()]
     settings = {"prompts": prompts, **sampling, "learning steps": learning_steps, "lr": learning_rate}
     report("Words and learned embeddings, against the oracle", rows, settings, json)
 

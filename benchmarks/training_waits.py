@@ -9,16 +9,16 @@ many of them a faster step needs.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from unittest.mock import patch
 
 import torch
+import typer
 from PIL import Image
 
 import tiny_world
@@ -94,44 +94,43 @@ def pairs_in_a_second(source: Source, options: TrainOptions, batches: int = 4) -
     return batches * options.batch_size / (time.perf_counter() - started)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default="smp:unet:resnet18")
-    parser.add_argument("--pairs", type=int, default=64)
-    parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--workers", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+def main(
+    model: str = "smp:unet:resnet18",
+    pairs: Annotated[int, typer.Option(min=1, help="Rendered scenes.")] = 64,
+    side: Annotated[int, typer.Option(min=32, help="Of the pictures, in pixels.")] = 256,
+    batch_size: int = 8,
+    steps: Annotated[int, typer.Option(min=2, help="Of which the first is left out.")] = 20,
+    workers: Annotated[
+        list[int] | None, typer.Option(help="That read; repeatable. By default 0 and 1.")
+    ] = None,
+    device: Literal["cpu", "cuda"] = "cpu",
+    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+) -> None:
     options = TrainOptions(
-        steps=arguments.steps,
-        batch_size=arguments.batch_size,
-        augmentation=Augmentation(crop=arguments.side),
-        log_every=arguments.steps,
-        save_every=arguments.steps,
+        steps=steps,
+        batch_size=batch_size,
+        augmentation=Augmentation(crop=side),
+        log_every=steps,
+        save_every=steps,
     )
     with tempfile.TemporaryDirectory() as folder:
-        source = rendered(Path(folder) / "pairs", arguments.pairs, arguments.side)
+        source = rendered(Path(folder) / "pairs", pairs, side)
         speed = pairs_in_a_second(source, options)
         rows = []
-        for workers in arguments.workers:
-            cpu = arguments.device == "cpu"
-            watched = trained(source, replace(options, workers=workers), arguments.model, cpu)
+        for count in workers or [0, 1]:
+            watched = trained(source, replace(options, workers=count), model, device == "cpu")
             rows.append(
                 {
-                    "workers": workers,
+                    "workers": count,
                     "seconds a step": watched.seconds,
                     "of it waiting for data": watched.waited,
                     "share": watched.waited / watched.seconds,
                     "pairs/s of one reader": speed,
                 }
             )
-    report("Waits for data in a training", rows, vars(arguments), arguments.json)
+    settings = {"model": model, "pairs": pairs, "side": side, "batch size": batch_size, "steps": steps}
+    report("Waits for data in a training", rows, settings | {"device": device}, json)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)
