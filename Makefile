@@ -1,12 +1,13 @@
 # Everything runs in .venv, made on first use; only a Python of at least 3.10 is needed beforehand.
 PYTHON ?= python3
 WORKERS ?= 2
+BENCH ?= quick
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(shell [ -t 2 ] || echo -q)
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1
 PYTEST := $(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo docs test test-slow lint style types format clean
+.PHONY: bench demo docs test test-slow lint style types format clean
 .DELETE_ON_ERROR:
 
 demo: .venv/demo.stamp
@@ -17,6 +18,9 @@ test: .venv/test.stamp
 
 test-slow: .venv/test.stamp
 	$(PYTEST) -m slow --durations 10 $(ARGS)
+
+bench: .venv/test.stamp
+	$(OFFLINE) $(BIN)/python -m benchmarks $(BENCH) $(addprefix --only ,$(BENCH_ONLY)) $(ARGS)
 
 docs: .venv/test.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build $(ARGS)

@@ -90,9 +90,3 @@ def test_the_site_is_built_without_a_warning_and_fetches_nothing(tmp_path):
     assert len(pages) > len(list(DOCS.glob("*.md")))
     fetched = r"<(?:script|img|link rel=\"(?:stylesheet|preconnect|icon)\")[^>]*(?:src|href)=\"https?://"
     assert [page for page in pages if re.search(fetched, page.read_text(encoding="utf-8"))] == []
-
-
-def test_every_benchmark_is_told_of():
-    page = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
-    told = set(re.findall(r"`(\w+\.py)`", page))
-    assert told == {file.name for file in (ROOT / "benchmarks").glob("*.py")}

@@ -14,7 +14,7 @@ from diffusers_attnmask import DiffuMaskPipeline
 from tests.small_models import picture, sd15
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("diffusers_attnmask", "dataset_builder", "train_segmenter", "tiny_world")
+PACKAGES = ("diffusers_attnmask", "dataset_builder", "train_segmenter", "tiny_world", "benchmarks")
 MODULES = [
     ".".join(file.relative_to(ROOT).with_suffix("").parts)
     for package in PACKAGES

@@ -1,0 +1,76 @@
+"""The pages tell what the files of rows hold, and every piece of the board is one that could be run."""
+
+import importlib
+import json
+import re
+
+import pytest
+import typer
+
+from benchmarks import page
+from benchmarks.pieces import HERE, RESULTS, benchmark, pieces, tables, words
+
+PIECES = pieces()
+
+
+@pytest.mark.parametrize(
+    ("path", "written"), [(page.RESULTS_PAGE, page.results_page), (page.BOARD_PAGE, page.board_page)]
+)
+def test_a_page_is_what_its_sources_say(path, written):
+    text = path.read_text(encoding="utf-8")
+    assert text == written(text, PIECES), "run: python -m benchmarks.page"
+
+
+def test_every_file_of_rows_is_a_table_of_a_piece_and_stands_on_the_page():
+    files = {file.stem for file in RESULTS.glob("*.json")}
+    assert files <= dict(tables(PIECES)).keys()
+    assert files == page.sections(page.RESULTS_PAGE.read_text(encoding="utf-8")).keys()
+
+
+def test_a_number_that_was_changed_by_hand_is_noticed():
+    text = page.RESULTS_PAGE.read_text(encoding="utf-8")
+    number = re.search(r"0\.\d{3}", text)[0]
+    assert page.results_page(text.replace(number, "0.999"), PIECES) != text.replace(number, "0.999")
+
+
+@pytest.mark.parametrize("setting", ["quick", "full"])
+@pytest.mark.parametrize("name", PIECES)
+def test_a_piece_has_options_that_its_benchmark_takes(name, setting):
+    if PIECES[name].missing():
+        pytest.skip(f"without {PIECES[name].missing()}")
+    app = typer.Typer(add_completion=False)
+    app.command()(importlib.import_module(f"benchmarks.{benchmark(name)}").main)
+    typer.main.get_command(app).make_context(name, words(name, PIECES[name], setting))
+
+
+def test_every_benchmark_is_a_piece_or_shared():
+    readme = (HERE / "README.md").read_text(encoding="utf-8")
+    shared = set(re.findall(r"`(\w+)\.py`", readme))
+    assert {file.stem for file in HERE.glob("*.py")} == {*map(benchmark, PIECES), *shared}
+
+
+def test_a_table_without_rows_is_an_error_that_says_what_to_run():
+    with pytest.raises(ValueError, match="python -m benchmarks full --only peers-none"):
+        page.measured("peers-none", PIECES["peers"])
+    with pytest.raises(ValueError, match="'nowhere'"):
+        page.results_page("<!-- table: nowhere -->\n<!-- end -->", PIECES)
+
+
+def test_what_was_run_stands_beside_its_table(tmp_path, monkeypatch):
+    file = tmp_path / "peers.json"
+    environment = {
+        "diffusers-attnmask": "9.9",
+        "torch": "2.0",
+        "diffusers": "0.1",
+        "transformers": "5",
+        "python": "3",
+    }
+    environment |= {"models": "abc", "processor": "A Processor", "cores": 2, "threads": 1}
+    run = {"command": "python -m benchmarks.peers", "date": "2026-01-02", "commit": "0123abc"}
+    file.write_text(
+        json.dumps({**run, "environment": environment, "rows": [{"recorder": "plain", "s": [0.9, 1.1]}]})
+    )
+    monkeypatch.setattr(page, "rows_file", lambda name: file)
+    written = page.measured("peers", PIECES["peers"])
+    assert "| plain | 1.000 ± 0.141 |" in written
+    assert all(own in written for own in ("2026-01-02", "9.9", "0123abc", "A Processor, 2 cores, 1 threads"))
