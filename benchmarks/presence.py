@@ -93,7 +93,7 @@ def sampled(
         images = pipe(
             [scene.caption for scene in scenes], generator=generators, output_type="np", **settings
         ).images
-    return pixels(images), recorded.presence
+    return pixels(images), recorded.presence()
 
 
 def looked_at(
@@ -107,7 +107,7 @@ def looked_at(
         noise = torch.Generator().manual_seed(0)
         denoise_once(pipe, seen.latents, prompts, seen.size, STRENGTH, LOOKS, noise)
     for method in whole:
-        yield method.name, recorded.presence_by(method)
+        yield method.name, recorded.presence(method)
 
 
 def main(

@@ -30,6 +30,9 @@ class InstanceOptions:
     self_level: Whole | None = None
 
 
+PARTS_ALONE = InstanceOptions(by="components")
+
+
 def spelled_instances(value: Any) -> Any:
     """`true` means the defaults and `components` that way of it, in recipes and in calls."""
     if isinstance(value, str):

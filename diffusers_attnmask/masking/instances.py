@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,34 +12,30 @@ from torch import Tensor
 from diffusers_attnmask.attention.readings import ImageTransitions
 from diffusers_attnmask.attention.record import ImageRecord, NotRecordedError
 from diffusers_attnmask.attention.sites import grid_at
-from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.ground.instances import Instances, countable, described, fitted
 from diffusers_attnmask.instances.divide import divided, reading_for
 from diffusers_attnmask.instances.options import InstanceOptions
-from diffusers_attnmask.masking.tracing import AttentionTrace
 from diffusers_attnmask.methods import MaskMethod
+
+if TYPE_CHECKING:
+    from diffusers_attnmask.masking.tracing import AttentionTrace
 
 Resized = Callable[[Tensor], Tensor]  # maps (C, H, W) of what was sampled, as the picture shows it
 
 
-def readings_beside(pipe: Any, method: MaskMethod, how: InstanceOptions) -> tuple[ImageTransitions, ...]:
-    """What has to be recorded beside what the method reads."""
-    reading = reading_for(how, method, check_supported(pipe).sites(pipe))
-    return () if reading is None else (reading,)
-
-
 def told_apart(
     traced: AttentionTrace,
+    method: MaskMethod,
     how: InstanceOptions,
     masks: Sequence[Tensor],
     heatmaps: Sequence[Tensor],
     back: Resized | None = None,
 ) -> list[Instances]:
-    """The objects in the masks (H, W) and class maps (C, H, W) of every image of a trace.
+    """The objects in the masks (H, W) and class maps (C, H, W) of every image of a trace, by a method.
 
     back: how the pictures come from what was sampled, where it is more than the trace itself knows of.
     """
-    method, found = traced.methods[0], []
+    found = []
     reading = reading_for(how, method, traced.sites)
     for record, mask, maps in zip(traced.records, masks, heatmaps, strict=True):
         ids = mask.cpu().numpy()

@@ -30,7 +30,7 @@ from diffusers_attnmask.ground.model_files import (
 )
 from diffusers_attnmask.instances.options import InstanceOptions, instance_options
 from diffusers_attnmask.masking.call_values import check_call
-from diffusers_attnmask.masking.instances import readings_beside, told_apart
+from diffusers_attnmask.masking.instances import told_apart
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
 from diffusers_attnmask.masking.presence import (
     DropAbsent,
@@ -184,8 +184,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
         specs = classes_per_prompt(classes, number_of_prompts(call.arguments))
         call.arguments.update(self.sampling_prompts(method, specs, call.arguments))
         how, least = instance_options(instances), least_presence(drop_absent)
-        extra = readings_beside(self, method, how)
-        with AttentionTrace(self, list(map(list, specs)), [method], mask_prompt, extra=extra) as traced:
+        with AttentionTrace(self, list(map(list, specs)), [method], mask_prompt, how=how) as traced:
             images, *flags = super().__call__(*call.args, **call.kwargs, return_dict=False)
         ids, heatmaps, presence = read_masks(traced, flags[0] if flags else None, least)
         if drop_absent is None:
@@ -194,7 +193,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
         names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
         if not as_output:
             return images, *flags, masks, heatmaps, names
-        objects = told_apart(traced, how, ids, heatmaps)
+        objects = told_apart(traced, method, how, ids, heatmaps)
         return DiffuMaskPipelineOutput(
             images,
             masks,
@@ -297,7 +296,7 @@ def read_masks(
         heatmaps = [own.cropped(torch.zeros(len(own.specs), *own.image_size)) for own in traced.records]
         masks = [torch.full(maps.shape[1:], IGNORE_ID, dtype=torch.uint8) for maps in heatmaps]
         return masks, heatmaps, [torch.ones(len(maps)) for maps in heatmaps]
-    presence = traced.presence
+    presence = traced.presence()
     read = zip(heatmaps, traced.class_names, presence, strict=True)
     masks = [mask_of_present(traced.methods[0], *own, least) for own in read]
     for mask, blanked in zip(masks, flags or (), strict=False):

@@ -17,7 +17,7 @@ from diffusers_attnmask.ground.images import at_size, padded, resized_to, rgb_im
 from diffusers_attnmask.ground.options import MOST_SIDE, Share, options
 from diffusers_attnmask.ground.typed import choice
 from diffusers_attnmask.instances.options import InstanceOptions, instance_options
-from diffusers_attnmask.masking.instances import readings_beside, told_apart
+from diffusers_attnmask.masking.instances import told_apart
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
 from diffusers_attnmask.masking.presence import (
     DropAbsent,
@@ -71,19 +71,18 @@ def segment(
     sampled = pipe.sampling_prompts(method, specs, {"prompt": prompts})["prompt"]
     seen = encoded_images(pipe, image, len(prompts), processing_res)
     how, least = instance_options(instances), least_presence(drop_absent)
-    extra = readings_beside(pipe, method, how)
-    with AttentionTrace(pipe, list(map(list, specs)), [method], steps=looks, extra=extra) as traced:
+    with AttentionTrace(pipe, list(map(list, specs)), [method], steps=looks, how=how) as traced:
         denoise_once(pipe, seen.latents, sampled, seen.size, strength, looks, generator)
     pipe.maybe_free_model_hooks()
     heatmaps = [seen.back(maps) for maps in traced.heatmaps]
-    presence = traced.presence
+    presence = traced.presence()
     read = zip(heatmaps, traced.class_names, presence, strict=True)
     ids = [mask_of_present(method, *own, least) for own in read]
     if drop_absent is None:
         warn_of_absent(presence, traced.class_names)
     names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
     masks = packed_masks(ids, output_type)
-    objects = told_apart(traced, how, ids, heatmaps, seen.back)
+    objects = told_apart(traced, method, how, ids, heatmaps, seen.back)
     return DiffuMaskPipelineOutput(
         seen.pictures,
         masks,

@@ -21,6 +21,10 @@ from diffusers_attnmask.attention.token_query import TokenQuery
 from diffusers_attnmask.families import Call, check_supported
 from diffusers_attnmask.families.base import check_text_encoder, inputs_of
 from diffusers_attnmask.families.joint import JointFamily
+from diffusers_attnmask.ground.instances import Instances
+from diffusers_attnmask.instances.divide import reading_for
+from diffusers_attnmask.instances.options import PARTS_ALONE, InstanceOptions, instance_options
+from diffusers_attnmask.masking.instances import told_apart
 from diffusers_attnmask.masking.output import packed_masks
 from diffusers_attnmask.masking.overhearing import check_eager, crops_told, passes_named, prompts_told
 from diffusers_attnmask.masking.queries import token_queries
@@ -32,8 +36,9 @@ from diffusers_attnmask.words.classes import ClassSpec, classes_per_prompt
 class AttentionTrace:
     """The attention of every image that the pipeline makes inside the `with` block.
 
-    `heatmaps` and `masks()` have one entry per image, over all calls in order. Traces may be nested or follow
-    one another: each hears the attention for itself. extra: readings beside those of the methods.
+    `heatmaps`, `masks()`, `instances()` and `presence()` have one entry per image, over all calls in order.
+    Traces may be nested or follow one another: each hears the attention for itself. extra: readings beside
+    those of the methods. how: objects of one class are told apart.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class AttentionTrace:
         prompt: str | list[str] | None = None,
         steps: int | None = None,
         extra: Sequence[Reading] = (),
+        how: InstanceOptions = PARTS_ALONE,
     ) -> None:
         self.pipe = pipe
         self.family = check_supported(pipe)
@@ -51,11 +57,13 @@ class AttentionTrace:
         self.methods = tuple(methods)
         self.prompt = prompt
         self.steps = steps  # of each call; None to ask the pipeline
+        self.how = how
         self.records: list[ImageRecord] = []
         self.recorders: list[Recorder] = []
         self.sites = self.family.sites(pipe)
         wanted = (reading for method in self.methods for reading in method.readings(self.sites))
-        self.readings = tuple(dict.fromkeys([*wanted, *extra]))
+        beside = (reading_for(how, method, self.sites) for method in self.methods)
+        self.readings = tuple(dict.fromkeys([*wanted, *extra, *filter(None, beside)]))
         for reading in self.readings:
             reading.check(self.sites)
         self._call: Call | None = None
@@ -101,24 +109,26 @@ class AttentionTrace:
         method = self._method(method)
         return [record.cropped(method.heatmaps(record)).float().cpu() for record in self._recorded()]
 
-    @property
-    def presence(self) -> list[Tensor]:
-        """How surely each class is in each image at all, by the first method: (C,) in [0, 1]."""
-        return self.presence_by()
-
-    def presence_by(self, method: str | MaskMethod | None = None) -> list[Tensor]:
-        """The same by another one, float32."""
+    def presence(self, method: str | MaskMethod | None = None) -> list[Tensor]:
+        """How surely each class is in each image at all: float32 (C,) in [0, 1], one per image."""
         method = self._method(method)
         return [method.presence(record).float().cpu() for record in self._recorded()]
 
     def masks(self, method: str | MaskMethod | None = None, output_type: str = "pil") -> Any:
         """Ids of every image: PIL pictures, or one uint8 array ("np") or tensor ("pt")."""
         method = self._method(method)
-        ids = [
-            method.mask(heatmaps, record.class_names)
-            for heatmaps, record in zip(self.heatmaps_by(method), self._recorded(), strict=True)
-        ]
-        return packed_masks(ids, output_type)
+        return packed_masks(self._ids(method, self.heatmaps_by(method)), output_type)
+
+    def instances(self, method: str | MaskMethod | None = None) -> list[Instances]:
+        """The objects in the mask of every image, told apart as the trace was asked to."""
+        method = self._method(method)
+        heatmaps = self.heatmaps_by(method)
+        return told_apart(self, method, self.how, self._ids(method, heatmaps), heatmaps)
+
+    def _ids(self, method: MaskMethod, heatmaps: Sequence[Tensor]) -> list[Tensor]:
+        """Ids (H, W) of class maps (C, H, W) of every image."""
+        read = zip(heatmaps, self.class_names, strict=True)
+        return [method.mask(maps, class_names) for maps, class_names in read]
 
     @property
     def class_names(self) -> list[list[str]]:
@@ -281,12 +291,13 @@ def trace(
     *,
     methods: str | MaskMethod | Sequence[str | MaskMethod] | None = None,
     prompt: str | list[str] | None = None,
+    instances: str | InstanceOptions = "components",
 ) -> AttentionTrace:
     """Trace a pipeline of a supported family: `with trace(pipe, classes=["dog"]) as t: pipe("a dog")`.
 
     methods: what to record for, by default every method that fits the model; naming one is cheaper, and the
-    first one is the default of `heatmaps` and `masks()`. prompt: the text that the caller's `prompt_embeds`
-    encode.
+    first one is the default of `heatmaps`, `masks()`, `instances()` and `presence()`. prompt: the text that
+    the caller's `prompt_embeds` encode. instances: as in the call of `DiffuMaskPipeline`.
     """
     family = check_supported(pipe)
     settings = settings_for(pipe)
@@ -297,4 +308,4 @@ def trace(
         if not asked:
             raise ValueError("methods is empty: name one at least, or leave it out for all that fit")
         resolved = tuple(settings.resolve(method, family) for method in asked)
-    return AttentionTrace(pipe, classes, resolved, prompt)
+    return AttentionTrace(pipe, classes, resolved, prompt, how=instance_options(instances))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffusers_attnmask import DiffuMaskPipeline, bundled_model
+from diffusers_attnmask import DiffuMaskPipeline, bundled_model, trace
 from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.instances.options import InstanceOptions
 from tests.small_models import FAMILIES, sd15
@@ -64,6 +64,20 @@ def test_every_image_of_a_batch_has_its_own_objects():
     )
     assert len(out.instances) == 2 and consistent(out, 0) and consistent(out, 1)
     assert {own.name for own in out.instances[1]} <= {"cat"}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_trace_tells_the_objects_of_the_pipeline(way):
+    plain = sd15()
+    out = drawn(DiffuMaskPipeline.from_pipe(plain), instances=way, mask_method="daam", output_type="np")
+    with trace(plain, classes=["dog", "cat"], methods=["ovam", "daam"], instances=way) as traced:
+        plain("a dog and a cat", num_inference_steps=2, generator=torch.Generator().manual_seed(0))
+    (found,) = traced.instances("daam")
+    np.testing.assert_array_equal(found.ids, out.instances[0].ids)
+    assert found.found == out.instances[0].found and len(found)
+    assert torch.equal(traced.presence("daam")[0], out.presence[0])
+    (default,) = traced.instances()
+    np.testing.assert_array_equal(default.ids > 0, traced.masks("ovam", output_type="np")[0] > 0)
 
 
 def test_without_classes_there_are_no_objects():

@@ -81,9 +81,9 @@ def test_every_method_tells_the_presence_of_every_class():
     with trace(pipe, classes=["dog", "cat"], methods=methods) as traced:
         pipe(["a dog and a cat"] * 2, num_inference_steps=2)
     for name in methods:
-        for own in traced.presence_by(name):
+        for own in traced.presence(name):
             assert own.shape == (2,) and ((own >= 0) & (own <= 1)).all(), name
-    assert torch.equal(traced.presence[0], traced.presence_by(methods[0])[0])
+    assert torch.equal(traced.presence()[0], traced.presence(methods[0])[0])
 
 
 def test_classes_below_the_bound_are_no_part_of_the_mask():
