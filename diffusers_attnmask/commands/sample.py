@@ -29,6 +29,10 @@ def sample(
     guidance: flags.Guidance = None,
     size: flags.Size = None,
     seed: Annotated[int, typer.Option(help="Seed of the first picture; the next ones count up.")] = 0,
+    drop_absent: Annotated[
+        float | None,
+        typer.Option(help="Presence below which a class is left out of the mask. [default: warn, and keep]"),
+    ] = None,
     dtype: flags.Dtype = None,
     device: flags.Device = None,
     lora: flags.Loras = None,
@@ -45,7 +49,8 @@ def sample(
 ) -> None:
     """Sample pictures from a prompt and write them with their masks, overlays and a sheet of class maps.
 
-    Terminals that can show pictures show the overlays.
+    Terminals that can show pictures show the overlays. Of every class its presence is told: how surely the
+    picture shows it at all.
     """
     from diffusers_attnmask.ground.drawing import Look
     from diffusers_attnmask.ground.options import as_flags
@@ -74,6 +79,7 @@ def sample(
             number=number,
             steps=steps,
             seed=seed,
+            drop_absent=drop_absent,
             look=Look(opacity, choice(palette)),
             **typed,
         )
@@ -82,4 +88,6 @@ def sample(
         typer.echo(json.dumps([own.to_dict() for own in written]))
     else:
         show_pictures(own.files["overlay"] for own in written)
+        for own in written:
+            typer.echo(own)
         typer.echo(f"samples and their masks are in {out.resolve()}")

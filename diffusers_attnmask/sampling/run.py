@@ -13,7 +13,7 @@ from PIL import Image
 from diffusers_attnmask.ground.bars import style
 from diffusers_attnmask.ground.drawing import Look, beside, contact_sheet, mask_picture
 from diffusers_attnmask.ground.heat import heat_bar, heat_picture
-from diffusers_attnmask.ground.options import Count, Name, Seed, Steps, options
+from diffusers_attnmask.ground.options import Count, Name, Seed, Share, Steps, options
 from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.pictures import write_picture
 from diffusers_attnmask.loading.asking import call_arguments
@@ -28,7 +28,9 @@ SHEET = "contact-sheet.png"
 class SampleRun(DrawingOptions):
     """model: a folder, repository or single file, by default the bundled model. method: a mask method's name,
     by default the model's own, with its options. seed: of the first of `number` pictures; the next ones count
-    up. condition: the picture that a ControlNet or an adapter looks at. look: of the overlays."""
+    up. drop_absent: the presence below which a class is left out of a mask; by default a warning names those
+    that are rather absent. condition: the picture that a ControlNet or an adapter looks at. look: of the
+    overlays."""
 
     model: Name | None = None
     revision: Name | None = None
@@ -37,6 +39,7 @@ class SampleRun(DrawingOptions):
     number: Count = 1
     steps: Steps = 30
     seed: Seed = 0
+    drop_absent: Share | None = None
     condition: Name | None = None
     look: Look = field(default_factory=Look)
 
@@ -47,16 +50,22 @@ class SampleRun(DrawingOptions):
 
 @dataclass(frozen=True)
 class SampledFiles:
-    """What was written of one picture: "image", "mask" and "overlay"."""
+    """What was written of one picture: "image", "mask" and "overlay". presence: of each class in it."""
 
     seed: int
     class_names: tuple[str, ...]
+    presence: Mapping[str, float]
     files: Mapping[str, Path]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON takes them."""
         paths = {kind: str(file) for kind, file in self.files.items()}
-        return {"seed": self.seed, "classes": list(self.class_names), **paths}
+        named = {"seed": self.seed, "classes": list(self.class_names), "presence": dict(self.presence)}
+        return {**named, **paths}
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{name} {value:.2f}" for name, value in self.presence.items())
+        return f"seed {self.seed}, presence of {told}"
 
 
 def sample_pictures(
@@ -81,6 +90,7 @@ def _sampled(prompt: str, classes: Sequence[ClassLike], out: Path, run: SampleRu
             mask_method=run.method,
             mask_options=dict(run.method_options),
             generator=torch.Generator().manual_seed(seed),
+            drop_absent=run.drop_absent,
             **arguments,
         )
         pictures = {
@@ -91,11 +101,12 @@ def _sampled(prompt: str, classes: Sequence[ClassLike], out: Path, run: SampleRu
         files = {kind: out / f"{seed:06d}-{kind}.png" for kind in pictures}
         for kind, file in files.items():
             write_picture(pictures[kind], file)
-        written.append(SampledFiles(seed, tuple(sampled.class_names), files))
         names = sampled.class_names[1:]
+        presence = dict(zip(names, sampled.presence[0].tolist(), strict=True))
+        written.append(SampledFiles(seed, tuple(sampled.class_names), presence, files))
         shown += [pictures["image"], pictures["overlay"]]
         shown += [heat_picture(sampled.heatmap(0, name)) for name in names]
-        captions += [f"seed {seed}", "masks", *names]
+        captions += [f"seed {seed}", "masks", *(f"{name} {value:.2f}" for name, value in presence.items())]
     sheet = contact_sheet(shown, columns=len(shown) // run.number, captions=captions)
     write_picture(beside(sheet, heat_bar(shown[0].height)), out / SHEET)
     return written

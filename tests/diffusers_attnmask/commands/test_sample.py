@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from diffusers_attnmask.commands.sample import sample
 from diffusers_attnmask.ground.own_folder import MARK
 from diffusers_attnmask.ground.typed import parsed_class, parsed_option
+from diffusers_attnmask.masking import presence
 from diffusers_attnmask.sampling.run import SampleRun, sample_pictures
 from tests.small_models import sd15
 
@@ -38,6 +39,8 @@ def test_it_writes_what_it_says(model, tmp_path):
     assert [own["seed"] for own in written] == [0, 1]
     assert written[0]["classes"] == ["background", "dog", "aeroplane"]
     for own in written:
+        assert list(own["presence"]) == ["dog", "aeroplane"]
+        assert all(0 <= value <= 1 for value in own["presence"].values())
         image, mask = Image.open(own["image"]), Image.open(own["mask"])
         assert image.size == mask.size == (128, 128)
         assert set(np.unique(np.asarray(mask))) <= {0, 1, 2}
@@ -62,6 +65,29 @@ def test_the_same_from_python(model, tmp_path):
         assert file.read_bytes() == (typed / file.name).read_bytes()
     with pytest.raises(ValueError, match="number must be at least 1, not 0"):
         SampleRun(number=0)
+
+
+def test_absent_classes_are_told_and_left_out_on_demand(model, tmp_path, monkeypatch):
+    """Of random weights, everything is rather absent, or nothing is."""
+    told = []
+    monkeypatch.setattr(presence.logger, "warning", told.append)
+    words = ("a dog", "-c", "dog", "--model", model, "--steps", 2, "--method", "daam")
+
+    def sampled(folder, weights, *more):
+        own = ("--method-option", f"presence_weights={weights}", "--out", tmp_path / folder)
+        result = run(*words, *own, *more)
+        assert result.exit_code == 0, result.output
+        return np.asarray(Image.open(tmp_path / folder / "000000-mask.png")), result.stdout
+
+    absent, there = "[-9,0,0]", "[9,0,0]"
+    painted, said = sampled("painted", absent)
+    assert "seed 0, presence of dog 0.00" in said and painted.any()
+    assert len(told) == 1 and "'dog' in image 0" in told[0]
+    dropped, _ = sampled("dropped", absent, "--drop-absent", 0.5)
+    assert not dropped.any()
+    kept, said = sampled("kept", there, "--drop-absent", 0.5)
+    assert np.array_equal(kept, painted) and "presence of dog 1.00" in said
+    assert len(told) == 1, "who chose is not told, nor of what is there"
 
 
 def test_a_class_that_is_not_in_the_prompt_stops_it(model, tmp_path):
