@@ -18,6 +18,8 @@ from dataset_builder.recipe import Recipe
 class AttentionLabeller:
     """A loaded pipeline with a recipe's settings, asked by `segment`."""
 
+    tells = DiffuMaskSampler.tells
+
     def __init__(self, recipe: Recipe) -> None:
         assert recipe.pictures is not None
         self.sampler, self.pictures = DiffuMaskSampler(recipe), recipe.pictures

@@ -19,6 +19,7 @@ class SamLabeller:
     """A pixel is of the class whose surest object covers it; a class map is that object's score."""
 
     method = "sam"
+    tells = ()
 
     def __init__(self, recipe: Recipe) -> None:
         assert recipe.pictures is not None

@@ -22,6 +22,8 @@ from train_segmenter.models import load
 class SegmenterLabeller:
     """Of the classes that a picture may show, and the background, a pixel is what is most probable."""
 
+    tells = ()
+
     def __init__(self, recipe: Recipe) -> None:
         assert recipe.pictures is not None
         self.method, self.model = recipe.pictures.by, model_name(recipe)

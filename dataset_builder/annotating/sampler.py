@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -23,7 +23,7 @@ from diffusers_attnmask.ground.pictures import read_image
 class Labeller(Protocol):
     """Labels images uint8 (H, W, 3) of any sizes, as their items say what they may show.
 
-    `model` and `method` are the names for the dataset's columns.
+    `model` and `method` are the names for the dataset's columns, `tells` what else is told, as of samplers.
     """
 
     @property
@@ -31,6 +31,9 @@ class Labeller(Protocol):
 
     @property
     def method(self) -> str: ...
+
+    @property
+    def tells(self) -> Collection[str]: ...
 
     def __call__(
         self, images: Sequence[np.ndarray], items: Sequence[PromptItem], seeds: Sequence[int]
@@ -54,6 +57,10 @@ class PictureSampler:
     @property
     def method(self) -> str:
         return self.labeller.method
+
+    @property
+    def tells(self) -> Collection[str]:
+        return self.labeller.tells
 
     def __call__(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled | Refused]:
         """A picture that cannot be read, or whose caption names no class, is told of and left out."""

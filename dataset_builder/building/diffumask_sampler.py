@@ -11,13 +11,17 @@ from dataset_builder.building.sampler import Refused, Sampled
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.bundled import named_model
-from diffusers_attnmask.ground.options import OptionsError
+from diffusers_attnmask.families import check_supported
+from diffusers_attnmask.ground.options import Fault, OptionsError
+from diffusers_attnmask.instances.divide import reading_for
 from diffusers_attnmask.loading.asking import call_arguments
 from diffusers_attnmask.loading.load import load_pipeline
 
 
 class DiffuMaskSampler:
     """A loaded pipeline with a recipe's settings."""
+
+    tells = frozenset(("presence", "objects"))
 
     def __init__(self, recipe: Recipe) -> None:
         if recipe.sampling.threads:
@@ -35,6 +39,25 @@ class DiffuMaskSampler:
         self.instances = recipe.instances
         own = recipe.open_vocabulary().method_options(self.method)
         self.method_options = {**own, **recipe.method_options}
+        self.check_readable()
+
+    def check_readable(self) -> None:
+        """Raise where the model lacks what the method or the objects are to be read from."""
+        family = check_supported(self.pipe)
+        method = self.pipe.mask_settings.resolve(self.asked_method, family, self.method_options)
+        sites, faults = family.sites(self.pipe), []
+        if why := method.unfit(sites):
+            faults.append(
+                Fault("method_options" if self.method_options else "method", f" of {self.method}: {why}")
+            )
+        elif self.instances is not None:
+            try:
+                reading_for(self.instances, method, sites)
+            except ValueError as mistake:
+                key = "instances" if self.instances.self_level is None else "instances.self_level"
+                faults.append(Fault(key, f": {mistake}"))
+        if faults:
+            raise OptionsError(faults)
 
     def __call__(self, items: Sequence[PromptItem], seeds: Sequence[int]) -> list[Sampled | Refused]:
         """An image per prompt and seed. Prompts that the method refuses are left out before sampling."""

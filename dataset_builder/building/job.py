@@ -9,7 +9,7 @@ from functools import cached_property
 from dataset_builder.building.candidates import Skipped, candidates
 from dataset_builder.building.layout import ShardName
 from dataset_builder.building.row import BuiltRow, RowMaker, row_features
-from dataset_builder.building.sampler import MakeSampler, Sampler
+from dataset_builder.building.sampler import MakeSampler, Sampler, check_told
 from dataset_builder.building.shard import Shard, encode_shard
 from dataset_builder.building.tally import Tally
 from dataset_builder.engine.workers import OpenedAnew
@@ -58,8 +58,10 @@ class Job(OpenedAnew):
             from dataset_builder.building.settled_sampler import settled
 
             check_sam(refinement.model, refinement.sam)  # before anything is loaded
-            return settled(self.make_sampler(self.recipe), refinement)
         sampler = self.make_sampler(self.recipe)
+        check_told(sampler, self.recipe)
+        if refinement.model is not None:
+            return settled(sampler, refinement)
         if refinement.network is None:
             return sampler
         from dataset_builder.building.featured_sampler import featured

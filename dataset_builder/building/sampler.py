@@ -10,6 +10,7 @@ import numpy as np
 
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask.ground.options import Fault, OptionsError
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ class Refused:
 
 
 class Sampler(Protocol):
-    """Draws one image per prompt and seed. `model` and `method` are the names for the dataset's columns."""
+    """Draws one image per prompt and seed. `model` and `method` are the names for the dataset's columns.
+
+    One whose images come with `presence` or `objects` has these names in a set `tells`.
+    """
 
     @property
     def model(self) -> str: ...
@@ -72,3 +76,20 @@ class AroundSampler:
 
 
 MakeSampler = Callable[[Recipe], Sampler]
+
+
+def check_told(sampler: Sampler, recipe: Recipe) -> None:
+    """Raise where a recipe wants what the sampler does not tell of its images."""
+    wanted = {
+        "presence": "presence" if recipe.presence else None,
+        "drop_absent": None if recipe.drop_absent is None else "presence",
+        "instances": None if recipe.instances is None else "objects",
+    }
+    tells = getattr(sampler, "tells", ())
+    faults = [
+        Fault(key, f" needs a sampler that tells {what}, and {sampler.model!r} does not: leave {key} out")
+        for key, what in wanted.items()
+        if what is not None and what not in tells
+    ]
+    if faults:
+        raise OptionsError(faults)

@@ -89,11 +89,21 @@ def test_objects_have_the_ids_of_a_vocabulary_without_a_background():
     assert row["objects"]["category"] == [vocabulary["car"].id, vocabulary["road"].id] == [13, 0]
 
 
-def test_a_sampler_that_tells_no_objects_leaves_the_columns_empty(tmp_path):
-    recipe = Recipe("tiny-world", pairs=2, instances=InstanceOptions())
-    build(recipe, tmp_path, EngineOptions(workers=0), make_sampler=PaintedSampler(), show_progress=False)
-    (row, _) = datasets.load_dataset(str(tmp_path), split="train", cache_dir=str(tmp_path / "cache"))
-    assert row["instances"] is None
+@pytest.mark.parametrize(
+    "wanted", [{"instances": InstanceOptions()}, {"presence": True}, {"drop_absent": 0.5}], ids=str
+)
+def test_what_a_sampler_does_not_tell_is_refused_before_it_draws(tmp_path, wanted):
+    class Silent(PaintedSampler):
+        def draw(self, items, seeds):
+            raise AssertionError("nothing is to be drawn")
+
+    (key,) = wanted
+    recipe = Recipe("tiny-world", pairs=2, **wanted)
+    with pytest.raises(
+        ValueError, match=f"{key} needs a sampler that tells .*'painted' does not: leave {key}"
+    ):
+        build(recipe, tmp_path, EngineOptions(workers=0), make_sampler=Silent(), show_progress=False)
+    assert not any(own for own in tmp_path.rglob("*") if own.suffix in (".parquet", ".json"))
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from dataset_builder.building.candidates import Candidate, Skipped
 from dataset_builder.building.present import with_present_classes
@@ -55,8 +54,3 @@ def test_a_row_has_the_presence_of_its_classes():
 def test_a_picture_of_none_of_its_classes_is_skipped():
     found = row([0.1, 0.2, 0.3], drop_absent=0.5)
     assert isinstance(found, Skipped) and found.reason == "classes absent" and "0.5" in found.detail
-
-
-def test_a_sampler_that_tells_no_presence_has_no_column_of_it():
-    with pytest.raises(ValueError, match="tells no presence: leave `presence` out"):
-        row(None, presence=True)
