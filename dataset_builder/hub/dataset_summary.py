@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,30 @@ class SplitSize:
 
     pairs: int
     size: int
+
+
+@dataclass
+class RowSums:
+    """What rows say in sum, whoever read which of them: counts, and methods and models with the places of
+    their first rows."""
+
+    tally: Tally = field(default_factory=Tally)
+    methods: dict[str, int] = field(default_factory=dict)
+    models: dict[str, int] = field(default_factory=dict)
+
+    def add(self, row: Mapping[str, Any], features: Features, place: int) -> None:
+        """Count a row that has the columns of `SUMMED`."""
+        name = str(row.get("id") or f"pair {place}")
+        self.tally.keep(named_classes(row, features, name), quality_of(row, name))
+        for found, column in ((self.methods, "method"), (self.models, "model")):
+            if value := row.get(column):
+                found[value] = min(place, found.get(value, place))
+
+    def merge(self, other: RowSums) -> None:
+        """Count the rows of another one, too."""
+        self.tally.add(other.tally)
+        for own, more in ((self.methods, other.methods), (self.models, other.models)):
+            own.update({value: min(place, own.get(value, place)) for value, place in more.items()})
 
 
 @dataclass(frozen=True)
@@ -76,27 +100,35 @@ class DatasetSummary:
             return "how well the mask agrees with a segmenter that had not seen the pair, from 0 to 1"
         return "how much stronger the class maps are inside the mask than outside, from 0 to 1"
 
+    def with_rows(self, sums: RowSums, parts: Sequence[Part] = ()) -> DatasetSummary:
+        """With what all rows say, or those of the parts; of all of them a build has counted more itself."""
+        return replace(
+            self,
+            tally=self.tally if self.tally.handled and not parts else sums.tally,
+            methods=tuple(sorted(sums.methods, key=sums.methods.__getitem__)),
+            models=tuple(sorted(sums.models, key=sums.models.__getitem__)),
+        )
+
 
 def summary_of(folder: Path, *, parts: Sequence[Part] = (), outside: bool = False) -> DatasetSummary:
     """Of all pairs, or of those of the parts."""
+    summary, sums = summary_without_rows(folder, outside=outside), RowSums()
+    for place, row in enumerate(read_rows(folder, SUMMED, parts=parts, outside=outside)):
+        sums.add(row, summary.features, place)
+    return summary.with_rows(sums, parts)
+
+
+def summary_without_rows(folder: Path, *, outside: bool = False) -> DatasetSummary:
+    """What the files and the manifest say."""
     manifest = Manifest.read(folder)
     if manifest is not None and not manifest.complete:
         raise ValueError(f"the build in {folder} is not complete: run the same attnmask build once more")
-    names, features = class_names(folder, outside=outside), folder_features(folder, outside=outside)
-    methods: dict[str, None] = {}  # each once, in the order of the rows
-    models: dict[str, None] = {}
-    tally = Tally()
-    for row in read_rows(folder, SUMMED, parts=parts, outside=outside):
-        name = str(row["id"] or f"pair {tally.pairs}")
-        tally.keep(named_classes(row, features, name), quality_of(row, name))
-        methods.setdefault(row["method"])
-        models.setdefault(row["model"])
     return DatasetSummary(
-        manifest.tally if manifest and manifest.tally and not parts else tally,
-        names,
-        features,
-        tuple(filter(None, methods)),
-        tuple(filter(None, models)),
+        manifest.tally if manifest and manifest.tally else Tally(),
+        class_names(folder, outside=outside),
+        folder_features(folder, outside=outside),
+        (),
+        (),
         manifest.recipe if manifest else None,
         manifest.inputs["software"] if manifest else {},
         palette_of(manifest),

@@ -14,7 +14,7 @@ from dataset_builder.dataset_folder import FILTER_TABLE
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.engine.spans import Span
 from dataset_builder.engine.workers import Workers, working
-from dataset_builder.hub.dataset_summary import DatasetSummary, summary_of
+from dataset_builder.hub.dataset_summary import DatasetSummary, summary_without_rows
 from dataset_builder.report.about import About, about
 from dataset_builder.report.prompt_statistics import PromptStatistics
 from dataset_builder.report.shown import Shown
@@ -66,20 +66,21 @@ def collect(
     folder: Path, options: ReportOptions, parts: Sequence[Part] = (), engine: EngineOptions | None = None
 ) -> Collected:
     """From all pairs, or from those of the parts, of which nothing is known that was left out."""
-    facts = summary_of(folder, parts=parts, outside=options.allow_outside)
+    facts = summary_without_rows(folder, outside=options.allow_outside)
     stage = ReportStage(folder, parts, facts, options.allow_outside, options.extremes)
     with working(stage, engine or EngineOptions()) as workers:
         counted = _counted(stage, workers, options.progress)
         spread = np.linspace(0, counted.pairs - 1, min(options.gallery, counted.pairs)).astype(int).tolist()
         best, worst = ([place for _, place in own] for own in (counted.best, counted.worst))
         shown = dict(workers.results(ReportStage.shown, _each(stage, {*spread, *best, *worst})))
+    facts, means = facts.with_rows(counted.rows, parts), counted.class_coverage
     removed, removed_count = ([], 0) if parts else removed_pairs(folder, options.removed)
     return Collected(
         facts,
         about(folder, facts, outside=options.allow_outside),
         counted.pairs,
         counted.coverage,
-        {name: counted.shares[name] / counted.seen[name] for name in facts.class_names if counted.seen[name]},
+        {name: means[name] for name in facts.class_names if name in means},
         [shown[place] for place in dict.fromkeys(spread)],
         [shown[place] for place in best],
         [shown[place] for place in worst],
@@ -90,17 +91,11 @@ def collect(
 
 
 def _counted(stage: ReportStage, workers: Workers[ReportStage], progress: bool) -> Counted:
-    """Sums in the order of the rows, whoever is done first: their last bits depend on it."""
-    found, stretches = [], list(stage.stretches())
-    with moving_bar(
-        "reading pairs", sum(len(own.rows) for own in stretches), shown=progress, passing=True
-    ) as bar:
-        for own in workers.results(ReportStage.counted, stretches):
-            found.append(own)
+    counted, total = Counted(), sum(len(own.rows) for own in stage.stretches())
+    with moving_bar("reading pairs", total, shown=progress, passing=True) as bar:
+        for own in workers.results(ReportStage.counted, stage.stretches()):
+            counted.add(own, stage.extremes)
             bar.update(own.pairs)
-    counted = Counted()
-    for own in sorted(found, key=lambda own: own.first):
-        counted.add(own, stage.extremes)
     return counted
 
 
@@ -129,5 +124,6 @@ def removed_pairs(folder: Path, limit: int) -> tuple[list[Removed], int]:
             for row in csv.DictReader(stream):
                 if row["kept"] == "no":
                     total += 1
-                    removed.append(Removed(row["id"], "", row["reason"]))
+                    if len(removed) < limit:
+                        removed.append(Removed(row["id"], "", row["reason"]))
     return removed[:limit], total

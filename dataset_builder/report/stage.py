@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +11,7 @@ from pathlib import Path
 from dataset_builder.dataset_folder import StoredPair, chosen_numbers, quality_of, split_files
 from dataset_builder.engine.spans import Span
 from dataset_builder.engine.workers import OpenedAnew
-from dataset_builder.hub.dataset_summary import DatasetSummary
+from dataset_builder.hub.dataset_summary import DatasetSummary, RowSums
 from dataset_builder.report.prompt_statistics import PromptStatistics
 from dataset_builder.report.shown import Shown, class_shares, shown
 from dataset_builder.row_groups import RowGroup, read_between, row_groups, shared
@@ -19,6 +19,7 @@ from train_segmenter.data.home import Home
 from train_segmenter.data.split_parts import Part
 
 COVERAGE_BINS = 10
+SHARE = 1 << 48  # the share of a whole image, in whole numbers, whose sum is the same in any order
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,16 @@ class Stretch:
 
 @dataclass
 class Counted:
-    """Pairs per bin of the share that all classes cover; by class name, the sum of shares and how many pairs;
-    and the places of the pairs with the highest and the lowest quality."""
+    """Sums of pairs, which do not depend on who counted which of them.
 
-    first: int = 0
+    coverage: pairs per bin of the share that all classes cover. shares, seen: by class name, the sum of
+    shares and how many pairs. best, worst: quality and place of the pairs where it is highest and lowest.
+    """
+
     pairs: int = 0
+    rows: RowSums = field(default_factory=RowSums)
     coverage: list[int] = field(default_factory=lambda: [0] * COVERAGE_BINS)
-    shares: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    shares: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     best: list[tuple[float, int]] = field(default_factory=list)
     worst: list[tuple[float, int]] = field(default_factory=list)
@@ -45,13 +49,18 @@ class Counted:
 
     def add(self, other: Counted, extremes: int) -> None:
         self.pairs += other.pairs
+        self.rows.merge(other.rows)
         self.coverage = [own + more for own, more in zip(self.coverage, other.coverage, strict=True)]
-        for name, share in other.shares.items():
-            self.shares[name] += share
+        self.shares.update(other.shares)
         self.seen.update(other.seen)
         self.prompts.merge(other.prompts)
         self.best = highest([*self.best, *other.best], extremes)
         self.worst = lowest([*self.worst, *other.worst], extremes)
+
+    @property
+    def class_coverage(self) -> dict[str, float]:
+        """The mean share of each class where it occurs."""
+        return {name: self.shares[name] / SHARE / count for name, count in self.seen.items()}
 
 
 def highest(found: Iterable[tuple[float, int]], most: int) -> list[tuple[float, int]]:
@@ -73,7 +82,7 @@ def lowest(found: Iterable[tuple[float, int]], most: int) -> list[tuple[float, i
 
 @dataclass(frozen=True)
 class ReportStage(OpenedAnew):
-    """A dataset folder, or parts of it, and what is known of it."""
+    """A dataset folder, or parts of it, and what is known of it but for its rows."""
 
     folder: Path
     parts: Sequence[Part]
@@ -104,8 +113,9 @@ class ReportStage(OpenedAnew):
             yield StoredPair(row, self.home, len(self.facts.class_names))
 
     def counted(self, stretch: Stretch) -> Counted:
-        counted, names, qualities = Counted(stretch.first), self.facts.class_names, []
+        counted, names, qualities = Counted(), self.facts.class_names, []
         for place, pair in enumerate(self.pairs(stretch.rows), start=stretch.first):
+            counted.rows.add(pair.row, self.facts.features, place)
             present = class_shares(pair.mask)
             if self.facts.background:
                 present.pop(0, None)
@@ -114,7 +124,7 @@ class ReportStage(OpenedAnew):
             covered = sum(present.values())
             counted.coverage[min(int(covered * COVERAGE_BINS), COVERAGE_BINS - 1)] += 1
             for own, share in present.items():
-                counted.shares[names[own]] += share
+                counted.shares[names[own]] += round(share * SHARE)
                 counted.seen[names[own]] += 1
             qualities.append((quality_of(pair.row, pair.name), place))
         counted.best, counted.worst = highest(qualities, self.extremes), lowest(qualities, self.extremes)

@@ -12,7 +12,7 @@ def test_distinct_n_grams_are_those_of_their_definition():
     for n in (1, 2, 3):
         grams = [" ".join(own[at : at + n]) for own in words for at in range(len(own) - n + 1)]
         assert statistics.distinct[n] == pytest.approx(len(set(grams)) / len(grams))
-    assert statistics.repeated == 1 and statistics.mean_words == 5
+    assert statistics.different == 2 and statistics.mean_words == 5
     assert statistics.classes == {2: 2, 1: 1}
     assert dict(statistics.lines())["different prompts"] == "2 of 3"
 

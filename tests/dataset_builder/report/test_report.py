@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -20,11 +21,14 @@ from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import read_pairs
 from dataset_builder.engine.options import EngineOptions
+from dataset_builder.engine.workers import Alone
 from dataset_builder.hub.card import write_card
+from dataset_builder.hub.dataset_summary import summary_of
 from dataset_builder.recipe import Recipe, SamplingOptions
 from dataset_builder.report.collect import ReportOptions, collect
 from dataset_builder.report.page import rendered, write_report
 from tests.browsers import chromium, visible
+from train_segmenter.data.split_parts import Part
 
 OPTIONS = ReportOptions(gallery=10, extremes=3, progress=False)
 
@@ -61,6 +65,29 @@ def test_the_counts_are_those_of_the_rows(folder, collected):
             seen[name] += 1
     assert collected.class_coverage == pytest.approx({name: shares[name] / seen[name] for name in seen})
     assert collected.facts.tally.classes == seen
+
+
+def test_the_counts_do_not_depend_on_who_counted_which_rows(folder, collected, monkeypatch):
+    facts = summary_of(folder)
+    assert (collected.facts.tally, collected.facts.methods) == (facts.tally, facts.methods)
+
+    class Backwards(Alone):
+        def results(self, function, tasks):
+            return super().results(function, reversed(list(tasks)))
+
+    monkeypatch.setattr(
+        "dataset_builder.report.collect.working", lambda stage, _: nullcontext(Backwards(stage))
+    )
+    assert collect(folder, OPTIONS) == collected
+
+
+def test_what_rows_say_is_summed_over_parts_of_a_dataset_without_a_manifest(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "manifest.json").unlink()
+    for parts in ((), (Part("train", "[5:12]"),)):
+        facts = collect(copy, OPTIONS, parts).facts
+        assert facts == summary_of(copy, parts=parts)
+        assert facts.tally.pairs == (7 if parts else len(list(read_pairs(copy))))
 
 
 def test_the_gallery_is_spread_over_the_dataset(folder, collected):
