@@ -19,6 +19,7 @@ import typer
 MISTAKE, FAULT, STOPPED = 2, 1, 130
 UsageError: Any = typer.BadParameter.__bases__[0]  # click's, which some releases of typer bring along
 LONGEST = 600  # characters of the line
+NOTED = "raised_on_purpose"  # the answer, on an error that comes from another process without its traceback
 
 NO_MEMORY = ("out of memory", "can't allocate memory", "Unable to allocate")  # torch's words, and numpy's
 WITHOUT_MEMORY = "the memory is used up: ask for less at once (a smaller batch, smaller images)"
@@ -95,6 +96,8 @@ def raised_on_purpose(error: BaseException) -> bool:
     What the interpreter itself finds ("'<' not supported between ...") is no sentence for a user, and a
     fault of the program.
     """
+    if hasattr(error, NOTED):
+        return bool(getattr(error, NOTED))
     trace = error.__traceback__
     if trace is None:
         return True
@@ -102,6 +105,11 @@ def raised_on_purpose(error: BaseException) -> bool:
         trace = trace.tb_next
     code = trace.tb_frame.f_code.co_code
     return dis.opname[code[trace.tb_lasti]] in ("RAISE_VARARGS", "RERAISE")
+
+
+def note_purpose(error: BaseException) -> None:
+    """Keep the answer on the error itself, before it goes to another process."""
+    setattr(error, NOTED, raised_on_purpose(error))
 
 
 def close_bars() -> None:

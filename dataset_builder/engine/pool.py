@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from dataset_builder.engine.visible_gpus import see_only
+from dataset_builder.engine.worker_errors import noted
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -149,4 +150,5 @@ def _end_with_parent(lifeline: Connection) -> None:
 
 
 def _run(task: Any) -> Any:
-    return _function(task)
+    with noted():
+        return _function(task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from diffusers_attnmask.cli_errors import raised_on_purpose
 from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.damage import DamagedFile
 from train_segmenter.data.base import Source, checked
@@ -43,7 +44,9 @@ def fault_of(source: Source, index: int) -> Exception | None:
     name = source.name(index)
     try:
         checked(source[index], len(source.class_names))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
+        if not (isinstance(error, OSError) or raised_on_purpose(error)):
+            raise  # a fault of the program, and not of the pair
         if name in str(error):
             return error
         return (DamagedFile if isinstance(error, DamagedFile) else ValueError)(f"{name}: {error}")
