@@ -11,7 +11,6 @@ from dataset_builder.building.local_engine import local_shards, shards_on_gpus
 from dataset_builder.building.shard import Shard
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.engine.visible_gpus import visible_gpus
-from dataset_builder.engine.workers import Workers, working
 
 
 @contextmanager
@@ -27,8 +26,11 @@ def spread(
         watcher.incident("worker died")
 
     if engine.engine == "ray":
-        with working(job, engine, gpu=True, on_death=died) as actors:
-            yield _counted(actors, asked, watcher)
+        from dataset_builder.building.cluster_shards import cluster_shards
+        from dataset_builder.engine.cluster import actors
+
+        with actors(job, engine.workers, engine.address, gpu=True, on_death=died) as crew:
+            yield cluster_shards(crew, asked, watcher)
     elif engine.gpus:
         with (
             loaded_samplers(job, visible_gpus(engine.gpus), died) as samplers,
@@ -38,9 +40,3 @@ def spread(
     else:
         with closing(local_shards(job, asked, engine.workers, watcher)) as shards:
             yield shards
-
-
-def _counted(actors: Workers[Job], asked: Iterator[ShardPrompts], watcher: Watcher) -> Iterator[Shard]:
-    for shard in actors.results(Job.shard, asked):
-        watcher.settled(shard.tally)
-        yield shard

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -68,14 +68,10 @@ class Job(OpenedAnew):
 
         return featured(sampler, refinement.network)
 
-    def shard(self, asked: ShardPrompts) -> Shard:
-        """A shard in this process, one step after the other."""
-        return self.encode(asked.name, self.results(asked.prompts))
-
-    def results(self, prompts: Mapping[int, PromptItem]) -> list[BuiltRow | Skipped]:
-        """What becomes of prompts by the index of their pair."""
+    def results(self, prompts: Mapping[int, PromptItem]) -> Iterator[BuiltRow | Skipped]:
+        """What becomes of prompts by the index of their pair, one after the other."""
         drawn = candidates(self.sampler, prompts, self.recipe)
-        return list(map(self.row_maker(self.sampler), drawn))
+        return map(self.row_maker(self.sampler), drawn)
 
     def row_maker(self, sampler: Sampler) -> RowMaker:
         return RowMaker(self.recipe, self.vocabulary, sampler.model, sampler.method)

@@ -1,6 +1,7 @@
 """A stage on Ray: actors hold it, tasks are handed out as actors get free, and this process collects.
 
-Retries of a task, the object store and its spilling are Ray's own.
+What actors tell of a task before it is done comes by Ray's generators; the object store and its spilling are
+Ray's own, too.
 """
 
 from __future__ import annotations
@@ -8,14 +9,18 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dataset_builder.engine.options import AUTO, LOCAL, host_and_port
+from dataset_builder.engine.worker_errors import noted
+from diffusers_attnmask.ground.hub_errors import first_line
 
+Stage = TypeVar("Stage")
 Task = TypeVar("Task")
+Step = TypeVar("Step")
 Result = TypeVar("Result")
 TRIES = 4  # how often a task may lose its actor
 LOOPBACK_ONLY = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # whatever it is called: no port to the network
@@ -32,8 +37,28 @@ class StageActor:
         torch.set_num_threads(threads)  # as in the driver: the number of threads can change the last bit
         self.stage = stage
 
-    def done(self, function: Callable, task: Any) -> Any:
-        return function(self.stage, task)
+    def done(self, function: Callable[..., Generator], task: Any) -> Iterator[tuple[bool, Any]]:
+        """What the function yields of a task, then what it returns; each with whether it is that."""
+        with noted():
+            steps = function(self.stage, task)
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    yield True, end.value
+                    return
+                yield False, step
+
+
+@dataclass(frozen=True)
+class InOneStep(Generic[Stage, Task, Result]):
+    """A function that tells nothing before it is done."""
+
+    function: Callable[[Stage, Task], Result]
+
+    def __call__(self, stage: Stage, task: Task) -> Generator[Any, None, Result]:
+        yield from ()
+        return self.function(stage, task)
 
 
 @contextmanager
@@ -68,6 +93,10 @@ def connect(ray: Any, workers: int, address: str) -> None:
         ray.init(address=address, log_to_driver=False, configure_logging=False, **local)
     except ConnectionError as reason:
         raise no_cluster(address) from reason
+    except Exception as reason:
+        if type(reason) is not Exception:
+            raise
+        raise OSError(f"Ray did not start on this machine: {first_line(reason)}; try again") from reason
 
 
 def check_answers(address: str) -> None:
@@ -111,23 +140,39 @@ class Actors:
 
         A dead actor is replaced, and its tasks are given out again.
         """
+        return self.told(InOneStep(function), tasks, lambda step: None)
+
+    def told(
+        self,
+        function: Callable[[Any, Task], Generator[Step, None, Result]],
+        tasks: Iterable[Task],
+        hear: Callable[[Step], object],
+    ) -> Iterator[Result]:
+        """The same, where `hear` is told what the function yields of a task before it returns the result.
+
+        What was told of a task that is given out again is told once more.
+        """
         new, returned = map(Errand, tasks), deque[Errand]()
         running: dict[Any, Errand] = {}  # by what is awaited
         self._hand_out(function, new, returned, running)
         while running:
-            (done,), _ = self.ray.wait(list(running), num_returns=1)
-            errand = running.pop(done)
+            (ready,), _ = self.ray.wait(list(running), num_returns=1)
             try:
-                result = self.ray.get(done)
+                over, own = self.ray.get(next(ready))  # with this reference, Ray forgets its bytes
             except self.ray.exceptions.RayActorError:
-                self._bury(errand, running, returned)
+                self._bury(running.pop(ready), running, returned)
                 self._hand_out(function, new, returned, running)
                 continue
             except self.ray.exceptions.RayTaskError as error:
-                raise (error.cause if isinstance(error.cause, Exception) else error) from None
-            del done  # with the last reference, Ray forgets the bytes of the result
+                if isinstance(error.cause, Exception):
+                    raise error.cause from error
+                raise
+            if not over:
+                hear(own)
+                continue
+            del running[ready]
             self._hand_out(function, new, returned, running)
-            yield result
+            yield own
 
     def dismiss(self) -> None:
         for actor in self.crew:
@@ -146,7 +191,8 @@ class Actors:
             if errand is None:
                 return
             errand.actor = self._least_busy(running)
-            running[errand.actor.done.remote(function, errand.task)] = errand
+            streamed = errand.actor.done.options(num_returns="streaming")
+            running[streamed.remote(function, errand.task)] = errand
 
     def _least_busy(self, running: dict[Any, Errand]) -> Any:
         load = Counter(errand.actor for errand in running.values())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import replace
 
 import pytest
 
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.manifest import Manifest
+from dataset_builder.building.progress import BuildProgress
 from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import shard_paths
 from dataset_builder.engine.cluster import LOOPBACK_ONLY
@@ -62,6 +64,23 @@ def test_a_killed_workers_shards_are_built_again(recipe, local, tmp_path):
     assert not poison.exists()
     assert manifest.incidents["worker died"] >= 1
     assert contents(tmp_path / "ray") == contents(local)
+
+
+def test_pairs_count_as_they_are_drawn_once_each_whoever_dies(recipe, tmp_path, monkeypatch):
+    counted = []
+    monkeypatch.setattr(BuildProgress, "add", lambda self, tally: counted.append(tally.handled))
+    monkeypatch.setattr(
+        BuildProgress, "shard_done", lambda self, name, tally, file: counted.append(str(name))
+    )
+    poison = tmp_path / "poison"
+    sampler = PaintedSampler(blanked=0.1, seconds=0.05, dies=poison)
+    one = replace(recipe, shard_size=recipe.pairs)
+    poisoning = threading.Timer(0.6, poison.touch)  # when some pairs are told
+    poisoning.start()
+    build(one, tmp_path / "ray", RAY, make_sampler=sampler, show_progress=False)
+    poisoning.join()
+    assert counted[-1] == "train-00000"
+    assert counted[:-1] == [1] * recipe.pairs
 
 
 def test_an_error_of_the_user_arrives_as_itself(recipe, tmp_path):

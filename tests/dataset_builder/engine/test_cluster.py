@@ -26,6 +26,16 @@ def test_an_address_where_nobody_listens_is_told():
         working(None, EngineOptions("ray", address=address)).__enter__()
 
 
+def test_a_cluster_that_does_not_start_is_a_fault_of_the_machine(monkeypatch):
+    def busy(**options):
+        raise Exception("The current node timed out during startup. This could happen because …")
+
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "init", busy)
+    with pytest.raises(OSError, match="Ray did not start on this machine: The current node timed out"):
+        working(None, EngineOptions("ray")).__enter__()
+
+
 def test_a_worker_takes_a_processor_and_a_gpu_where_there_are_some():
     assert gpus_each({"CPU": 4.0}, 4, gpu=True) == 0
     assert gpus_each({"CPU": 4.0, "GPU": 2.0}, 4, gpu=False) == 0
