@@ -17,6 +17,7 @@ from dataset_builder.prompts import PromptItem, PromptPlan, prompt_plan
 from dataset_builder.prompts.draws import generator, shuffled, weighted
 from dataset_builder.recipe import MOST_ATTEMPTS, MOST_PAIRS, Recipe
 from dataset_builder.vocabulary import Vocabulary
+from diffusers_attnmask.ground.bars import bar
 from train_segmenter.data.shards import UNNAMED, split_order
 
 
@@ -52,7 +53,7 @@ class Layout:
 
     def count(self, split: str) -> int:
         """How many shards a split has."""
-        return -(-len(self.members[split]) // self.shard_size)
+        return shards_for(len(self.members[split]), self.shard_size)
 
     def indices(self, shard: ShardName) -> Sequence[int]:
         """The pairs of a shard."""
@@ -67,13 +68,17 @@ class Layout:
         return folder / "data" / f"{shard}-of-{self.count(shard.split):05d}.parquet"
 
 
-def layout_of(recipe: Recipe, plan: PromptPlan | PicturePlan) -> Layout:
+def shards_for(pairs: int, shard_size: int) -> int:
+    return -(-pairs // shard_size)
+
+
+def layout_of(recipe: Recipe, plan: PromptPlan | PicturePlan, *, progress: bool = False) -> Layout:
     """The shards of a recipe; with several splits, every prompt is made once to know where it belongs."""
     if not recipe.splits:
         return Layout(plan, recipe.shard_size, {UNNAMED: range(recipe.pairs)})
     shares = {str(split): share for split, share in recipe.splits.items()}
     members: dict[str, array[int]] = {split: array("L") for split in sorted(shares, key=split_order)}
-    for index in range(recipe.pairs):
+    for index in bar(range(recipe.pairs), "sorting prompts", unit="prompt", shown=progress, passing=True):
         members[split_of(plan[index].text, shares, recipe.seed)].append(index)
     if empty := [split for split, own in members.items() if not own]:
         raise ValueError(

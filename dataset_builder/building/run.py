@@ -65,7 +65,7 @@ class _Build:
         inputs["prompts"] = self.plan.fingerprint
         self.manifest = begin(folder, recipe, inputs)
         self.job = Job(recipe, self.vocabulary, self.manifest.identity, make_sampler or diffumask_sampler)
-        self.layout = layout_of(recipe, self.plan)
+        self.layout = layout_of(recipe, self.plan, progress=show_progress)
         self.held = held_shards(folder, self.layout, self.job.identity)
         self.begun = False
 

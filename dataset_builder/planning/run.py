@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dataset_builder.building.layout import layout_of
+from dataset_builder.building.layout import layout_of, shards_for
 from dataset_builder.planning.disk import bytes_per_pair
 from dataset_builder.planning.measure import Measured, measured
-from dataset_builder.prompts import PromptItem, prompt_plan
+from dataset_builder.prompts import PromptItem, PromptPlan, prompt_plan
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.options import Count, OptionsError, Processes, Whole, options
 from diffusers_attnmask.loading.fitting import check_fit
@@ -102,7 +101,7 @@ class BuildPlan:
         }
 
 
-def plan_build(recipe: Recipe, asked: PlanOptions | None = None) -> BuildPlan:
+def plan_build(recipe: Recipe, asked: PlanOptions | None = None, *, progress: bool = True) -> BuildPlan:
     """Read what a build would read but for weights, and count. Nothing is written."""
     asked, recipe = asked or PlanOptions(), recipe.on_this_machine()
     if recipe.pictures is not None:
@@ -118,7 +117,7 @@ def plan_build(recipe: Recipe, asked: PlanOptions | None = None) -> BuildPlan:
     if not recipe.sampling.safety_checker:
         networks.pop("safety_checker", None)
     size = recipe.sampling.size or native_size(source, networks)
-    layout = layout_of(recipe, plan)
+    splits = pairs_of_splits(recipe, plan, progress)
     counted = [plan[index] for index in range(looked_at(recipe, asked))]
     classes = sum(len(item.classes) for item in counted) / len(counted) if counted else 1.0
     maps = classes if recipe.maps else 0.0
@@ -127,10 +126,10 @@ def plan_build(recipe: Recipe, asked: PlanOptions | None = None) -> BuildPlan:
         recipe,
         source.kind.__name__,
         size,
-        len(layout.shards),
-        {split: len(own) for split, own in layout.members.items()},
+        sum(shards_for(pairs, recipe.shard_size) for pairs in splits.values()),
+        splits,
         tuple(counted[: asked.shown]),
-        Counter(plan.main_class(index) for index in range(recipe.pairs)),
+        plan.pairs_of(recipe.pairs),
         plan.report.per_class,
         plan.report.without,
         parameters(networks),
@@ -138,6 +137,14 @@ def plan_build(recipe: Recipe, asked: PlanOptions | None = None) -> BuildPlan:
         timed,
         asked,
     )
+
+
+def pairs_of_splits(recipe: Recipe, plan: PromptPlan, progress: bool) -> dict[str, int]:
+    """How many pairs each split gets; of prompts that are still to be written, as the shares say."""
+    if recipe.splits and recipe.prompts.writer is not None:
+        return {str(split): round(share * recipe.pairs) for split, share in recipe.splits.items()}
+    layout = layout_of(recipe, plan, progress=progress)
+    return {split: len(own) for split, own in layout.members.items()}
 
 
 def looked_at(recipe: Recipe, asked: PlanOptions) -> int:
@@ -153,7 +160,7 @@ def lines(plan: BuildPlan) -> list[str]:
     writer = recipe.prompts.writer
     said = [
         f"{recipe.pairs} pairs of {height} × {width} in {plan.shards} shards",
-        *([f"split into {_listed(plan.splits)}"] if len(plan.splits) > 1 else []),
+        *([f"split into {'about ' if writer else ''}{_listed(plan.splits)}"] if len(plan.splits) > 1 else []),
         f"for {_listed(plan.pairs_of)}",
         *([f"no prompt can be made for {', '.join(plan.without)}"] if plan.without else []),
         *([f"prompts come again, with other seeds, for {_counted(plan)}"] if plan.again else []),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -77,6 +78,12 @@ class PromptPlan:
     def main_class(self, index: int) -> str:
         """The class for which prompt `index` was made."""
         return self.names[shuffled(index, len(self.names), self.seed, "class")]
+
+    def pairs_of(self, pairs: int) -> dict[str, int]:
+        """For how many of the first prompts each class is the one that they are made for."""
+        rounds, rest = divmod(pairs, len(self.names))
+        last = Counter(map(self.main_class, range(pairs - rest, pairs)))
+        return {name: rounds + last[name] for name in self.names if rounds or last[name]}
 
 
 def prompt_plan(

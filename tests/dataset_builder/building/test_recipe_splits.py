@@ -20,6 +20,7 @@ from dataset_builder.engine.options import EngineOptions
 from dataset_builder.hub.card import write_card
 from dataset_builder.planning.run import lines, plan_build
 from dataset_builder.prompts import CaptionOptions, PromptOptions, prompt_plan
+from dataset_builder.prompts.writer_options import WriterOptions
 from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.own_folder import own_folder
 from train_segmenter.data import open_source
@@ -95,6 +96,21 @@ def test_every_split_is_read_by_its_name(recipe, tmp_path):
         f"split into train {counts['train']}, validation {counts['validation']}, test {counts['test']}"
         in (lines(plan_build(recipe)))
     )
+
+
+def test_sorting_the_prompts_has_a_bar(recipe, capsys):
+    plan = prompt_plan(recipe.prompts, recipe.open_vocabulary(), recipe.seed)
+    assert layout_of(recipe, plan, progress=True) == layout_of(recipe, plan)
+    assert "sorting prompts" in capsys.readouterr().err
+
+
+def test_a_plan_of_prompts_that_a_model_will_write_waits_for_none_of_them(recipe, tmp_path):
+    written = replace(
+        recipe, prompts=PromptOptions(None, writer=WriterOptions(model=str(tmp_path / "no model")))
+    )
+    planned = plan_build(written)
+    assert planned.splits == {"train": 18, "validation": 8, "test": 4}
+    assert "split into about train 18, validation 8, test 4" in lines(planned)
 
 
 def test_worker_processes_change_no_byte(recipe, tmp_path):

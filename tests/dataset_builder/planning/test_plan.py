@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,7 @@ from dataset_builder.dataset_folder import read_pairs
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.planning.measure import Measured
 from dataset_builder.planning.run import PlanOptions, lines, plan_build
-from dataset_builder.prompts import CaptionOptions, PromptOptions
+from dataset_builder.prompts import CaptionOptions, PromptOptions, prompt_plan
 from dataset_builder.recipe import Recipe, SamplingOptions
 from tests.small_models import IMAGE_SIZE, sd15
 
@@ -49,6 +50,15 @@ def test_prompts_and_shards_are_those_of_the_build(recipe, tmp_path):
     ]
     assert planned.shards == len(list((tmp_path / "data" / "data").glob("*.parquet"))) == 2
     assert planned.pairs_of == {"dog": 3, "cat": 3}
+
+
+def test_the_classes_of_pairs_are_counted_without_making_their_prompts():
+    recipe = Recipe("voc")
+    plan = prompt_plan(recipe.prompts, recipe.open_vocabulary(), recipe.seed)
+    for pairs in (1, 20, 47):
+        counted = Counter(plan.main_class(index) for index in range(pairs))
+        assert plan.pairs_of(pairs) == counted
+    assert sum(plan.pairs_of(2**28).values()) == 2**28  # at once
 
 
 def test_classes_with_more_pairs_than_prompts_are_told(recipe, tmp_path):
