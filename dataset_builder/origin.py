@@ -13,6 +13,7 @@ from dataset_builder.building.manifest import SOFTWARE
 from dataset_builder.content_digest import content_digest
 from dataset_builder.recipe import digest
 from diffusers_attnmask.ground.mirror import fetched
+from train_segmenter.data.shards import hub_revision
 from train_segmenter.data.split_parts import data_word
 
 VERSION = 1  # of what stages make of the same options and data
@@ -31,12 +32,16 @@ def identity_of(stage: str, data: str | Path, decides: Mapping[str, Any]) -> str
     return digest(
         {
             "stage": [stage, VERSION],
-            "data": content_digest(folder, SAMPLED_BYTES, _counts) if folder.exists() else path,
+            "data": content_digest(folder, SAMPLED_BYTES, _counts) if folder.exists() else _of_hub(path),
             "parts": list(map(str, parts)),
             "decides": json.loads(json.dumps(decides, default=str)),
             "software": [platform.python_version(), *map(version, SOFTWARE)],
         }
     )
+
+
+def _of_hub(name: str) -> str:
+    return f"{name}@{hub_revision(name)}"
 
 
 def _counts(path: Path) -> bool:

@@ -147,6 +147,12 @@ def _of_the_hub(path: str, split: str) -> datasets.Dataset:
         raise no_split(path, split, known) from mistake
 
 
+def hub_revision(name: str) -> str:
+    """The commit at which a dataset of the Hub is read; without a way there, that of the copy here."""
+    with within_reach(name, "dataset"):
+        return str(datasets.load_dataset_builder(name).hash)
+
+
 def split_names(path: str, *, outside: bool = False) -> list[str]:
     """The splits of a dataset folder or of a dataset of the Hub."""
     folder = Path(path)
