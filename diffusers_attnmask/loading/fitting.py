@@ -11,6 +11,7 @@ from typing import Any
 
 from diffusers_attnmask.ground.device import device_called
 from diffusers_attnmask.ground.options import Fault, OptionsError
+from diffusers_attnmask.loading.compiling import missing_compiler
 from diffusers_attnmask.loading.options import DrawingOptions, ModelOptions
 from diffusers_attnmask.loading.scheduler_trial import USUAL_STEPS, stumbles
 from diffusers_attnmask.loading.source import ComponentSource, ModelSource, find_component, read_config
@@ -69,6 +70,10 @@ def _of_machine(options: ModelOptions) -> Iterator[Fault]:
         yield Fault(
             "offload", f" {options.offload} needs a GPU, from which weights can stay away: leave it out"
         )
+    if options.compile and options.offload != "none":
+        yield Fault("compile", f" goes without offload {options.offload}, which moves what is compiled")
+    if options.compile and (compiler := missing_compiler(device)):
+        yield Fault("compile", f" needs the compiler {compiler}, which is not installed")
 
 
 def _of_single_file(source: ModelSource) -> Iterator[Fault]:

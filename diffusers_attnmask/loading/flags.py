@@ -66,7 +66,7 @@ Palette = Annotated[
 UNFLAGGED = (
     *("variant", "config", "scheduler_options", "controlnet", "adapter", "quantization"),
     *("quantization.quant_backend", "quantization.components_to_quantize", "vae_tiling", "vae_slicing"),
-    *("safety_checker", "call"),
+    *("compile", "safety_checker", "call"),
 )
 FLAGS = {  # for `as_flags`
     "loras": "--lora",

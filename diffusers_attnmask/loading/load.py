@@ -14,6 +14,7 @@ import torch
 from diffusers_attnmask.ground.device import DTYPES, device_called, precision_on
 from diffusers_attnmask.ground.hub_errors import within_reach
 from diffusers_attnmask.ground.model_files import TENSORS_ALONE, readable_model
+from diffusers_attnmask.loading.compiling import compile_around_attention
 from diffusers_attnmask.loading.fitting import check_fit
 from diffusers_attnmask.loading.options import Lora, ModelOptions, Offload
 from diffusers_attnmask.loading.source import ComponentSource, ModelSource, find_model
@@ -44,6 +45,8 @@ def load_pipeline(
     if options.vae_slicing:
         pipe.vae.enable_slicing()
     place(pipe, options.offload, device)
+    if options.compile:
+        compile_around_attention(pipe)
     return pipe
 
 

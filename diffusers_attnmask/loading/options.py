@@ -60,7 +60,8 @@ class ModelOptions:
     the model's own. controlnet, adapter: a ControlNet or a T2I-Adapter, which every picture then needs a
     condition for. safety_checker: load the model's, where it has one. quantization: what diffusers'
     `PipelineQuantizationConfig` takes. offload: which weights wait in the CPU's memory: whole models, groups
-    of layers, or every layer. vae_tiling, vae_slicing: decode in tiles, or image by image.
+    of layers, or every layer. vae_tiling, vae_slicing: decode in tiles, or image by image. compile: by
+    `torch.compile`, all but attention, which is read; the first pictures take minutes.
     """
 
     variant: Name | None = None
@@ -77,6 +78,7 @@ class ModelOptions:
     offload: Offload = "none"
     vae_tiling: bool = False
     vae_slicing: bool = False
+    compile: bool = False
     safety_checker: bool = True
 
     def __post_init__(self) -> None:

@@ -91,13 +91,19 @@ def crops_told(pipe: Any, tell: Callable[[Callable[[Tensor], Tensor]], None]) ->
 
 
 def check_eager(denoiser: nn.Module) -> None:
-    """Refuse a compiled denoiser: its graph has no place for recording, nor would its images stay the
-    same.
+    """Refuse a denoiser with compiled attention: its graph has no place for recording, nor would its images
+    stay the same.
     """
     for name, module in denoiser.named_modules():
         compiled = getattr(module, "_compiled_call_impl", None) is not None
-        if compiled or type(module).__name__ == "OptimizedModule":
+        if (compiled or type(module).__name__ == "OptimizedModule") and has_attention(module):
             raise ValueError(
                 f"masks cannot be read from a compiled model ({name or type(denoiser).__name__}): make them "
-                "with the model as it was before torch.compile, and compile it for images without masks"
+                "with the model as it was before torch.compile, or load it with the option compile, which "
+                "compiles all but attention"
             )
+
+
+def has_attention(module: nn.Module) -> bool:
+    """Whether a network computes attention by a processor, as those of diffusers do."""
+    return any(hasattr(own, "processor") for own in module.modules())

@@ -21,14 +21,17 @@ from safetensors.torch import load_file, save_file
 from diffusers_attnmask import DiffuMaskPipeline
 from diffusers_attnmask.ground.device import DTYPES, precision_on
 from diffusers_attnmask.loading.asking import call_arguments
+from diffusers_attnmask.loading.compiling import parts_without_attention
 from diffusers_attnmask.loading.load import load_pipeline, place
 from diffusers_attnmask.loading.options import DrawingOptions, Lora, ModelOptions
+from diffusers_attnmask.masking.overhearing import has_attention
 from diffusers_attnmask.sampling.run import SampleRun, sample_pictures
 from tests.small_models import IMAGE_SIZE, picture, sd15, seeded
 from tests.small_models.adapters import lora_weights
 from tests.small_models.controls import adapter
 from tests.small_models.denoisers import autoencoder, sd15_unet, unet_controlnet
 from tests.small_models.single_files import write_single_file
+from tests.small_models.transformers import TRANSFORMERS
 
 CPU = {"device": "cpu"}
 
@@ -155,6 +158,36 @@ def test_an_adapter_looks_at_the_pictures(shelf):
 def test_a_vae_decodes_in_tiles_and_one_by_one(shelf):
     pipe = loaded(shelf, vae_tiling=True, vae_slicing=True)
     assert pipe.vae.use_tiling and pipe.vae.use_slicing
+
+
+def test_all_but_attention_is_compiled_and_masks_change_no_image(shelf, monkeypatch):
+    monkeypatch.setattr("diffusers_attnmask.loading.compiling.BACKEND", "eager")  # no minutes of g++
+    compiled, plain = loaded(shelf, compile=True), loaded(shelf)
+    parts = [own for own in compiled.unet.modules() if own._compiled_call_impl is not None]
+    assert {"ResnetBlock2D", "FeedForward"} <= {
+        type(own).__name__ for part in parts for own in part.modules()
+    }
+    assert not any(has_attention(part) for part in parts)
+    assert compiled.vae.decoder._compiled_call_impl is not None
+    expected = image(plain)
+    assert np.array_equal(image(compiled), expected)
+    masked = compiled(
+        "a dog and a cat",
+        classes=["dog"],
+        num_inference_steps=2,
+        generator=torch.Generator().manual_seed(3),
+        output_type="np",
+    )
+    assert np.array_equal(masked.images[0], expected)
+    assert masked.heatmaps[0].std() > 0
+
+
+@pytest.mark.parametrize("kind", ["sd3", "flux"])
+def test_transformers_are_compiled_in_parts(kind):
+    pipe = TRANSFORMERS[kind].build()
+    parts = list(parts_without_attention(pipe.transformer))
+    assert "FeedForward" in {type(own).__name__ for own in parts}
+    assert not any(has_attention(part) for part in parts)
 
 
 def test_without_its_safety_checker_a_model_has_none(shelf, tmp_path):
