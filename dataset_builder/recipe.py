@@ -47,6 +47,10 @@ ROUNDING = 1e-6  # of shares, which are written in decimals
 
 FOLDERS = ("conditions", "writer")  # options that a folder beside the recipe may be meant by
 UNSEEN = {"device", "offload"}  # of sampling and of SAM: no pixel depends on where weights lie
+OF_DIFFUSION = (  # options of loading that no other labeller of pictures has
+    *("variant", "config", "loras", "vae", "scheduler", "scheduler_options"),
+    *("quantization", "offload", "vae_tiling", "vae_slicing", "compile"),
+)
 
 
 @options(kw_only=True)
@@ -214,9 +218,14 @@ class Recipe:
             return
         if self.model == BUNDLED_NAME:
             raise OptionsError([Fault("model", f" must be named: the bundled one does not label by {by}")])
-        for name in ("method", "instances", "presence", "drop_absent"):
+        for name in ("revision", "method", "instances", "presence", "drop_absent"):
             if getattr(self, name) not in (None, False):
                 raise OptionsError([Fault(name, f" goes with attention; the pictures are labelled by {by}")])
+        usual = SamplingOptions()
+        for name in OF_DIFFUSION:
+            if getattr(self.sampling, name) != getattr(usual, name):
+                told = f" is for a diffusion model; the pictures are labelled by {by}"
+                raise OptionsError([Fault(f"sampling.{name}", told)])
 
     @classmethod
     def read(cls, recipe: str | Path) -> Recipe:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from dataset_builder.commands.shared_ending import tell
-from diffusers_attnmask.ground.typed import choice, given, parsed_classes
+from dataset_builder.commands.shared_options import Address, Engine, Gpus, typed_engine
+from diffusers_attnmask.ground.typed import choice, parsed_classes
 from diffusers_attnmask.loading import flags
 
 
@@ -30,6 +31,7 @@ def annotate(
         str | None,
         typer.Option(help="The labeller: a folder or repository; of attention by default the bundled one."),
     ] = None,
+    revision: flags.Revision = None,
     table: Annotated[
         str | None, typer.Option(help="CSV or JSONL with the columns file, classes and, if known, caption.")
     ] = None,
@@ -52,11 +54,17 @@ def annotate(
     batch_size: Annotated[int | None, typer.Option(help="Pictures at once. [default: 8]")] = None,
     dtype: flags.Dtype = None,
     device: flags.Device = None,
-    engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    lora: flags.Loras = None,
+    vae: flags.Vae = None,
+    scheduler: flags.Scheduler = None,
+    offload: flags.Offload = None,
+    model_option: flags.ModelOptions = None,
+    engine: Engine = "local",
     workers: Annotated[
         int, typer.Option(help="Processes that refine beside the labeller; with ray, labellers.")
     ] = 1,
-    address: Annotated[str, typer.Option(help="Ray cluster: an address, auto, or local.")] = "local",
+    address: Address = "local",
+    gpus: Gpus = None,
     push_to: Annotated[
         str | None, typer.Option(help="Dataset repository user/name; files are uploaded as they are made.")
     ] = None,
@@ -67,7 +75,6 @@ def annotate(
     """Label your own pictures: by attention, seg-diffusion, SAM 3 or a trained segmenter."""
     from dataset_builder.annotating.options import PictureOptions
     from dataset_builder.annotating.run import annotate_pictures, lines, plan_annotation
-    from dataset_builder.engine.options import EngineOptions
     from dataset_builder.recipe import recipe_over
     from diffusers_attnmask.ground.options import as_flags
 
@@ -93,9 +100,19 @@ def annotate(
             maps=maps or None,
             shard_size=shard_size,
             seed=seed,
-            sampling=given(batch_size=batch_size, dtype=choice(dtype), device=choice(device)),
+            revision=revision,
+            sampling=flags.typed_model(
+                batch_size=batch_size,
+                dtype=dtype,
+                device=device,
+                loras=lora,
+                vae=vae,
+                scheduler=scheduler,
+                offload=offload,
+                more=model_option,
+            ),
         )
-        options = EngineOptions(choice(engine), workers, address)
+        options = typed_engine(engine, workers, address, gpus)
     if dry_run:
         plan = plan_annotation(asked)
         typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(lines(plan)))
