@@ -24,16 +24,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from benchmarks.fault_stages import (
-    Ended,
-    Material,
-    Stage,
-    all_stages,
-    contents,
-    leftovers,
-    one_thread,
-    run_apart,
-)
+from benchmarks.fault_stages import Material, all_stages
+from benchmarks.forked_runs import Ended, Stage, contents, leftovers, one_thread, run_apart
 from benchmarks.report import report
 from diffusers_attnmask.cli_errors import FAULT
 

@@ -20,7 +20,8 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.fault_stages import Material, Stage, contents, long_stages, one_thread, run_apart
+from benchmarks.fault_stages import Material, long_stages
+from benchmarks.forked_runs import Stage, contents, one_thread, run_apart
 from benchmarks.report import report
 from diffusers_attnmask.cli_errors import STOPPED
 

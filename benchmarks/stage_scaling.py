@@ -25,7 +25,8 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.fault_stages import TRAINING, one_thread
+from benchmarks.fault_stages import TRAINING
+from benchmarks.forked_runs import one_thread
 from benchmarks.painted_sampler import PaintedSampler
 from benchmarks.report import report
 from dataset_builder.augmentation.run import augment_dataset

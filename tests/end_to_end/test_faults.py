@@ -16,9 +16,10 @@ import time
 import pytest
 from tqdm import tqdm
 
-from benchmarks import fault_stages
+from benchmarks import forked_runs
 from benchmarks.disk_full import filled_over_and_over, full_disk
-from benchmarks.fault_stages import Material, Stage, all_stages, long_stages, one_thread, run_apart
+from benchmarks.fault_stages import Material, all_stages, long_stages
+from benchmarks.forked_runs import Stage, one_thread, run_apart
 from benchmarks.kill_resume import killed_over_and_over
 from diffusers_attnmask import cli
 from diffusers_attnmask.ground.own_folder import held_folder
@@ -56,7 +57,7 @@ def test_a_child_that_dies_while_it_draws_a_bar_keeps_no_other_from_it(tmp_path,
         tqdm.get_lock().acquire()
         os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(fault_stages, "PATIENCE", 20)
+    monkeypatch.setattr(forked_runs, "PATIENCE", 20)
     tqdm.get_lock()  # there before the forks, as after any bar
     out = tmp_path / "home" / "out"
     assert run_apart(Stage("dies", die), out).code is None
@@ -64,7 +65,7 @@ def test_a_child_that_dies_while_it_draws_a_bar_keeps_no_other_from_it(tmp_path,
 
 
 def test_a_child_that_hangs_says_where(tmp_path, monkeypatch):
-    monkeypatch.setattr(fault_stages, "PATIENCE", 1)
+    monkeypatch.setattr(forked_runs, "PATIENCE", 1)
     with pytest.raises(RuntimeError, match=r"(?s)hangs did not end in 1 seconds: .*in sleeping"):
         run_apart(Stage("hangs", sleeping), tmp_path / "home" / "out")
 

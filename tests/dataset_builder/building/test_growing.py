@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fault_stages import PAIRS, SAMPLER, Stage, contents
+from benchmarks.fault_stages import PAIRS, SAMPLER
+from benchmarks.forked_runs import Stage, contents
 from benchmarks.kill_resume import killed_over_and_over
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.manifest import Manifest

@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 from huggingface_hub import constants
 
-from benchmarks.fault_stages import Stage, painted
+from benchmarks.fault_stages import painted
+from benchmarks.forked_runs import Stage
 from benchmarks.kill_resume import killed_over_and_over
 from diffusers_attnmask.ground.places import own_place
 
