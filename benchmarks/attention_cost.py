@@ -16,175 +16,19 @@ heads, for every step. On a GPU the table also has the waits for it within a ste
 from __future__ import annotations
 
 import statistics
-import time
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
-from unittest.mock import patch
 
 import torch
 import typer
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.recorded_steps import FULL, PLAIN, Call, Step, operators, taken_step, waits
 from benchmarks.report import report
 from benchmarks.sized_models import sized
-from diffusers_attnmask import trace
-from diffusers_attnmask.attention.recorder import Recorder
-from diffusers_attnmask.attention.sites import Site
-from diffusers_attnmask.attention.tap import Comparison
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.masking.settings import settings_for
 
-PROMPT = "a star and a fish"
-CLASSES = ["star", "fish"]
-PLAIN, FULL = "plain", "every map, kept"
-LARGEST_KEPT = 32 * 32  # full recorders leave the 4096 × 4096 self-attention out
 MIB = 2**20
-
-
-class FullRecording:
-    """The attention processor of a full recorder: explicit softmax, and every map of every step kept."""
-
-    def __init__(self) -> None:
-        self.kept: list[Tensor] = []
-
-    def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, **_) -> Tensor:
-        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        query, key, value = (
-            attn.head_to_batch_dim(project(states))
-            for project, states in ((attn.to_q, hidden_states), (attn.to_k, context), (attn.to_v, context))
-        )
-        probabilities = attn.get_attention_scores(query, key, attention_mask)  # (B * heads, Q, K)
-        if encoder_hidden_states is not None or query.shape[1] <= LARGEST_KEPT:
-            conditional = probabilities.unflatten(0, (-1, attn.heads)).chunk(2)[-1]
-            self.kept.append(conditional.mean(1))
-        return attn.to_out[0](attn.batch_to_head_dim(probabilities @ value))
-
-
-def timed(work: Callable[[], object], device: str) -> float:
-    """Seconds of the processor on a CPU, which other programs do not lengthen; of the clock elsewhere."""
-    clock = time.process_time if device == "cpu" else time.perf_counter
-    synchronize(device)
-    start = clock()
-    work()
-    synchronize(device)
-    return clock() - start
-
-
-def synchronize(device: str) -> None:
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)
-
-
-@dataclass(frozen=True)
-class Call:
-    """How a step is sampled, the same for all that are compared."""
-
-    pipe: Any
-    size: int | None
-    batch: int
-    device: str
-
-    def __call__(self, steps: int = 1) -> None:
-        size = {} if self.size is None else {"height": self.size, "width": self.size}
-        self.pipe([PROMPT] * self.batch, num_inference_steps=steps, output_type="latent", **size)
-
-
-class Operators(TorchDispatchMode):
-    """Counts what torch dispatches, views included."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        self.count += 1
-        return func(*args, **(kwargs or {}))
-
-
-def operators(call: Call, kind: str) -> int:
-    """Of one step: what three steps have more than one, divided by two."""
-    counts = []
-    for steps in (1, 3):
-        with Operators() as counted:
-            if kind == PLAIN:
-                call(steps)
-            else:
-                with trace(call.pipe, classes=CLASSES, methods=kind):
-                    call(steps)
-        counts.append(counted.count)
-    return (counts[1] - counts[0]) // 2
-
-
-def waits(call: Call, kind: str) -> int:
-    """How often one step waits for the GPU, as torch itself warns of it."""
-    found = []
-    for steps in (1, 3):
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            torch.cuda.set_sync_debug_mode("warn")
-            try:
-                if kind == PLAIN:
-                    call(steps)
-                else:
-                    with trace(call.pipe, classes=CLASSES, methods=kind):
-                        call(steps)
-            finally:
-                torch.cuda.set_sync_debug_mode("default")
-        found.append(sum("synchronizing" in str(warning.message) for warning in told))
-    return (found[1] - found[0]) // 2
-
-
-@dataclass(frozen=True)
-class Step:
-    """Seconds of one step, of the recorder within it, and of making its masks; bytes of state, and at the
-    peak.
-    """
-
-    seconds: float
-    recording: float = 0.0
-    making: float = 0.0
-    nbytes: int = 0
-    peak: int = 0
-
-
-def taken_step(call: Call, kind: str) -> Step:
-    if call.device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats()
-    if kind == PLAIN:
-        return Step(timed(call, call.device), peak=peak_memory(call.device))
-    if kind == FULL:
-        return full_step(call)
-    spent: list[float] = []
-
-    def add(self: Recorder, site: Site, comparison: Comparison) -> None:
-        start = time.process_time()
-        plain_add(self, site, comparison)
-        spent.append(time.process_time() - start)
-
-    plain_add = Recorder.add
-    with patch.object(Recorder, "add", add), trace(call.pipe, classes=CLASSES, methods=kind) as recorded:
-        seconds = timed(call, call.device)
-    peak = peak_memory(call.device)
-    return Step(seconds, sum(spent), timed(recorded.masks, call.device), recorded.nbytes, peak)
-
-
-def peak_memory(device: str) -> int:
-    return torch.cuda.max_memory_allocated() if device.startswith("cuda") else 0
-
-
-def full_step(call: Call) -> Step:
-    before = dict(call.pipe.unet.attn_processors)
-    recording = {name: FullRecording() for name in before}
-    call.pipe.unet.set_attn_processor(dict(recording))
-    try:
-        seconds = timed(call, call.device)
-    finally:
-        call.pipe.unet.set_attn_processor(before)
-    return Step(seconds, nbytes=sum(kept.nbytes for one in recording.values() for kept in one.kept))
 
 
 def summary(
@@ -228,32 +72,33 @@ def main(
     kinds = [*(method or fitting(pipe)), *([FULL] if full and hasattr(pipe, "unet") else [])]
     call()  # the first step pays for allocations
     plain_operators = operators(call, PLAIN)
-    taken: dict[str, list[Step]] = {kind: [] for kind in kinds}
-    neighbours: dict[str, list[float]] = {kind: [] for kind in kinds}
-    before = taken_step(call, PLAIN)
-    for repeat in range(repeats):
-        for kind in kinds:
-            taken[kind].append(taken_step(call, kind))
-            after = taken_step(call, PLAIN)
-            neighbours[kind].append((before.seconds + after.seconds) / 2)
-            before = after
-            ratio = taken[kind][-1].seconds / neighbours[kind][-1]
-            print(
-                f"repeat {repeat + 1}/{repeats}  {kind}: {ratio:.3f} x {neighbours[kind][-1]:.2f} s",
-                flush=True,
-            )
     rows = []
-    for kind in kinds:
+    for kind, (taken, neighbours) in in_turns(call, kinds, repeats).items():
         counted: dict[str, object] = {}
         if kind != FULL:
             counted["× operators"] = operators(call, kind) / plain_operators
         if kind != FULL and device.startswith("cuda"):
             counted["waits"] = waits(call, kind) - waits(call, PLAIN)
-            counted["peak MiB"] = max(step.peak for step in taken[kind]) / MIB
-        rows.append(summary(kind, taken[kind], neighbours[kind], steps, counted))
+            counted["peak MiB"] = max(step.peak for step in taken) / MIB
+        rows.append(summary(kind, taken, neighbours, steps, counted))
     settings = {"shape": shape, "blocks": blocks, "batch": batch, "repeats": repeats, "steps": steps}
     settings |= {"size": size, "dtype": dtype, "device": device, "threads": torch.get_num_threads()}
     report(f"Cost of recording attention: {shape}, {batch} images", rows, settings, json)
+
+
+def in_turns(call: Call, kinds: list[str], repeats: int) -> dict[str, tuple[list[Step], list[float]]]:
+    """The steps of each kind, and the seconds of the plain ones around each."""
+    found: dict[str, tuple[list[Step], list[float]]] = {kind: ([], []) for kind in kinds}
+    before = taken_step(call, PLAIN)
+    for repeat in range(repeats):
+        for kind, (taken, neighbours) in found.items():
+            taken.append(taken_step(call, kind))
+            after = taken_step(call, PLAIN)
+            neighbours.append((before.seconds + after.seconds) / 2)
+            before = after
+            ratio = taken[-1].seconds / neighbours[-1]
+            print(f"repeat {repeat + 1}/{repeats}  {kind}: {ratio:.3f} x {neighbours[-1]:.2f} s", flush=True)
+    return found
 
 
 def fitting(pipe: Any) -> list[str]:
