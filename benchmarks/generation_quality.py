@@ -30,7 +30,10 @@ VISIBLE = 0.02  # share of the pixels
 
 
 def main(
-    prompts: Annotated[int, typer.Option(min=1, help="Prompts of each kind: one object, two objects.")] = 256,
+    prompts: Annotated[int, typer.Option(min=1, help="Prompts of each number of objects.")] = 256,
+    objects: Annotated[
+        list[int] | None, typer.Option(min=1, max=3, help="In a prompt. Repeatable; 1 and 2 by default.")
+    ] = None,
     steps: Annotated[int, typer.Option(min=1)] = 25,
     guidance: Annotated[float, typer.Option()] = 3.0,
     batch: Annotated[int, typer.Option(min=1)] = 16,
@@ -43,13 +46,13 @@ def main(
     pipe.set_progress_bar_config(disable=True)
     settings = {"num_inference_steps": steps, "guidance_scale": guidance, **call_arguments(call)}
     rows, shown = [], []
-    for objects in (1, 2):
-        wanted = unseen_scenes(objects, prompts)
+    for kind in objects or (1, 2):
+        wanted = unseen_scenes(kind, prompts)
         start = time.perf_counter()
         images = np.concatenate(
             [
                 generate(pipe, [scene.caption for scene in wanted[i : i + batch]], i, settings)
-                for i in tqdm(range(0, prompts, batch), desc=f"{objects} object(s)")
+                for i in tqdm(range(0, prompts, batch), desc=f"{kind} object(s)")
             ]
         )
         seconds = (time.perf_counter() - start) / prompts
@@ -57,7 +60,7 @@ def main(
         named = np.array([[name in scene.classes for name in CLASSES] for scene in wanted])
         rows.append(
             {
-                "objects": objects,
+                "objects": kind,
                 "prompts": prompts,
                 "every class found": float(np.mean(np.all((coverage >= VISIBLE) | ~named, 1))),
                 "no absent class": float(np.mean(np.all((coverage < VISIBLE) | named, 1))),

@@ -70,7 +70,11 @@ def over_seeds(runs: Sequence[Sequence[Row]]) -> Sequence[Row]:
 
 
 def one_cell(values: list[Any]) -> Any:
-    return values if any(isinstance(value, float) for value in values) else values[0]
+    if any(isinstance(value, float) for value in values):
+        return values
+    different = list(dict.fromkeys(values))
+    numbers = all(isinstance(value, int) for value in different)
+    return different[0] if len(different) == 1 else values if numbers else " / ".join(map(str, different))
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -17,7 +17,7 @@ import torch
 import typer
 from tqdm import tqdm
 
-from benchmarks.mask_quality import Score
+from benchmarks.mask_scores import Score
 from benchmarks.report import report
 from benchmarks.scenes import Scene, pixels, scenes, unseen_scenes, world_ids
 from diffusers_attnmask import DiffuMaskPipeline, TokenEmbedding, bundled_model, optimize_tokens, trace
