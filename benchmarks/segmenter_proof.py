@@ -1,23 +1,16 @@
 r"""How good a segmenter of the tiny world becomes on generated pairs, beside one trained on exact renders.
 
-    python -m benchmarks.scene_captions captions
-    attnmask build --recipe benchmarks/segmenter_proof.yaml --out raw --engine ray --workers 2
-    attnmask refine --data raw --out refined --method none --whole-regions --snap --uncertain decide
-    attnmask refine --data raw --out regions --method none --whole-regions
-    attnmask filter --data regions --out kept --model smp:unet:tu-resnet10t --pretrained none --folds 2 \
-        --steps 1500 --scale 0.5 --crop 64 --learning-rate 2e-3 --keep-fraction 0.85
-    attnmask refine --data kept --out filtered --method none --snap --uncertain decide
-    python -m benchmarks.segmenter_proof --work arms --raw raw --refined refined --filtered filtered \
-        --scale 0.5 --json segmenter_proof.json
+    python -m benchmarks.segmenter_proof --work arms --pairs 3000 --scale 0.5 --json segmenter_proof.json
 
 Every arm trains the same model from random weights for the same number of steps and is judged on renders
 that nothing was trained on, at two scales and mirrored: (a) N renders with exact masks; (b) N generated
-pairs, raw; (c) the same, refined; (d) refined and filtered; (e) the best of (b) to (d) with augmentation,
-pairs turned and zoomed as they are drawn; (f) self-training: the best of (b) to (e) labels its own images
-again; (g) a third of the steps on the pairs of the best generated arm, the others on N / 10 renders. "Best"
-is chosen on validation renders, never on the held-out ones. Arms that are complete in --work stand; those
-whose data are not given are left out. `--scale 0.5` trains at half size, for a quarter of the time, and
-judges there and a quarter larger.
+pairs, raw; (c) the same, refined; (d) refined and filtered (`proof_pairs.py` makes them, in --work); (e) the
+best of (b) to (d) with augmentation, pairs turned and zoomed as they are drawn; (f) self-training: the best
+of (b) to (e) labels its own images again; (g) a third of the steps on the pairs of the best generated arm,
+the others on N / 10 renders. "Best" is chosen on validation renders, never on the held-out ones. Arms that
+are complete in --work stand. `--scale 0.5` trains at half size, for a quarter of the time, and judges there
+and a quarter larger. `--arm 'TITLE=FOLDER'` adds an arm on pairs made in another way, with which (e) to (g)
+have nothing to do; `--model bundled-transformer` has the other bundled model paint all pairs.
 
 The last rows tell what (g) owes to what: its renders alone, trained as the other arms and at the learning
 rates of (g), which rise again after a third of the steps; the renders of (a) at those rates; and fewer
@@ -26,138 +19,45 @@ renders, with and without the generated pairs before them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
-from benchmarks.report import report
-from tiny_world.oracle import CLASS_NAMES, MODEL, SHAPE, Renders
+from benchmarks.proof_arms import Arm, Bench
+from benchmarks.proof_pairs import Model, generated_pairs
+from benchmarks.report import Row, over_seeds, report
+from tiny_world.oracle import CLASS_NAMES, MODEL, Renders
 from tiny_world.scene import SIZE
-from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data import ClassMap, Source, mapped, open_source
-from train_segmenter.evaluation import Inference, Report, evaluate
-from train_segmenter.models import Segmenter, create
-from train_segmenter.training.loop import trained_model
+from train_segmenter.evaluation import Inference
 from train_segmenter.training.options import TrainOptions
-from train_segmenter.training.self_training import pseudo_label
 
 FINE_TUNED = 10  # (g) sees one real render for ten of (a),
 FEWER = (30, 100)  # and in the last rows one for so many
-FIRST = 1 / 3  # of the steps of (g) are on generated pairs; the learning rate is constant there
-FASTER = 8 / 3  # of the other arms' learning rate is where (g) begins on the renders
-# The model paints objects upright and of a middling size; the world tilts them and varies their sizes more.
-TURNED = AugmentOptions(splice=0, blur=0, occlude=0, perspective=0, turn=1, angle=15, zoom=(0.9, 1.12))
 LARGER = 1.25  # the second scale of judging, and of the labels of (f), as a factor
-SEEDS = {"train": 800_000_000, "validation": 0, "test": 0}  # first seed within each split
-
-
-@dataclass(frozen=True)
-class Arm:
-    """A trained arm: folder, title, data, training, model, and scores on validation and held-out renders."""
-
-    folder: str
-    title: str
-    source: Source
-    options: TrainOptions
-    model: Segmenter
-    validation: float
-    report: Report
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What all arms share."""
-
-    work: Path
-    options: TrainOptions
-    inference: Inference
-    validation: Renders
-    held_out: Renders
-    cpu: bool
-
-    def new_model(self) -> Segmenter:
-        torch.manual_seed(self.options.seed)
-        return create(MODEL, CLASS_NAMES, pretrained="none", **SHAPE)
-
-    def trained(
-        self, folder: str, source: Source, model: Callable[[], Segmenter], options: TrainOptions
-    ) -> Segmenter:
-        return trained_model(model, source, options, self.work / folder, cpu=self.cpu)
-
-    def arm(self, folder: str, title: str, source: Source, options: TrainOptions, model: Segmenter) -> Arm:
-        validation, held_out = (
-            evaluate(model, part, self.inference) for part in (self.validation, self.held_out)
-        )
-        print(f"{title}: mean IoU {held_out.mean_iou:.4f} ({len(source)} pairs)", flush=True)
-        return Arm(folder, title, source, options, model, validation.mean_iou, held_out)
-
-    def from_scratch(
-        self, folder: str, title: str, source: Source, options: TrainOptions | None = None
-    ) -> Arm:
-        options = options or self.options
-        model = self.trained(folder, source, self.new_model, options)
-        return self.arm(folder, title, source, options, model)
-
-    def augmented(self, best: Arm) -> Arm:
-        """Arm (e)."""
-        options = replace(self.options, augment=TURNED)
-        return self.from_scratch(
-            f"e-after-{best.folder}", f"(e) {best.title[:3]}, augmented", best.source, options
-        )
-
-    def self_trained(self, best: Arm) -> Arm:
-        """Arm (f)."""
-        labels = self.work / f"labels-of-{best.folder}"
-        source = pseudo_label(best.model, best.source, labels, self.inference)
-        return self.from_scratch(
-            f"f-after-{best.folder}", f"(f) self-training after {best.title[:3]}", source, best.options
-        )
-
-    def fine_tuned(self, name: str, title: str, best: Arm, renders: Renders) -> Arm:
-        """A third of the steps on the pairs of the best generated arm, the others on renders."""
-        begun = self.begun(f"g-after-{best.folder}", best.source, best.options)
-        return self.ended(f"{name}-after-{best.folder}", title, begun, renders)
-
-    def at_rates_of_g(self, folder: str, title: str, renders: Renders) -> Arm:
-        """The same learning rates, with no generated pairs."""
-        return self.ended(folder, title, self.begun(folder, renders, self.options), renders)
-
-    @property
-    def first_steps(self) -> int:
-        return max(1, round(FIRST * self.options.steps))
-
-    def begun(self, folder: str, source: Source, options: TrainOptions) -> Segmenter:
-        """Trained for a third of the steps, at a constant rate."""
-        options = replace(options, steps=self.first_steps, schedule="poly", power=0.0)
-        return self.trained(f"{folder}-begun", source, self.new_model, options)
-
-    def ended(self, folder: str, title: str, begun: Segmenter, renders: Renders) -> Arm:
-        """Trained for the other steps, from a higher rate."""
-        steps, rate = self.options.steps - self.first_steps, FASTER * self.options.learning_rate
-        options = replace(self.options, steps=steps, learning_rate=rate)
-        model = self.trained(folder, renders, lambda: begun, options)
-        return self.arm(folder, title, renders, options, model)
+FIRST_SEEDS = {"train": 800_000_000, "validation": 0, "test": 0}  # within each split
 
 
 def main(
-    work: Annotated[Path, typer.Option(help="folder for the arms' models")],
-    raw: Annotated[str | None, typer.Option(help="generated dataset of arm (b)")] = None,
-    refined: Annotated[str | None, typer.Option(help="of arm (c)")] = None,
-    filtered: Annotated[str | None, typer.Option(help="of arm (d)")] = None,
-    real: Annotated[int, typer.Option(help="N, the renders of arm (a)")] = 3000,
-    held_out: Annotated[int, typer.Option(help="renders that judge")] = 1000,
-    validation: Annotated[int, typer.Option(help="renders that choose the best generated arm")] = 500,
+    work: Annotated[Path, typer.Option(help="folder for the arms' models and the generated pairs")],
+    pairs: Annotated[int, typer.Option(min=0, help="generated, of (b) to (d); 0 for none")] = 3000,
+    model: Annotated[Model, typer.Option(help="that paints them")] = "bundled",
+    judge_steps: Annotated[int, typer.Option(min=1, help="of the judges that filter (d)")] = 1500,
+    arm: Annotated[list[str] | None, typer.Option(help="TITLE=FOLDER of other pairs; repeatable")] = None,
+    real: Annotated[int, typer.Option(min=1, help="N, the renders of arm (a)")] = 3000,
+    held_out: Annotated[int, typer.Option(min=1, help="renders that judge")] = 1000,
+    validation: Annotated[int, typer.Option(min=1, help="renders that choose the best arm")] = 500,
     steps: int = 1500,
     batch_size: int = 16,
     learning_rate: float = 3e-3,
     dtype: str = "fp32",
     scale: Annotated[float, typer.Option(help="of the images in training, and the smaller in judging")] = 1.0,
-    seed: int = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="of trainings, each of all arms, on the same pairs")] = 1,
     cpu: bool = False,
     json: Annotated[Path | None, typer.Option(help="write the rows here")] = None,
 ) -> None:
@@ -174,37 +74,47 @@ def main(
         augmentation=Augmentation(
             crop=round(SIZE * scale), scale=(0.9 * scale, 1.2 * scale), largest_class=1.0
         ),
-        seed=seed,
         log_every=50,
         save_every=max(1, steps // 4),
     )
     renders = {"validation": validation, "test": held_out}
-    judges = (Renders.draw(count, split, SEEDS[split]) for split, count in renders.items())
+    judges = [Renders.draw(count, split, FIRST_SEEDS[split]) for split, count in renders.items()]
     inference = Inference(scales=(scale, LARGER * scale), flip=True)
-    bench = Bench(work, options, inference, *judges, cpu)
+    made = generated_pairs(work / "pairs", pairs, model, judge_steps) if pairs else {}
+    generated = {title: pairs_of(path) for title, path in made.items()}
+    others = {title: pairs_of(path) for title, _, path in (own.rpartition("=") for own in arm or [])}
+    runs = []
+    for seed in range(seeds):
+        folder = work if seed == 0 else work / f"seed-{seed}"
+        bench = Bench(folder, replace(options, seed=seed), inference, *judges, cpu)
+        runs.append(rows(all_arms(bench, real, generated, others)))
+    settings = {**options.to_dict(), "model": MODEL, "painted by": model, "pairs": pairs, "real": real}
+    settings |= {"held_out": held_out, "scale": scale, "seeds": seeds}
+    report(f"segmenters judged on {held_out} held-out renders", over_seeds(runs), settings, json)
+
+
+def all_arms(
+    bench: Bench, real: int, generated: Mapping[str, Source], others: Mapping[str, Source]
+) -> list[Arm]:
     exact = first_renders(real)
     arms = [bench.from_scratch("a", "(a) renders, exact masks", exact)]
-    given = {"(b) raw": raw, "(c) refined": refined, "(d) filtered": filtered}
-    generated = [
-        bench.from_scratch(title[1], title, mapped(open_source(path), ClassMap(CLASS_NAMES)))
-        for title, path in given.items()
-        if path is not None
-    ]
+    arms += [bench.from_scratch(folder_name(title), title, source) for title, source in others.items()]
     if generated:
-        generated.append(bench.augmented(best_of(generated)))
-        generated.append(bench.self_trained(best_of(generated)))
-        best, few = best_of(generated), first_renders(real // FINE_TUNED)
+        found = [bench.from_scratch(title[1], title, source) for title, source in generated.items()]
+        found.append(bench.augmented(best_of(found)))
+        found.append(bench.self_trained(best_of(found)))
+        best, few = best_of(found), first_renders(real // FINE_TUNED)
         tuned = bench.fine_tuned("g", f"(g) {best.title[:3]}, then {len(few)} renders", best, few)
-        arms += [*generated, tuned, *controls(bench, best, few, exact)]
-    settings = {**options.to_dict(), "model": MODEL, "real": real, "held_out": held_out, "scale": scale}
-    report(f"segmenters judged on {held_out} held-out renders", rows(arms), settings, json)
-    if generated:
-        report(
-            "where the gap is: IoU of each class",
-            class_rows(arms[0], best, tuned),
-            settings,
-            None,
-        )
+        arms += [*found, tuned, *controls(bench, best, few, exact)]
+    return arms
+
+
+def pairs_of(path: Path | str) -> Source:
+    return mapped(open_source(str(path)), ClassMap(CLASS_NAMES))
+
+
+def folder_name(title: str) -> str:
+    return re.sub(r"\W+", "-", title)
 
 
 def controls(bench: Bench, best: Arm, few: Renders, exact: Renders) -> list[Arm]:
@@ -225,14 +135,14 @@ def controls(bench: Bench, best: Arm, few: Renders, exact: Renders) -> list[Arm]
 
 
 def first_renders(count: int) -> Renders:
-    return Renders.draw(max(1, count), "train", SEEDS["train"])
+    return Renders.draw(max(1, count), "train", FIRST_SEEDS["train"])
 
 
 def best_of(arms: list[Arm]) -> Arm:
     return max(arms, key=lambda arm: arm.validation)
 
 
-def rows(arms: list[Arm]) -> list[dict]:
+def rows(arms: list[Arm]) -> list[Row]:
     exact = arms[0].report.mean_iou
     return [
         {
@@ -244,18 +154,6 @@ def rows(arms: list[Arm]) -> list[dict]:
         }
         for arm in arms
     ]
-
-
-def class_rows(exact: Arm, best: Arm, tuned: Arm) -> list[dict]:
-    """Each class's IoU in (a), in the best generated arm and in (g); the widest gap comes first."""
-    columns = {"(a)": exact, f"best generated {best.title[:3]}": best, "(g)": tuned}
-    found = [
-        {"class": name, **{title: float(arm.report.iou[label]) for title, arm in columns.items()}}
-        for label, name in enumerate(CLASS_NAMES)
-    ]
-    for row in found:
-        row["gap to (a)"] = row["(a)"] - float(best.report.iou[CLASS_NAMES.index(row["class"])])
-    return sorted(found, key=lambda row: -row["gap to (a)"])
 
 
 if __name__ == "__main__":
