@@ -214,6 +214,9 @@ class Recipe:
             raise OptionsError(
                 [Fault("splits", " are of drawn pictures: divide the others by their folders")]
             )
+        for name in ("controlnet", "adapter"):
+            if getattr(self.sampling, name) is not None:
+                raise OptionsError([Fault(f"sampling.{name}", " guides drawing, and these pictures exist")])
         if by == "attention":
             return
         if self.model == BUNDLED_NAME:

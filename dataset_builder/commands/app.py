@@ -19,6 +19,7 @@ def app(
     vae: flags.Vae = None,
     scheduler: flags.Scheduler = None,
     offload: flags.Offload = None,
+    model_option: flags.ModelOptions = None,
     data: Annotated[
         str, typer.Option(help="Dataset folder or Hub name that the tab Browse begins with.")
     ] = "",
@@ -39,9 +40,16 @@ def app(
 
     with as_flags(flags.FLAGS):
         typed = flags.typed_model(
-            dtype=dtype, device=device, loras=lora, vae=vae, scheduler=scheduler, offload=offload
+            dtype=dtype,
+            device=device,
+            loras=lora,
+            vae=vae,
+            scheduler=scheduler,
+            offload=offload,
+            more=model_option,
         )
         options = ModelOptions(**typed)
+        options.check_conditions("--condition of attnmask sample", some=False, every=False)
         gradio()  # before a model is loaded in vain
         pipe = load_pipeline(model, options, revision)
     serve(Studio(pipe), {"Browse": partial(browse_tab, data=data)}, server_name=host, server_port=port)

@@ -74,14 +74,14 @@ FLAGS = {  # for `as_flags`
     "method_options": "--method-option",
     **{name: f"--model-option {name}" for name in UNFLAGGED},
 }
-OF_SAMPLING = {  # of a recipe's section of this name
+OF_SAMPLING = {  # of a recipe's section of this name, and what it needs of another one, which has no flag
     f"sampling.{name}": flag
     for name, flag in {
         **{own: f"--{own.replace('_', '-')}" for own in ("steps", "guidance", "batch_size", "size", "dtype")},
         **{own: f"--{own}" for own in ("device", "vae", "scheduler", "offload")},
         **FLAGS,
     }.items()
-}
+} | {"prompts.conditions": "prompts.conditions of the recipe"}
 
 
 def typed_model(
