@@ -13,6 +13,7 @@ QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "error",
     "TQDM_DISABLE": "1",  # of bars that do not say themselves whether they are shown; downloads and ours do
 }
 

@@ -52,11 +52,15 @@ class BuildProgress:
     def add(self, tally: Tally) -> None:
         """Count finished pairs."""
         self.tally.add(tally)
-        self.bar.say(", ".join(filter(None, (summary(self.tally), self.newest))))
+        self.tell()
         self.bar.update(tally.handled)
+
+    def tell(self) -> None:
+        self.bar.say(", ".join(filter(None, (summary(self.tally), self.newest))))
 
     def shard_done(self, name: ShardName, tally: Tally, file: Path) -> None:
         self.newest = str(file)
+        self.tell()
         remaining = self.total - self.tally.handled
         self.log_begins()
         self.note(

@@ -260,3 +260,9 @@ def test_pairs_are_counted_as_they_come_and_not_as_shards_end(recipe, tmp_path, 
     built(replace(recipe, pairs=8), tmp_path)
     first, second = (path.name for path in shard_paths(tmp_path))
     assert seen == [1, 2, 3, 4, 5, first, 6, 7, 8, second]
+
+
+def test_the_bar_ends_with_the_last_file(recipe, tmp_path, capsys):
+    build(recipe, tmp_path, EngineOptions(workers=0), make_sampler=PaintedSampler())
+    last = capsys.readouterr().err.splitlines()[-1].split("\r")[-1]
+    assert "22/22" in last and "train-00004-of-00005.parquet" in last
