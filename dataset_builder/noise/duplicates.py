@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -10,7 +10,7 @@ from scipy.fft import dctn
 
 SIDE, WAVES = 32, 8  # of the grey picture, and of the lowest frequencies that are kept of it
 HASH_BITS = WAVES * WAVES
-ROWS = 1024  # of distances that are in memory at once
+ROWS = 1024  # that are compared with as many at once
 
 
 def perceptual_hash(image: np.ndarray) -> np.ndarray:
@@ -36,12 +36,16 @@ def duplicates(hashes: Sequence[np.ndarray], most_bits: int) -> dict[int, int]:
     return found
 
 
-def close_pairs(bits: np.ndarray, most_bits: int) -> Iterable[tuple[int, int]]:
+def close_pairs(bits: np.ndarray, most_bits: int) -> Iterator[tuple[int, int]]:
     """All pairs (later, earlier) of rows of bits (N, 64) within a distance, sorted."""
-    signs = np.where(bits, 1, -1).astype(np.float32)
-    for start in range(0, len(signs), ROWS):
-        rows = signs[start : start + ROWS]
-        distances = (HASH_BITS - rows @ signs[: start + len(rows)].T) / 2
-        for row, earlier in np.argwhere(distances <= most_bits):
-            if earlier < start + row:
-                yield int(start + row), int(earlier)
+    for start in range(0, len(bits), ROWS):
+        near: list[tuple[int, int]] = []
+        for before in range(0, start + 1, ROWS):
+            products = _signs(bits[start : start + ROWS]) @ _signs(bits[before : before + ROWS]).T
+            found = np.argwhere((HASH_BITS - products) / 2 <= most_bits) + np.array([start, before])
+            near += map(tuple, found[found[:, 1] < found[:, 0]].tolist())
+        yield from sorted(near)
+
+
+def _signs(bits: np.ndarray) -> np.ndarray:
+    return np.where(bits, 1, -1).astype(np.float32)
