@@ -57,6 +57,8 @@ def _told(error: BaseException) -> tuple[str, int]:
         return WITHOUT_MEMORY, FAULT
     if isinstance(error, OSError):
         return _of_the_system(error)
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        return f"{error.object!a} is no name in UTF-8, which libraries need: rename it", MISTAKE
     if isinstance(error, ValueError | TypeError) and str(error) and raised_on_purpose(error):
         return str(error), MISTAKE
     name = type(error).__name__

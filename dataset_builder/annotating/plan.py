@@ -59,6 +59,9 @@ def pictures_below(folder: Path) -> list[Path]:
     files = [path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     if not files:
         raise FileNotFoundError(f"the folder {folder} holds no picture ({', '.join(IMAGE_SUFFIXES)})")
+    for path in files:
+        if (known := path.name.encode(errors="replace").decode()) != path.name:
+            raise ValueError(f"{path.parent} holds {known}, whose name is not UTF-8: rename it")
     return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
 

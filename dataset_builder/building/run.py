@@ -42,7 +42,7 @@ def build(
     A folder that holds fewer pairs of the same recipe grows: full shards stay as they are, the last one is
     made anew. on_shard is called with every finished shard's file, those of an earlier run included.
     """
-    with own_folder(Path(out), "build") as folder:
+    with own_folder(out, "build") as folder:
         return _Build(recipe, folder, engine or EngineOptions(), make_sampler, show_progress).run(on_shard)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,9 +13,7 @@ from dataset_builder.demo.options import FULL, QUICK, DemoOptions
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for everything; a stopped demo goes on there.")] = Path(
-        "demo"
-    ),
+    out: Annotated[str, typer.Option(help="Folder for everything; a stopped demo goes on there.")] = "demo",
     full: Annotated[
         bool,
         typer.Option("--full", help="More pairs, in more steps, and judges that train for longer."),

@@ -48,7 +48,7 @@ def run_demo(
     out: str | Path, options: DemoOptions | None = None, *, announce: Callable[[str], None] = say
 ) -> dict[str, Any]:
     """All stages; those whose result is in the folder already cost nothing. Returns the scores."""
-    with own_folder(Path(out), "demo") as folder:
+    with own_folder(out, "demo") as folder:
         return _all_stages(folder, options or DemoOptions(), announce)
 
 

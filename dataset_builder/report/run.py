@@ -8,7 +8,7 @@ from dataset_builder.engine.options import EngineOptions
 from dataset_builder.hub.fetch import local_folder
 from dataset_builder.report.collect import ReportOptions
 from dataset_builder.report.page import write_report
-from diffusers_attnmask.ground.own_folder import bears_line, check_here
+from diffusers_attnmask.ground.own_folder import bears_line, place_here
 from train_segmenter.data.split_parts import data_word
 
 PAGE = "report.html"
@@ -28,8 +28,7 @@ def report_dataset(
     is replaced; another file is not.
     """
     path, parts = data_word(dataset)
-    page = Path(out) if out else (Path(path) if Path(path).is_dir() else Path()) / PAGE
-    check_here(page)
+    page = place_here(out if out is not None else (Path(path) if Path(path).is_dir() else Path()) / PAGE)
     if page.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{page} is no name of a page: let it end in {SUFFIXES[0]}")
     if not bears_line(page, OWN_LINE):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,8 +17,8 @@ def sample(
         typer.Option("--class", "-c", help="A class to mask: a phrase, or name=phrase,phrase. Repeatable."),
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder for the pictures: new, empty, or of earlier samples.")
-    ] = Path("samples"),
+        str, typer.Option(help="Folder for the pictures: new, empty, or of earlier samples.")
+    ] = "samples",
     model: flags.Model = None,
     revision: flags.Revision = None,
     method: flags.Method = None,
@@ -54,6 +53,7 @@ def sample(
     """
     from diffusers_attnmask.ground.drawing import Look
     from diffusers_attnmask.ground.options import as_flags
+    from diffusers_attnmask.ground.places import shown
     from diffusers_attnmask.ground.terminal_pictures import show_pictures
     from diffusers_attnmask.ground.typed import choice, parsed_class
     from diffusers_attnmask.sampling.run import SampleRun, sample_pictures
@@ -90,4 +90,4 @@ def sample(
         show_pictures(own.files["overlay"] for own in written)
         for own in written:
             typer.echo(own)
-        typer.echo(f"samples and their masks are in {out.resolve()}")
+        typer.echo(f"samples and their masks are in {shown(out)}")

@@ -27,12 +27,13 @@ _held: set[tuple[int, Path]] = set()  # by thread: what a command holds, its ste
 
 
 @contextmanager
-def own_folder(out: Path, command: str) -> Iterator[Path]:
+def own_folder(out: str | Path, command: str) -> Iterator[Path]:
     """The folder `out`, for this run of this command alone; it is made, or was empty, or is the command's.
 
     What writers that were killed left in it is removed. A folder that is as empty as before when the block
     ends is left as it was. The steps of a command may ask for its folder again.
     """
+    out = place_here(out)
     key = (threading.get_ident(), out.resolve())
     if key in _held:
         yield out
@@ -46,11 +47,12 @@ def own_folder(out: Path, command: str) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(out: Path, command: str) -> Iterator[Path]:
+def new_folder(out: str | Path, command: str) -> Iterator[Path]:
     """A folder beside `out` that becomes `out` when the block ends without an error; `out` must not be there.
 
     An interrupted block leaves it for the next run of the command, which goes on with what it finds.
     """
+    out = place_here(out)
     _check_new(out)
     own = out.resolve()
     work = own.with_name(f"{own.name}{UNFINISHED}")
@@ -78,7 +80,6 @@ def bears_line(file: Path, line: str) -> bool:
 
 def _check_own(folder: Path, command: str) -> None:
     """Raise unless the command may write into a folder."""
-    check_here(folder)
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -108,15 +109,30 @@ def _owner(folder: Path) -> str | None:
 
 
 def _check_new(out: Path) -> None:
-    check_here(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise FileExistsError(f"{out} exists: choose another folder, or remove it first")
 
 
-def check_here(folder: Path) -> None:
-    """Raise for the address of a folder elsewhere, of which a path has kept one slash."""
-    if ELSEWHERE.match(folder.as_posix()):
-        raise ValueError(f"{folder} is no folder of this machine, where this is written: choose one that is")
+def place_here(out: str | Path) -> Path:
+    """Where something is to be written on this machine; a name that nobody means is refused."""
+    name = str(out)
+    if not name.strip():
+        raise ValueError(f"{name!r} is no place to write to: name one, or . for this folder")
+    if "\0" in name or name != name.encode(errors="replace").decode():
+        raise ValueError(f"{name!r} is no name in UTF-8, which what is written needs: choose another one")
+    if name.startswith("~"):
+        raise ValueError(
+            f"{name}: ~ is replaced by the shell alone, at the start of a word; write it in full"
+        )
+    place = Path(out)
+    if ELSEWHERE.match(place.as_posix()):  # of an address, a path has kept one slash
+        raise ValueError(f"{place} is no folder of this machine, where this is written: choose one that is")
+    for part in (place, *place.parents):
+        if part.is_symlink() and not part.exists():
+            raise FileNotFoundError(
+                f"{part} is a link that leads nowhere: choose another place, or remove it"
+            )
+    return place
 
 
 def clear(folder: Path) -> None:

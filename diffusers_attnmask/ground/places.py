@@ -32,7 +32,7 @@ class Place:
 def own_place(out: str | Path, command: str) -> Iterator[Place]:
     """`own_folder`, wherever it is: a folder elsewhere is complete there when the block ends."""
     if not is_remote(out):
-        with own_folder(Path(out), command) as folder:
+        with own_folder(out, command) as folder:
             yield Place(folder, lambda file: None)
         return
     remote = RemoteFolder(str(out))
@@ -58,7 +58,7 @@ def own_place(out: str | Path, command: str) -> Iterator[Place]:
 def new_place(out: str | Path, command: str) -> Iterator[Path]:
     """`new_folder`, wherever it is: a folder elsewhere says that it is not finished until it is."""
     if not is_remote(out):
-        with new_folder(Path(out), command) as work:
+        with new_folder(out, command) as work:
             yield work
         return
     remote = RemoteFolder(str(out))

@@ -72,7 +72,7 @@ def sample_pictures(
     prompt: str, classes: Sequence[ClassLike], out: str | Path, run: SampleRun | None = None
 ) -> list[SampledFiles]:
     """Write `SEED-image.png`, `SEED-mask.png` and `SEED-overlay.png` of each seed, and the sheet."""
-    with own_folder(Path(out), "sample") as folder:
+    with own_folder(out, "sample") as folder:
         return _sampled(prompt, classes, folder, run or SampleRun())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,7 +31,7 @@ def evaluate(
     model: Annotated[str, typer.Option(help="A trained model: a folder or a Hub name.")],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the JSON, the charts and the worst pictures.")
+        str | None, typer.Option(help="Folder for the JSON, the charts and the worst pictures.")
     ] = None,
     window: WindowOption = None,
     stride: StrideOption = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,11 +31,11 @@ def segment(
         str, typer.Option(help="A trained model: a folder or a Hub name, also as seg-diffusion:NAME.")
     ],
     out: Annotated[
-        Path,
+        str,
         typer.Option(
             help="Folder for NAME_mask.png and NAME_overlay.png of each: new, empty, or of earlier ones."
         ),
-    ] = Path("masks"),
+    ] = "masks",
     window: WindowOption = None,
     stride: StrideOption = None,
     scales: ScalesOption = "1",

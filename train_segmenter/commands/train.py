@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,7 +30,7 @@ def print_schema(asked: bool) -> None:
 
 def train(
     data: Annotated[list[str], typer.Option(help=f"{DATA_HELP} Repeated: a mixture.")],
-    out: Annotated[Path, typer.Option(help="Folder of the model, its checkpoints and curves.")],
+    out: Annotated[str, typer.Option(help="Folder of the model, its checkpoints and curves.")],
     model: Annotated[
         str | None,
         typer.Option(

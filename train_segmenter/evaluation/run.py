@@ -65,7 +65,7 @@ def evaluate_model(
     """
     if out is not None:
         check_drawable()
-    with own_folder(Path(out), "eval") if out is not None else nullcontext() as folder:
+    with own_folder(out, "eval") if out is not None else nullcontext() as folder:
         return _judged(model, data, run or EvaluateRun(), folder, progress)
 
 

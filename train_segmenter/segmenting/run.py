@@ -61,7 +61,7 @@ def segment_pictures(
     """
     run = run or SegmentRun()
     found = find_images(pictures)
-    with own_folder(Path(out), "segment") as folder:
+    with own_folder(out, "segment") as folder:
         segmenter = load(model).to(device_called(run.device))
         sampling = given(**{name: getattr(run, name) for name in WORDS_AND_SAMPLING})
         written = segment(segmenter.for_pictures(**sampling), found, folder, run.inference, run.look)

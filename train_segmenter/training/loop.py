@@ -69,14 +69,14 @@ def train(
 
     With `validation` the kept weights are those of the best mean IoU, else the last ones.
     """
-    with training_folder(Path(out), cpu) as folder:
+    with training_folder(out, cpu) as folder:
         return _Run(model, source, options, folder, validation, resume, cpu, progress).complete()
 
 
-def training_folder(out: Path, cpu: bool) -> AbstractContextManager[Path]:
+def training_folder(out: str | Path, cpu: bool) -> AbstractContextManager[Path]:
     """The folder of a training; of several processes the main one holds it."""
     main = PartialState(cpu=cpu).is_main_process  # made as the accelerator will make it, who keeps the first
-    return own_folder(out, "train") if main else nullcontext(out)
+    return own_folder(out, "train") if main else nullcontext(Path(out))
 
 
 def trained_model(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from diffusers_attnmask.ground.own_folder import place_here
 from train_segmenter.training.loop import check_startable
 from train_segmenter.training.options import TrainOptions
 from train_segmenter.training.run import TrainRun, prepared
@@ -62,7 +63,7 @@ def plan_training(
 ) -> TrainingPlan:
     """Read and check what `train_model` would be asked, its folder included."""
     run = run or TrainRun()
-    check_startable(Path(out), run.resume)
+    check_startable(place_here(out), run.resume)
     ready = prepared(data, run, progress)
     return TrainingPlan(
         ready.recipe.model,

@@ -118,7 +118,7 @@ def train_model(
     Of several processes only the main one has a result; the others get None.
     """
     run = run or TrainRun()
-    with training_folder(Path(out), run.on_cpu) as folder:
+    with training_folder(out, run.on_cpu) as folder:
         return _trained(data, folder, run, progress and PartialState().is_main_process)
 
 

@@ -96,7 +96,7 @@ def self_train(
     the stages that are complete stand.
     """
     common: dict[str, Any] = {"validation": validation, "cpu": cpu, "progress": progress}
-    with training_folder(Path(out), cpu) as folder:
+    with training_folder(out, cpu) as folder:
         if resume:
             first = trained_model(new_model, source, options, folder / FIRST_STAGE, **common)
         else:

@@ -160,3 +160,17 @@ def test_a_file_may_be_written_anew_by_whoever_signs_its_kind(tmp_path):
     page.write_text("<p>mine")
     assert not bears_line(page, "<!-- ours -->")
     assert not bears_line(tmp_path, "<!-- ours -->")
+
+
+@pytest.mark.parametrize("below", [".", "model"])
+def test_a_link_that_leads_nowhere_is_no_place(tmp_path, below):
+    link = tmp_path / "link"
+    for target in ("nothing", "link"):
+        link.symlink_to(target)
+        with (
+            pytest.raises(FileNotFoundError, match="link is a link that leads nowhere"),
+            own_folder(link / below, "train"),
+        ):
+            pass
+        assert names(tmp_path) == ["link"]
+        link.unlink()
