@@ -12,7 +12,7 @@ from inspect import Parameter, signature
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from diffusers_attnmask.cli_errors import FAULT, MISTAKE, STOPPED, UsageError, close_bars, told
 from diffusers_attnmask.quiet import quiet_libraries
@@ -39,8 +39,24 @@ def command_from(entry: EntryPoint) -> Any:
     except (ImportError, AttributeError) as reason:
         function = unavailable(entry, reason)
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name=entry.name)(quiet_unless_verbose(function))
+    app.command(name=entry.name, cls=StrictCommand)(quiet_unless_verbose(function))
     return typer.main.get_command(app)
+
+
+class StrictCommand(TyperCommand):
+    """An option's value is never empty: it would mostly be a variable of the shell that is not set."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        typed, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        for option in self.params:
+            given = typed.get(option.name) if option.param_type_name == "option" else None
+            if any(isinstance(word, str) and not word.strip() for word in listed(given)):
+                ctx.fail(f"{option.opts[0]} must not be empty")
+        return super().parse_args(ctx, args)
+
+
+def listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]
 
 
 def quiet_unless_verbose(function: Callable[..., Any]) -> Callable[..., Any]:

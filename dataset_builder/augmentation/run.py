@@ -114,6 +114,8 @@ def augment_dataset(
     """
     run = run or AugmentRun()
     path, parts = data_word(data)
+    if parts and run.split not in (UNNAMED, *(part.split for part in parts)):
+        raise ValueError(f"{data} names a split, and --split {run.split} another one: name one of them")
     stage = AugmentStage(path, parts, run)
     path = fetched(path)
     asked = stage.asked

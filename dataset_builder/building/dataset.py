@@ -41,7 +41,9 @@ def build_dataset(
     Shards go to a folder elsewhere as soon as they are built. push_to: a dataset repository, which gets every
     file as soon as it is built, and shows them at the end. command: whose folder it is.
     """
-    push = Push(push_to, private) if push_to else None
+    if private and push_to is None:
+        raise ValueError("--private is of a repository, and none is named: name it with --push-to")
+    push = Push(push_to, private) if push_to is not None else None
 
     def finished(shard: Path) -> None:
         if push is not None:

@@ -83,6 +83,8 @@ def read_any(spec: str, split: str | None = None, *, outside: bool = False) -> P
     """Pairs of `FORMAT:path`, or of a dataset folder or Hub name, each checked when it is read; where the
     word ends in `@train[:10%]`, of these parts."""
     reader, word = _reader(spec)
+    if word.parts and split is not None:
+        raise ValueError(f"{spec} names a split, and --split {split} another time: name it once")
     parts = word.parts or parts_of(split or "")
     pairs = _parts(reader, word.path, parts, outside) if parts else reader(word.path, None, outside=outside)
     if not len(pairs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -73,6 +74,8 @@ def readable(path: Path) -> Iterator[None]:
         raise FileNotFoundError(f"there is no file {path}") from None
     except DamagedFile:
         raise
+    except PermissionError as mistake:
+        raise PermissionError(mistake.errno, mistake.strerror, str(path)) from mistake
     except UNREADABLE as mistake:
         raise DamagedFile(f"{path} is not a whole Parquet file: {first_line(mistake)}") from mistake
 
@@ -169,8 +172,10 @@ def split_names(path: str, *, outside: bool = False) -> list[str]:
 
 def _builder(home: Home, shards: Sequence[Path]) -> datasets.DatasetBuilder:
     """What reads the files of a folder, as its card or their names say; none of them lies elsewhere."""
+    if (where := str(home.folder.absolute())) != glob.escape(where):
+        raise ValueError(f"{where} holds one of * ? [, for which other folders would be read, too: rename it")
     try:  # an absolute path, which is never taken for the name of a format
-        builder = datasets.load_dataset_builder(str(home.folder.absolute()), cache_dir=_cache_of(shards))
+        builder = datasets.load_dataset_builder(where, cache_dir=_cache_of(shards))
     except (yaml.YAMLError, TypeError, KeyError, AttributeError) as mistake:
         raise DamagedFile(
             f"{home.folder / CARD} has a head that cannot be read: {first_line(mistake)}"

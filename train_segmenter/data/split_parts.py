@@ -61,9 +61,13 @@ def data_word(word: str | Path) -> DataWord:
     >>> data_word("user/name@train[:10%]").parts, data_word("sftp://me@host/set").parts
     ((Part(split='train', piece='[:10%]'),), ())
     """
+    if not str(word).strip():
+        raise ValueError(f"{word!r} names no data: give a folder or a Hub name")
     path, at, parts = str(word).rpartition("@")
     if not at or "/" in parts or Path(word).exists():
         return DataWord(str(word))
+    if not parts:
+        raise ValueError(f"{word} names no split after @: {FORMS}")
     return DataWord(path, parts_of(parts))
 
 

@@ -115,6 +115,8 @@ def kind_saved(folder: Path) -> Kind:
 
 def model_folder(path: str) -> Path:
     """The folder of a trained model: itself, or its download's; its kind may stand first."""
+    if not path.strip():
+        raise ValueError(f"{path!r} names no model: give a folder or a Hub name")
     kind, _, rest = path.partition(":")
     if Path(path).exists():
         return Path(path)

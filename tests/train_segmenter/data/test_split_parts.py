@@ -94,6 +94,13 @@ def test_a_split_that_is_not_there_lists_those_that_are(folder, tmp_path):
         open_source(f"COCO:{tmp_path / 'coco'}")
 
 
+def test_a_name_that_would_mean_other_folders_is_refused(folder, tmp_path):
+    for name in ("pairs[1]", "pair*"):
+        odd = shutil.copytree(folder, tmp_path / name)
+        with pytest.raises(ValueError, match=r"for which other folders would be read, too: rename it"):
+            open_source(str(odd))
+
+
 def test_a_part_without_a_pair_is_refused(folder):
     with pytest.raises(ValueError, match=r"train\[100:200\] holds no pair: train has 8"):
         open_source(f"{folder}@train[100:200]")
