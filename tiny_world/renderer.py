@@ -34,6 +34,8 @@ def render_objects(
     >>> names[0] == names[1], len(names) == int(objects.max()), bool(((objects > 0) == (mask > 0)).all())
     (True, True, True)
     """
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed is a whole number, at least 0, not {seed!r}")
     rng = np.random.default_rng(seed)
     scene = draw_scene(rng, twins)
     image, objects = paint_objects(scene, rng)

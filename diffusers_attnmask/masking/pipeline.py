@@ -170,7 +170,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
         """
         call = inspect.signature(super().__call__).bind_partial(*args, **kwargs)
         as_output = call.arguments.pop("return_dict", True)
-        check_call(call.arguments)
+        check_call(call.arguments, call.signature.parameters)
         if classes is None:
             if mask_method or mask_options or mask_prompt:
                 raise ValueError(

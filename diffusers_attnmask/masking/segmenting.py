@@ -17,6 +17,7 @@ from diffusers_attnmask.ground.images import at_size, padded, resized_to, rgb_im
 from diffusers_attnmask.ground.options import MOST_SIDE, Share, options
 from diffusers_attnmask.ground.typed import choice
 from diffusers_attnmask.instances.options import InstanceOptions, instance_options
+from diffusers_attnmask.masking.call_values import check_texts
 from diffusers_attnmask.masking.instances import told_apart
 from diffusers_attnmask.masking.output import DiffuMaskPipelineOutput, packed_masks
 from diffusers_attnmask.masking.presence import (
@@ -66,6 +67,7 @@ def segment(
     Looks(strength=strength, looks=looks, output_type=choice(output_type), processing_res=processing_res)
     method = pipe.mask_settings.resolve(mask_method, check_supported(pipe), mask_options)
     method = replace(method, steps=(0.0, 1.0))  # looks are no part of a sampling
+    check_texts(prompt)
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     specs = classes_per_prompt(classes, len(prompts))
     sampled = pipe.sampling_prompts(method, specs, {"prompt": prompts})["prompt"]

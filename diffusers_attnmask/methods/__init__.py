@@ -26,6 +26,8 @@ def make_method(
     """The method of a name with some of its options set, and under them a model's own."""
     if name not in METHODS:
         raise ValueError(f"mask method {name!r} is unknown: use one of {', '.join(sorted(METHODS))}")
+    if not isinstance(options or {}, Mapping):
+        raise TypeError(f"options of {name} are written as {{'threshold': 0.5}}, not {options!r}")
     return METHODS[name](**METHODS[name].merged(own or {}, options or {}))
 
 

@@ -122,6 +122,8 @@ class JointHistogram:
         """
         if not isinstance(num_labels, int) or isinstance(num_labels, bool) or num_labels < 1:
             raise ValueError(f"num_labels is the number of classes, at least 1, not {num_labels!r}.")
+        if ignore_index is not None and not isinstance(ignore_index, int | np.integer):
+            raise ValueError(f"ignore_index is an id, as 255, or None, not {ignore_index!r}.")
         reference, prediction, count = self.pairs().T
         original = reference.copy()
         for old, new in (label_map or {}).items():

@@ -9,6 +9,7 @@ from dataset_builder.refinement.affinity.neighbourhood import MOST_RADIUS, affin
 from dataset_builder.refinement.weighted_sums import WeightedSums, row_starts
 
 MOST_LOG2_STEPS = 16  # long before, a walk has come to rest
+MOST_LINKS = 10**9  # of points and their neighbours: some 30 GiB
 
 
 def random_walk(
@@ -46,6 +47,10 @@ def _transitions(features: Tensor, radius: float, beta: float) -> WeightedSums:
 
 
 def _check(features: Tensor, maps: Tensor, radius: float, beta: float, log2_steps: int) -> None:
+    if not (isinstance(features, Tensor) and isinstance(maps, Tensor)):
+        raise TypeError(
+            f"features and maps are tensors, not {type(features).__name__}, {type(maps).__name__}"
+        )
     if features.ndim != 3 or maps.ndim != 3 or features.shape[1:] != maps.shape[1:] or 0 in features.shape:
         raise ValueError(
             f"features {tuple(features.shape)} and maps {tuple(maps.shape)} must be (D, h, w) and (C, h, w) "
@@ -55,6 +60,12 @@ def _check(features: Tensor, maps: Tensor, radius: float, beta: float, log2_step
         raise ValueError("features and maps must be finite: one of them holds NaN or infinity")
     if not 0 < radius <= MOST_RADIUS:
         raise ValueError(f"radius={radius}: it must be above 0 and at most {MOST_RADIUS} points of the grid")
+    links = 2 * len(half_disc(radius)) * features[0].numel()
+    if links > MOST_LINKS:
+        raise ValueError(
+            f"radius={radius} over {tuple(features.shape[1:])} points makes {links:,} links, of at most "
+            f"{MOST_LINKS:,}: pool the features, or take a smaller radius"
+        )
     if not 0 <= beta < math.inf:
         raise ValueError(f"beta={beta}: it must be a finite number, at least 0")
     if not 0 <= log2_steps <= MOST_LOG2_STEPS or log2_steps != int(log2_steps):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -82,7 +82,7 @@ def candidate_groups(candidates: int, values: int) -> Iterator[slice]:
 
 
 def _check_numbers(gaussian: tuple, bilateral: tuple, iterations: int) -> None:
-    if len(gaussian) != 2 or len(bilateral) != 3:
+    if not (_are_numbers(gaussian, 2) and _are_numbers(bilateral, 3)):
         raise ValueError(
             f"gaussian={gaussian!r}, bilateral={bilateral!r}: "
             "give (pixels, weight) and (pixels, grey levels, weight)"
@@ -98,6 +98,14 @@ def _check_numbers(gaussian: tuple, bilateral: tuple, iterations: int) -> None:
             f"iterations={iterations}: it must be a whole number from 0 to {MOST_ITERATIONS:,}; marginals "
             "rest after some ten"
         )
+
+
+def _are_numbers(values: Any, count: int) -> bool:
+    return (
+        isinstance(values, list | tuple)
+        and len(values) == count
+        and all(isinstance(own, int | float) for own in values)
+    )
 
 
 def _as_tensor(values: np.ndarray | Tensor) -> Tensor:
