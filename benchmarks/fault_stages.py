@@ -14,9 +14,10 @@ import yaml
 
 from benchmarks.forked_runs import Stage
 from benchmarks.painted_sampler import PaintedSampler
+from dataset_builder import derived_shards
 from dataset_builder.building import run as building
 from dataset_builder.building.run import build
-from dataset_builder.dataset_folder import read_pairs
+from dataset_builder.dataset_folder import class_names, read_pairs
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.hub.card import write_card
 from dataset_builder.recipe import Recipe, SamplingOptions
@@ -47,20 +48,22 @@ TRAINING = {
 
 @dataclass(frozen=True)
 class Material:
-    """What the stages read: pairs with class maps, a trained model, a picture, two recipes."""
+    """What the stages read: pairs with class maps, a trained model, a folder of pictures, two recipes."""
 
     pairs: Path
     model: Path
-    picture: Path
+    pictures: Path
     training: Path
     sampling: Path
 
     @classmethod
     def make(cls, folder: Path) -> Material:
-        names = ("pairs", "model", "picture.png", "train.yaml", "build.yaml")
+        names = ("pairs", "model", "pictures", "train.yaml", "build.yaml")
         paths = cls(*(folder / name for name in names))
         painted(paths.pairs)
-        next(read_pairs(paths.pairs)).image.save(paths.picture)
+        paths.pictures.mkdir()
+        for pair in read_pairs(paths.pairs):
+            pair.image.save(paths.pictures / f"{pair.name}.png")
         paths.training.write_text(yaml.safe_dump(TRAINING))
         paths.sampling.write_text(yaml.safe_dump(SAMPLED.to_dict()))
         trained(paths, paths.model)
@@ -103,6 +106,9 @@ def command(name: str, *words: object, whole: bool = False) -> Stage:
 
 def long_stages(material: Material) -> list[Stage]:
     """What may run for hours, on real data."""
+    derived_shards.SHARD_SIZE = 4  # so that a run is stopped between files, too
+    classes = [word for name in class_names(material.pairs)[1:] for word in ("-c", name)]
+    labels = ("--by", "segmenter", "--model", material.model, "--shard-size", 4, "--workers", 0)
     judges = ("--recipe", material.training, "--pretrained", "none", "--folds", 2, "--threshold", 0)
     return [
         Stage("build", painted),
@@ -111,6 +117,8 @@ def long_stages(material: Material) -> list[Stage]:
         Stage("refine", lambda out: refine_dataset(material.pairs, out, small_refinement()), True),
         command("augment", "--data", material.pairs, "--copies", 2, whole=True),
         command("export", "--data", material.pairs, "--to", "coco", whole=True),
+        command("annotate", material.pictures, *classes, *labels),
+        command("segment", material.pictures, "--model", material.model),
     ]
 
 
@@ -134,6 +142,5 @@ def all_stages(material: Material) -> list[Stage]:
         command("sample", "a red star on sand", "-c", "star", "--steps", 1, "-n", 2),
         Stage("report", lambda out: typed("report", "--data", pairs, "--out", out / "report.html")),
         command("eval", "--model", model, "--data", pairs),
-        command("segment", material.picture, "--model", model),
         Stage("push (card)", carded),
     ]

@@ -24,8 +24,8 @@ from benchmarks.kill_resume import killed_over_and_over
 from diffusers_attnmask import cli
 from diffusers_attnmask.ground.own_folder import held_folder
 
-LONG = ("build", "train", "filter", "refine", "augment", "export")
-ALL = ("build, painted", "build", *LONG[1:], "sample", "report", "eval", "segment", "push (card)")
+LONG = ("build", "train", "filter", "refine", "augment", "export", "annotate", "segment")
+ALL = ("build, painted", "build", *LONG[1:], "sample", "report", "eval", "push (card)")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def sleeping(_):
         ("train --data {pairs} --out {out}", "out"),
         ("demo --out {out}", "out"),
         ("eval --model {model} --data {pairs} --out {out}", "out"),
-        ("segment {picture} --model {model} --out {out}", "out"),
+        ("segment {pictures} --model {model} --out {out}", "out"),
         ("filter --data {pairs} --out {out}", "out.unfinished"),
         ("refine --data {pairs} --out {out}", "out.unfinished"),
         ("augment --data {pairs} --out {out}", "out.unfinished"),
