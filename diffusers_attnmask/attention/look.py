@@ -40,10 +40,16 @@ class Layout:
 
 
 class Look:
-    """One site's comparison of the images that are read: n rows of its batch."""
+    """One site's comparison of the images that are read: n rows of its batch.
 
-    def __init__(self, site: Site, comparison: Comparison, rows: slice, layout: Layout) -> None:
+    turn: a number that moves on from step to step and from site to site, for what takes turns.
+    """
+
+    def __init__(
+        self, site: Site, comparison: Comparison, rows: slice, layout: Layout, turn: int = 0
+    ) -> None:
         self.site = site
+        self.turn = turn
         self.comparison = comparison
         self.rows = rows
         self.layout = layout
@@ -98,10 +104,10 @@ class Look:
     def transitions(self, pool: int = 1) -> Tensor:
         """From every place of the image to every other, mean over heads: (n, N, N); rows sum to 1.
 
-        pool: as many places of a row, and as many rows, are taken as one.
+        pool: squares of so many places to a side are taken as one.
         """
         mask = self._image_mask(among_image=True)
-        return mean_transitions(self.query, self.image_key, self.scale, mask, self.grid, pool)
+        return mean_transitions(self.query, self.image_key, self.scale, mask, self.grid, pool, self.turn)
 
     def rows_among_image(self, places: Tensor) -> Tensor:
         """From some places of the image (R,) to all, mean over heads: (n, R, N); rows sum to 1."""

@@ -6,6 +6,7 @@ the attention where it tells it, else from the logits, some rows at a time.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -75,18 +76,42 @@ def column_probabilities(
 
 
 def mean_transitions(
-    query: Tensor, key: Tensor, scale: float, mask: Tensor | None, grid: tuple[int, int], pool: int = 1
+    query: Tensor,
+    key: Tensor,
+    scale: float,
+    mask: Tensor | None,
+    grid: tuple[int, int],
+    pool: int = 1,
+    turn: int = 0,
 ) -> Tensor:
     """Softmax rows among the image's places, mean over heads, some rows at a time: (B, N', N').
 
-    query and key: (B, heads, N, d), N places of the grid. pool: places of pool × pool are one place: the mean
-    of their rows, the sum of their columns.
+    query and key: (B, heads, N, d), N places of the grid. pool: squares of pool × pool places are one place.
+    Its columns are summed; its row is that of one of its places, in turn, which costs pool² times less than
+    the mean of all of them and comes to it over the turns.
     """
-    found = mean_rows(query, key, scale, mask, partial(_pooled_columns, grid=grid, pool=pool))
     if pool == 1:
-        return found
-    counts = _pooled_columns(torch.ones(1, 1, query.shape[2], device=found.device), grid, pool)[0, 0]
-    return (_pooled_columns(found.mT, grid, pool) / counts).mT
+        return mean_rows(query, key, scale, mask)
+    places = square_members(grid, pool, turn, query.device)
+    if mask is not None and mask.ndim > 1 and mask.shape[-2] > 1:
+        mask = mask.index_select(-2, places)
+    kept = partial(_pooled_columns, grid=grid, pool=pool)
+    return mean_rows(query.index_select(2, places), key, scale, mask, kept)
+
+
+@functools.cache
+def square_members(grid: tuple[int, int], pool: int, turn: int, device: torch.device) -> Tensor:
+    """The place (N',) of each pool × pool square of a grid whose turn it is, squares row by row.
+
+    pool² turns go over all places of a square. At the borders of an odd grid squares are smaller, and the
+    last row or column has its turn more often.
+    """
+    down, right = divmod(turn % pool**2, pool)
+    rows, columns = (
+        (torch.arange(0, length, pool, device=device) + shift).clamp(max=length - 1)
+        for length, shift in zip(grid, (down, right), strict=True)
+    )
+    return (rows[:, None] * grid[1] + columns).flatten()
 
 
 def mean_rows(
@@ -115,8 +140,6 @@ def mean_rows(
 
 def _pooled_columns(rows: Tensor, grid: tuple[int, int], pool: int) -> Tensor:
     """Sums over pool × pool places of the last dimension; at the borders of an odd grid there are fewer."""
-    if pool == 1:
-        return rows
     maps = rows.unflatten(-1, grid).flatten(0, 1)[:, None]
     summed = F.avg_pool2d(maps, pool, ceil_mode=True, divisor_override=1)
     return summed.flatten(1).unflatten(0, rows.shape[:2])

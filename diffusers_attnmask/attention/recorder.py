@@ -61,8 +61,10 @@ class Recorder:
     crop: Callable[[Tensor], Tensor] | None = None  # of the images (n, C, H, W), where they are made larger
     block_inputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # of the blocks concepts pass
     batch: QueryBatch = field(init=False)
+    order: Mapping[str, int] = field(init=False)  # of the sites
 
     def __post_init__(self) -> None:
+        self.order = {site.name: place for place, site in enumerate(self.sites)}
         self.batch = QueryBatch(self.queries, self.stream)
 
     def begin_pass(self, passing: Pass | None) -> None:
@@ -95,7 +97,7 @@ class Recorder:
                 f"{site.name} has {places} queries where its level has {height}x{width}: "
                 "token merging and patched UNets cannot be read"
             )
-        look = Look(site, comparison, self.passing.rows, layout)
+        look = Look(site, comparison, self.passing.rows, layout, self.step + self.order[site.name])
         if carries and self.stream is not None:
             self.stream.advance(look, self.block_inputs[site.name])
         for key, reading in readings.items():

@@ -50,11 +50,15 @@ def test_a_mask_of_places_and_keys_alone_goes_with_the_rows(monkeypatch):
     assert torch.allclose(mean_transitions(query, key, 0.5, mask, (2, 3)), expected, atol=1e-6)
 
 
-def test_pooled_transitions_are_means_of_rows_and_sums_of_columns():
+@pytest.mark.parametrize("masked", [False, True])
+def test_pooled_transitions_are_sums_of_columns_and_over_all_turns_means_of_rows(masked):
     """On a grid of 3 × 5, squares of 2 × 2 places count as one, those at the border as they are."""
     query, key = torch.randn(1, 2, 15, 4), torch.randn(1, 2, 15, 4)
-    whole = mean_transitions(query, key, 0.5, None, (3, 5))[0]
-    pooled = mean_transitions(query, key, 0.5, None, (3, 5), pool=2)[0]
+    mask = (torch.rand(15, 15) < 0.7) | torch.eye(15, dtype=torch.bool) if masked else None
+    whole = mean_transitions(query, key, 0.5, mask, (3, 5))[0]
+    turns = [mean_transitions(query, key, 0.5, mask, (3, 5), pool=2, turn=turn)[0] for turn in range(5)]
+    assert torch.equal(turns[0], turns[4]) and not torch.allclose(turns[0], turns[1])
+    pooled = torch.stack(turns[:4]).mean(0)
     squares = [
         [y * 5 + x for y in range(top, min(top + 2, 3)) for x in range(left, min(left + 2, 5))]
         for top in (0, 2)
