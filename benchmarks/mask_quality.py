@@ -94,7 +94,13 @@ def chosen_methods(pipe: DiffuMaskPipeline, texts: Sequence[str] | None) -> dict
 
 
 def parsed_method(text: str) -> tuple[str, str, dict]:
-    """A row's title, a method and its options, of `NAME`, `NAME={…}` or `NAME (words)={…}`."""
+    """A row's title, a method and its options, of `NAME`, `NAME={…}` or `NAME (words)={…}`.
+
+    >>> parsed_method('daam (late)={"steps": [0.3, 1]}')
+    ('daam (late)', 'daam', {'steps': [0.3, 1]})
+    >>> parsed_method("daam")
+    ('daam', 'daam', {})
+    """
     head, _, options = text.partition("={")
     name = head.partition(" ")[0]
     return (head if name != head else text), name, json.loads("{" + options) if options else {}

@@ -141,7 +141,8 @@ def filtered_rows(
     for rule, options in RULES.items():
         kept = [index for index, reason in enumerate(prune(judged, options)) if not reason]
         left = Masks([masks.labels[index] for index in kept], seconds)
-        yield row(f"{name}; {rule}", [pairs[index] for index in kept], left)
+        title = f"{name}; {rule}"
+        yield row(title, [pairs[index] for index in kept], left) if kept else {"step": title, "pairs": 0}
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def over_seeds(runs: Sequence[Sequence[Row]]) -> Sequence[Row]:
     if len(runs) == 1:
         return runs[0]
     return [
-        {name: one_cell([row.get(name) for row in alike]) for name in alike[0]}
+        {name: one_cell([row.get(name) for row in alike]) for name in columns_of(alike)}
         for alike in zip(*runs, strict=True)
     ]
 
@@ -103,7 +103,8 @@ def shown(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         known = [own for own in value if own is not None]
-        return f"{shown(statistics.fmean(known))} ± {shown(statistics.stdev(known))}" if known[1:] else ""
+        spread = f" ± {shown(statistics.stdev(known))}" if len(known) > 1 else ""
+        return f"{shown(statistics.fmean(known))}{spread}"
     if not isinstance(value, float):
         return str(value)
     size = abs(value)

@@ -79,3 +79,14 @@ def test_rows_of_several_seeds_are_one_row_of_lists():
     runs = [[{"arm": "a", "pairs": 3, "mean IoU": own}] for own in (0.9, 0.92)]
     assert report.over_seeds(runs) == [{"arm": "a", "pairs": 3, "mean IoU": [0.9, 0.92]}]
     assert report.over_seeds(runs[:1]) == runs[0]
+
+
+def test_what_only_some_seeds_have_is_told_of_those():
+    runs = [[{"arm": "(e) (c)", "pairs": 3}], [{"arm": "(e) (d)", "pairs": 4, "mean IoU": 0.92}]]
+    told = report.over_seeds(runs)
+    assert told == [{"arm": "(e) (c) / (e) (d)", "pairs": [3, 4], "mean IoU": [None, 0.92]}]
+    assert [report.shown(value) for value in told[0].values()] == [
+        "(e) (c) / (e) (d)",
+        "3.500 ± 0.707",
+        "0.920",
+    ]
