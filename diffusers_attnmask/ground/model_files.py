@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import diffusers
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 
@@ -113,9 +112,13 @@ def check_components(index: Mapping[str, Any], where: str) -> None:
         if not isinstance(entry, list) or len(entry) != 2 or entry == [None, None]:
             continue
         library = entry[0]
-        if isinstance(library, str) and (
-            library.partition(".")[0] in LIBRARIES or hasattr(diffusers.pipelines, library)
-        ):
+        if isinstance(library, str) and (library.partition(".")[0] in LIBRARIES or _of_diffusers(library)):
             continue
         if all(isinstance(own, str) for own in entry):
             raise DamagedFile(f"{where}: {name} is of {library!r}, whose code is not run; known: {LIBRARIES}")
+
+
+def _of_diffusers(library: str) -> bool:
+    import diffusers  # here: it takes seconds, in every worker, and few read pipelines
+
+    return hasattr(diffusers.pipelines, library)
