@@ -33,8 +33,7 @@ def dice(logits: Tensor, masks: Tensor) -> Tensor:
     """1 - Dice coefficient over the batch, mean over the classes present in it."""
     counted = (masks != IGNORE_ID).unsqueeze(1)  # (B, 1, H, W)
     known = masks.masked_fill(masks == IGNORE_ID, BACKGROUND_ID)
-    labels = functional.one_hot(known, logits.shape[1]).permute(0, 3, 1, 2)
-    labels = labels * counted
+    labels = torch.zeros_like(logits).scatter_(1, known.unsqueeze(1), counted.to(logits.dtype))
     probabilities = logits.softmax(dim=1) * counted
     overlap, total = ((x).sum(dim=(0, 2, 3)) for x in (probabilities * labels, probabilities + labels))
     coefficient = (2 * overlap + DICE_SMOOTH) / (total + DICE_SMOOTH)
