@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from datasets.utils.logging import disable_progress_bar
 
-from dataset_builder.demo import stages
+from dataset_builder.demo import stages, trainings
 from dataset_builder.demo.options import DemoOptions
 from dataset_builder.demo.story import tell_story
 from dataset_builder.report.page import write_report
@@ -66,21 +66,21 @@ def _all_stages(out: Path, options: DemoOptions, announce: Callable[[str], None]
         "filter: judges that did not see a pair must agree with it",
         lambda: stages.filter_pairs(out / "data", options, filtered),
     )
-    kept = len(stages.Trainings(out, options).generated())
+    kept = len(trainings.Trainings(out, options).generated())
     models = clock.run(
         f"train a segmenter on the {kept} generated pairs, and the same on {kept} exact ones",
-        lambda: stages.train_both(out, options),
+        lambda: trainings.train_both(out, options),
     )
     held_out = Renders.draw(options.held_out, "test")
     reports = clock.run(
         f"evaluate both on {options.held_out} held-out renders",
-        lambda: {name: stages.judged(model, held_out) for name, model in models.items()},
+        lambda: {name: trainings.judged(model, held_out) for name, model in models.items()},
     )
     clock.run(
         "write the report page, and a picture of the whole way",
         lambda: (
             write_report(filtered, out / "report.html", title="tiny world"),
-            tell_story(models["generated"], options.sampling_steps, stages.SCALE, out / "story.png"),
+            tell_story(models["generated"], options.sampling_steps, trainings.SCALE, out / "story.png"),
         ),
     )
     scores = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dataset_builder.demo.stages import SCALE
+from dataset_builder.demo.trainings import SCALE
 
 
 def summary(scores: dict[str, Any], out: Path) -> str:

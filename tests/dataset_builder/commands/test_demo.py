@@ -15,7 +15,7 @@ from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building.run import build
 from dataset_builder.commands.demo import demo
 from dataset_builder.dataset_folder import read_pairs
-from dataset_builder.demo import stages
+from dataset_builder.demo import stages, trainings
 from dataset_builder.demo.options import FULL, QUICK, DemoOptions
 from dataset_builder.demo.run import run_demo
 from dataset_builder.demo.summary import summary
@@ -74,8 +74,8 @@ def test_segmenters_that_train_side_by_side_are_those_of_one_process(tmp_path):
         recipe = Recipe.read("tiny").with_changes(pairs=12)
         sampler = PaintedSampler(side=128)
         build(recipe, out / "filtered", EngineOptions(workers=0), make_sampler=sampler, show_progress=False)
-        stages.train_both(out, options)
-    for name in (stages.GENERATED, stages.EXACT):
+        trainings.train_both(out, options)
+    for name in (trainings.GENERATED, trainings.EXACT):
         alone, beside = (tmp_path / workers / f"segmenter-{name}/model.safetensors" for workers in "12")
         assert alone.read_bytes() == beside.read_bytes()
 

@@ -91,6 +91,6 @@ def test_datasets_are_opened_by_their_one_reader():
     openers = {file for file, _ in calls("load_dataset", "load_dataset_builder", "load_from_disk")}
     assert openers == {
         "train_segmenter/data/shards.py",
-        "dataset_builder/demo/stages.py",  # as its reader would
+        "dataset_builder/demo/trainings.py",  # as its reader would
         "dataset_builder/prompts/captions.py",  # of captions, which have no pictures
     }
