@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,17 +50,15 @@ def _kinds(reason: str) -> Iterator[str]:
         yield TOLD.get(kind, NUMBER.sub("…", kind))
 
 
-def read_verdicts(file: Path) -> dict[str, Verdict]:
-    """The verdicts of a filter's table, by the ids of the pairs."""
-    rows = csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"), newline=""))
-    if missing := [name for name in NEEDED if name not in (rows.fieldnames or ())]:
-        raise ValueError(f"{file} is no table of a filter: it lacks the columns {', '.join(missing)}")
-    return {
-        row["id"]: Verdict(
-            row["id"], row["reason"] if row["kept"] == "no" else "", _names(row.get("coverage") or "")
-        )
-        for row in rows
-    }
+def verdicts_of(file: Path) -> Iterator[Verdict]:
+    """The verdicts of a filter's table, one after the other."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = csv.DictReader(stream)
+        if missing := [name for name in NEEDED if name not in (rows.fieldnames or ())]:
+            raise ValueError(f"{file} is no table of a filter: it lacks the columns {', '.join(missing)}")
+        for row in rows:
+            reason = row["reason"] if row["kept"] == "no" else ""
+            yield Verdict(row["id"], reason, _names(row.get("coverage") or ""))
 
 
 def _names(shown: str) -> tuple[str, ...]:

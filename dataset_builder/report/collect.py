@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from dataset_builder.engine.options import EngineOptions
 from dataset_builder.engine.spans import Span
 from dataset_builder.engine.workers import Workers, working
 from dataset_builder.hub.dataset_summary import DatasetSummary, summary_without_rows
+from dataset_builder.noise.reasons import verdicts_of
 from dataset_builder.report.about import About, about
 from dataset_builder.report.prompt_statistics import PromptStatistics
 from dataset_builder.report.shown import Shown
@@ -38,11 +38,12 @@ class ReportOptions:
 
 @dataclass(frozen=True)
 class Removed:
-    """A pair that is not in the dataset, and why."""
+    """A pair that is not in the dataset, and why. classes: of a pair that a filter dropped."""
 
     id: str
     prompt: str
     reason: str
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,8 @@ def removed_pairs(folder: Path, limit: int) -> tuple[list[Removed], int]:
         ]
     table = folder / FILTER_TABLE
     if table.is_file():
-        with table.open(encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(stream):
-                if row["kept"] == "no":
-                    total += 1
-                    if len(removed) < limit:
-                        removed.append(Removed(row["id"], "", row["reason"]))
+        for own in verdicts_of(table):
+            total += bool(own.reason)
+            if own.reason and len(removed) < limit:
+                removed.append(Removed(own.id, "", own.reason, own.classes))
     return removed[:limit], total

@@ -29,7 +29,8 @@ function filter() {
     const shown = figures.filter(own => !own.hidden).length;
     section.querySelector(".count").textContent = `${shown} of ${figures.length} pairs shown`;
   }
-  removed.forEach(own => own.hidden = !found(own));
+  // what was left out has no list of classes: a build's prompts and a filter's reasons name them
+  removed.forEach(own => own.hidden = !(found(own) && own.dataset.text.includes(name.toLowerCase())));
 }
 
 function sort() {

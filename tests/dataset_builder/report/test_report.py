@@ -90,7 +90,8 @@ def test_what_rows_say_is_summed_over_parts_of_a_dataset_without_a_manifest(fold
         assert facts.tally.pairs == (7 if parts else len(list(read_pairs(copy))))
 
 
-def test_the_gallery_is_spread_over_the_dataset(folder, collected):
+def test_the_gallery_is_spread_over_the_dataset(folder, collected, page):
+    assert f"Gallery, spread over {collected.pairs} pairs" in page.read_text()
     ids = [pair.row["id"] for pair in read_pairs(folder)]
     assert len(collected.gallery) == 10
     assert (collected.gallery[0].id, collected.gallery[-1].id) == (ids[0], ids[-1])
@@ -111,9 +112,12 @@ def test_skipped_pairs_are_listed_with_their_reason(folder, collected):
 def test_pairs_that_the_filter_dropped_are_listed(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "filtered")
     (copy / "manifest.json").unlink()
-    (copy / "filter.csv").write_text("id,kept,reason\n7,no,heart disagrees (IoU 0.1)\n8,yes,\n")
+    (copy / "filter.csv").write_text(
+        "id,kept,reason,coverage\n7,no,heart disagrees (IoU 0.1),heart=0.1\n8,yes,,\n"
+    )
     found = collect(copy, OPTIONS)
-    assert [(own.id, own.reason) for own in found.removed] == [("7", "heart disagrees (IoU 0.1)")]
+    left_out = [(own.id, own.reason, own.classes) for own in found.removed]
+    assert left_out == [("7", "heart disagrees (IoU 0.1)", ("heart",))]
     assert "heart disagrees (IoU 0.1)" in rendered(found, "shapes")
 
 
@@ -208,6 +212,8 @@ def test_filters_and_order_hold_for_every_section(browser, page, collected):
     for section, pairs in sections.items():
         assert ids(browser, section) == [own.id for own in pairs if name in own.classes]
     assert counts(browser)[0] == f"{len(ids(browser, 'gallery'))} of 10 pairs shown"
+    left_out = visible(browser, "tr[data-text]")
+    assert all(name in own.text for own in left_out) and len(left_out) < len(collected.removed)
     chosen(browser, "class", "all")
     wanted = collected.gallery[3]
     typed(browser, "search", wanted.prompt.upper())
