@@ -6,15 +6,18 @@ equal, more is always lighter, and colour-blind eyes see the same.
 
 from __future__ import annotations
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from math import ceil
 
+import numpy as np
+from PIL import Image, ImageDraw
+
+from diffusers_attnmask.ground.legend import font_for
 from diffusers_attnmask.ground.oklab import from_oklab, oklab
 
 STEPS = 256
 DARK, LIGHT = oklab(np.array([(16, 0, 92), (255, 238, 128)]))
 SCALE = from_oklab(DARK + np.linspace(0, 1, STEPS)[:, None] * (LIGHT - DARK))  # (256, 3)
-BAR, GAP = 12, 4  # pixels: the bar's width, and what is free around it
+BAR, GAP = 12, 4  # pixels: the bar's least width, and what is free around it
 TICKS = ("1", "0.5", "0")  # from the top
 
 
@@ -26,12 +29,12 @@ def heat_picture(heatmap: np.ndarray) -> Image.Image:
 
 def heat_bar(height: int) -> Image.Image:
     """The scale from 0 at the bottom to 1 at the top."""
-    font = ImageFont.load_default()
-    left = GAP + BAR + GAP
-    width = left + max(int(font.getlength(tick)) for tick in TICKS) + GAP
-    bar = heat_picture(np.repeat(np.linspace(1, 0, height)[:, None], BAR, axis=1))
+    font = font_for(height)
+    gap, bar = max(GAP, height // 128), max(BAR, height // 32)
+    left = gap + bar + gap
+    width = left + max(ceil(font.getlength(tick)) for tick in TICKS) + gap
     picture = Image.new("RGB", (width, height), "white")
-    picture.paste(bar, (GAP, 0))
+    picture.paste(heat_picture(np.repeat(np.linspace(1, 0, height)[:, None], bar, axis=1)), (gap, 0))
     draw = ImageDraw.Draw(picture)
     for place, tick in enumerate(TICKS):
         free = height - int(font.getbbox(tick)[3]) - 1

@@ -13,6 +13,8 @@ from diffusers_attnmask.ground.palette import Colour
 
 MARGIN = 4
 FEW = 16  # classes that a legend lists although the picture shows none of them
+LEAST_FONT, GREATEST_FONT = 10, 32
+SIDE_OF_A_LETTER = 32  # pixels of a picture's side for one of its legend's letters
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
@@ -34,7 +36,7 @@ def with_legend(picture: Image.Image, entries: Sequence[tuple[str, Colour]]) -> 
 
 def legend_strip(entries: Sequence[tuple[str, Colour]], width: int) -> Image.Image:
     """Names beside squares of their colours, as many lines as the width needs."""
-    font = ImageFont.load_default()
+    font = font_for(width)
     side = font_height(font)
     placed, x, y = [], MARGIN, MARGIN
     for name, colour in entries:
@@ -67,6 +69,11 @@ def fitted(text: str, font: Font, width: int) -> str:
     lengths = range(1, len(near))
     most = bisect_right(lengths, width, key=lambda count: ceil(font.getlength(f"{near[:count]}…")))
     return f"{near[:most]}…"
+
+
+def font_for(side: int) -> Font:
+    """A font that can be read on a picture of that side, however large it is shown."""
+    return ImageFont.load_default(min(max(LEAST_FONT, side // SIDE_OF_A_LETTER), GREATEST_FONT))
 
 
 def font_height(font: Font) -> int:
