@@ -9,19 +9,21 @@ from typing import Any
 from PIL import Image
 
 from dataset_builder.dataset_copies import StoredRows, mask_names, open_dataset
-from dataset_builder.dataset_folder import StoredPair, named_classes, quality_of
+from dataset_builder.dataset_folder import FILTER_TABLE, StoredPair, named_classes, quality_of
 from dataset_builder.noise.flags import flags_file, read_flags, write_flags
+from dataset_builder.noise.reasons import Verdict, read_verdicts
 from diffusers_attnmask.app.view import enlarged, large_overlay
 from diffusers_attnmask.ground.drawing import Look
 
 PAGE = 24  # pairs that are shown at once
 ORDERS = ("as stored", "quality, lowest first", "quality, highest first")
-ANY = "all"
+ANY, KEPT, DROPPED = "all", "kept", "dropped"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for: a class, quality from `low` to `high`, words of prompt, id or flag, flags alone."""
+    """What is looked for: a class, quality from `low` to `high`, words of prompt, id, flag or reason, flags
+    alone, and what a filter says: kept, dropped, or a kind of reason."""
 
     class_name: str = ANY
     low: float = 0.0
@@ -29,6 +31,7 @@ class Wanted:
     words: str = ""
     flagged: bool = False
     order: str = ORDERS[0]
+    verdict: str = ANY
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Shelf:
-    """A dataset, or a part of one, that was opened by its word; flags change as pairs are flagged."""
+    """A dataset, or a part of one, that was opened by its word; flags change as pairs are flagged.
+
+    verdicts: what a filter says of the pairs, by id. left_out: how many pairs its table drops that are not
+    here.
+    """
 
     data: str
     path: Path
@@ -52,10 +59,12 @@ class Shelf:
     class_names: tuple[str, ...]
     entries: tuple[Entry, ...]
     flags: dict[str, str]
+    verdicts: dict[str, Verdict]
+    left_out: int
 
     @classmethod
-    def of(cls, data: str) -> Shelf:
-        """Open a dataset folder or Hub name."""
+    def of(cls, data: str, filtered: str = "") -> Shelf:
+        """Open a dataset folder or Hub name. filtered: the folder that a filter made from it."""
         if not data.strip():
             raise ValueError("name a dataset: a folder, or user/name of the Hub")
         opened = open_dataset(data)
@@ -66,8 +75,21 @@ class Shelf:
         entries = tuple(_entry(index, row, dataset.features) for index, row in enumerate(listed))
         file = flags_file(opened.path)
         flags = read_flags(file) if file.is_file() else {}
-        rows = StoredRows(dataset, opened.home)
-        return cls(data, opened.path, rows, tuple(mask_names(dataset.features)), entries, flags)
+        rows, names = StoredRows(dataset, opened.home), tuple(mask_names(dataset.features))
+        verdicts = _verdicts(opened.path, filtered.strip())
+        here = {entry.id for entry in entries}
+        if filtered.strip() and here.isdisjoint(verdicts):
+            raise ValueError(
+                f"the filter's table in {filtered} names no pair of {data}: it is of another one"
+            )
+        left_out = sum(bool(own.reason) for own in verdicts.values() if own.id not in here)
+        return cls(data, opened.path, rows, names, entries, flags, verdicts, left_out)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of reasons why pairs of this dataset were dropped."""
+        told = (self.verdicts[own.id].kinds for own in self.entries if own.id in self.verdicts)
+        return sorted({kind for kinds in told for kind in kinds})
 
     def found(self, wanted: Wanted) -> list[Entry]:
         """The entries that fit, in the order asked for."""
@@ -78,11 +100,27 @@ class Shelf:
             if wanted.class_name in (ANY, *own.classes)
             and wanted.low <= own.quality <= wanted.high
             and (own.id in self.flags or not wanted.flagged)
-            and all(word in f"{own.prompt} {own.id} {self.flags.get(own.id, '')}".lower() for word in words)
+            and self._said(own, wanted.verdict)
+            and all(word in self._text(own) for word in words)
         ]
         if wanted.order == ORDERS[0]:
             return fitting
         return sorted(fitting, key=lambda own: own.quality, reverse=wanted.order == ORDERS[2])
+
+    def _said(self, entry: Entry, wanted: str) -> bool:
+        if wanted == ANY:
+            return True
+        verdict = self.verdicts.get(entry.id)
+        kinds = verdict.kinds if verdict else ()
+        if wanted == KEPT:
+            return verdict is not None and not kinds
+        return bool(kinds) if wanted == DROPPED else wanted in kinds
+
+    def _reason(self, entry: Entry) -> str:
+        return self.verdicts[entry.id].reason if entry.id in self.verdicts else ""
+
+    def _text(self, entry: Entry) -> str:
+        return f"{entry.prompt} {entry.id} {self.flags.get(entry.id, '')} {self._reason(entry)}".lower()
 
     def picture(self, entry: Entry, look: Look | None = None, masks: bool = True) -> Image.Image:
         """The image of an entry, small ones enlarged, with its mask and legend or without."""
@@ -93,7 +131,8 @@ class Shelf:
 
     def caption(self, entry: Entry) -> str:
         mark = f"flagged {self.flags[entry.id]} · ".replace("  ", " ") if entry.id in self.flags else ""
-        return f"{mark}{entry.id} · {entry.quality:.3f} · {entry.prompt}"
+        why = f"dropped: {reason} · " if (reason := self._reason(entry)) else ""
+        return f"{mark}{why}{entry.id} · {entry.quality:.3f} · {entry.prompt}"
 
     def flag(self, entry: Entry, why: str) -> Path:
         """Flag a pair, and keep all flags in a table beside the dataset. Returns that table's path."""
@@ -114,3 +153,13 @@ def _entry(index: int, row: dict[str, Any], features: Any) -> Entry:
     name = str(row.get("id") or f"row {index}")
     classes = tuple(named_classes(row, features, name))
     return Entry(index, name, row.get("prompt") or "", classes, quality_of(row, name))
+
+
+def _verdicts(data: Path, filtered: str) -> dict[str, Verdict]:
+    """Of the folder that a filter made, or of the dataset itself where that is one."""
+    table = Path(filtered or data) / FILTER_TABLE
+    if filtered and not table.is_file():
+        raise FileNotFoundError(
+            f"{filtered} holds no {FILTER_TABLE}: name a folder that attnmask filter made"
+        )
+    return read_verdicts(table) if table.is_file() else {}

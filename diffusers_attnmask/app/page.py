@@ -16,8 +16,7 @@ TABS: Mapping[str, Callable[[Any, Studio], None]] = {
     "Prompt attention": words_tab,
 }
 STYLE = """
-.mistake { margin: 0; padding: .6em .8em; border-left: 4px solid var(--color-accent); }
-.large img, .thumbnail-item img { image-rendering: pixelated; }
+.mistake, .absent { margin: 0; padding: .6em .8em; border-left: 4px solid var(--color-accent); }
 """
 
 

@@ -6,14 +6,14 @@ import inspect
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import torch
 from PIL import Image
 
+from diffusers_attnmask.app.halt import Halt
 from diffusers_attnmask.app.view import View
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.ground.pictures import read_image
@@ -30,6 +30,17 @@ Progress = Callable[[int, int], None]  # told how many steps of how many are don
 
 class Stopped(ValueError):
     """A sampling that its asker has stopped."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who looks on while a picture is sampled: told each step, and asked whether to end there."""
+
+    progress: Progress | None = None
+    halt: Halt | None = None
+
+
+UNSEEN = Watch()
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,6 @@ class Studio:
     """A pipeline with masks, which serves one question at a time."""
 
     pipe: Any
-    halt: Event = field(default_factory=Event)
 
     @property
     def methods(self) -> list[str]:
@@ -60,41 +70,38 @@ class Studio:
         family = check_supported(self.pipe)
         return [own.name for own in settings_for(self.pipe).resolve_all(family, family.sites(self.pipe))]
 
-    def stop(self) -> None:
-        """End the sampling that runs, at its next step."""
-        self.halt.set()
-
-    def sample(self, asked: Asked, progress: Progress | None = None) -> View:
+    def sample(self, asked: Asked, watch: Watch = UNSEEN) -> View:
         """A picture from a prompt, and its masks."""
         seed = drawn_seed(asked.seed)
         classes = named_classes(asked.classes)
-        arguments = self._arguments(asked, seed, progress)
-        out = self.pipe(**arguments, classes=classes, mask_method=asked.method or None)
+        arguments = self._arguments(asked, seed, watch)
+        out = self.pipe(**arguments, classes=classes, mask_method=asked.method or None, drop_absent=False)
         return View.of(out, seed, asked.prompt)
 
-    def compare(
-        self, asked: Asked, methods: Sequence[str], progress: Progress | None = None
-    ) -> dict[str, View]:
+    def compare(self, asked: Asked, methods: Sequence[str], watch: Watch = UNSEEN) -> dict[str, View]:
         """The masks of several methods, read from one sampling."""
         if not methods:
             raise ValueError("choose at least one mask method")
         seed = drawn_seed(asked.seed)
-        arguments = self._arguments(asked, seed, progress)
+        arguments = self._arguments(asked, seed, watch)
         with trace(self.pipe, named_classes(asked.classes), methods=list(methods)) as traced:
             image = self.pipe(**arguments).images[0]
         views = {}
         for name in methods:
             maps, masks = traced.heatmaps_by(name), traced.masks(name)
-            out = DiffuMaskPipelineOutput([image], masks, maps, traced.class_names[0])
+            presence = traced.presence_by(name)
+            out = DiffuMaskPipelineOutput([image], masks, maps, traced.class_names[0], presence=presence)
             views[name] = View.of(out, seed, asked.prompt)
         return views
 
-    def words(self, asked: Asked, progress: Progress | None = None) -> View:
+    def words(self, asked: Asked, watch: Watch = UNSEEN) -> View:
         """A picture, and the map of every word of its prompt."""
         words = list(dict.fromkeys(WORD.findall(asked.prompt)))
         seed = drawn_seed(asked.seed)
-        arguments = self._arguments(asked, seed, progress)
-        return View.of(self.pipe(**arguments, classes=words, mask_method=MAPS_OF_WORDS), seed, asked.prompt)
+        arguments = self._arguments(asked, seed, watch)
+        out = self.pipe(**arguments, classes=words, mask_method=MAPS_OF_WORDS, drop_absent=False)
+        out.presence = None  # of a class; most words are none
+        return View.of(out, seed, asked.prompt)
 
     def picture(self, file: str | None, asked: Asked, strength: float = 0.3, looks: float = 1) -> View:
         """Masks of a picture that exists already, as a file."""
@@ -110,10 +117,11 @@ class Studio:
             looks=int(looks),
             mask_method=asked.method or None,
             generator=torch.Generator().manual_seed(seed),
+            drop_absent=False,
         )
         return View.of(out, seed, asked.prompt)
 
-    def _arguments(self, asked: Asked, seed: int, progress: Progress | None) -> dict[str, Any]:
+    def _arguments(self, asked: Asked, seed: int, watch: Watch) -> dict[str, Any]:
         """What the pipeline is called with; what its family does not take must not be asked for."""
         check_prompt(asked.prompt, "write a prompt first")
         if asked.size % 8:
@@ -131,23 +139,22 @@ class Studio:
         if asked.negative.strip():
             arguments["negative_prompt"] = asked.negative
         if "callback_on_step_end" in known:
-            arguments["callback_on_step_end"] = self._after_step(steps, progress)
+            arguments["callback_on_step_end"] = _after_step(steps, watch)
         if foreign := [name for name in arguments if name not in known]:
             told = ", ".join(name.replace("_", " ") for name in foreign)
             raise ValueError(f"this model takes no {told}: leave it empty")
         return arguments
 
-    def _after_step(self, steps: int, progress: Progress | None) -> Callable[..., dict[str, Any]]:
-        self.halt.clear()
 
-        def told(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
-            if self.halt.is_set():
-                raise Stopped(f"stopped after {step + 1} of {steps} steps")
-            if progress is not None:
-                progress(step + 1, steps)
-            return values
+def _after_step(steps: int, watch: Watch) -> Callable[..., dict[str, Any]]:
+    def told(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+        if watch.halt is not None and watch.halt.called:
+            raise Stopped(f"stopped after {step + 1} of {steps} steps")
+        if watch.progress is not None:
+            watch.progress(step + 1, steps)
+        return values
 
-        return told
+    return told
 
 
 def named_classes(typed: Sequence[str]) -> list[ClassLike]:

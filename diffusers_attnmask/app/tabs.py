@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from diffusers_attnmask.app.answers import answered
-from diffusers_attnmask.app.fields import Fields, asked, fields
-from diffusers_attnmask.app.panel import Panel, laid_out, panel
-from diffusers_attnmask.app.studio import Asked, Studio
+from diffusers_attnmask.app.fields import asked, fields
+from diffusers_attnmask.app.halt import Halt, Halts
+from diffusers_attnmask.app.lent_gpu import on_lent_gpu
+from diffusers_attnmask.app.panel import MAPS, Panel, gallery, laid_out, panel
+from diffusers_attnmask.app.studio import Asked, Studio, Watch
 from diffusers_attnmask.app.view import View
 
 THE_MODEL: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "the model"}  # one question at a time
@@ -23,8 +25,8 @@ def sample_tab(gr: Any, studio: Studio) -> None:
             mistake = gr.HTML()
         with gr.Column(scale=3, min_width=320):
             shown = panel(gr)
-    _ask_on(gr, studio, [go.click, form.prompt.submit], studio.sample, form, mistake, shown)
-    stop.click(studio.stop, queue=False)
+    ask = _panel_filled(gr, studio.sample, shown)
+    _ask_on(gr, [go.click, form.prompt.submit], stop, ask, form.inputs, [mistake, *shown.outputs])
 
 
 def words_tab(gr: Any, studio: Studio) -> None:
@@ -37,8 +39,8 @@ def words_tab(gr: Any, studio: Studio) -> None:
             mistake = gr.HTML()
         with gr.Column(scale=3, min_width=320):
             shown = panel(gr)
-    _ask_on(gr, studio, [go.click, form.prompt.submit], studio.words, form, mistake, shown)
-    stop.click(studio.stop, queue=False)
+    ask = _panel_filled(gr, studio.words, shown)
+    _ask_on(gr, [go.click, form.prompt.submit], stop, ask, form.inputs, [mistake, *shown.outputs])
 
 
 def compare_tab(gr: Any, studio: Studio) -> None:
@@ -50,26 +52,18 @@ def compare_tab(gr: Any, studio: Studio) -> None:
             go, stop = gr.Button("Compare", variant="primary"), gr.Button("Stop")
             mistake = gr.HTML()
         with gr.Column(scale=3, min_width=320):
-            masks = gr.Gallery(label="Masks", columns=2, object_fit="contain", format="png")
-            maps = gr.Gallery(label="Class maps, from 0 to 1", columns=3, object_fit="contain", format="png")
+            masks, maps = gallery(gr, "Masks", columns=2), gallery(gr, MAPS, columns=3)
 
-    def compare(chosen: list[str], *values: Any) -> tuple:
-        def ask() -> tuple:
-            views = studio.compare(asked(values), chosen)
-            own = [(view.overlay(), name) for name, view in views.items()]
-            every = [
-                (picture, f"{name}: {label}")
-                for name, view in views.items()
-                for picture, label in view.maps()
-            ]
-            return own, every
+    def compare(watch: Watch, chosen: list[str], *values: Any) -> tuple:
+        views = studio.compare(asked(values), chosen, watch)
+        own = [(view.overlay(), f"{name}: {', '.join(view.labels)}") for name, view in views.items()]
+        every = [
+            (picture, f"{name}: {label}") for name, view in views.items() for picture, label in view.maps()
+        ]
+        return own, every
 
-        return answered(ask, (gr.update(), gr.update()))
-
-    triggers = [go.click, form.prompt.submit]
     inputs, outputs = [methods, *form.inputs], [mistake, masks, maps]
-    gr.on(triggers, compare, inputs, outputs, show_progress_on=[masks], **THE_MODEL)
-    stop.click(studio.stop, queue=False)
+    _ask_on(gr, [go.click, form.prompt.submit], stop, compare, inputs, outputs)
 
 
 def picture_tab(gr: Any, studio: Studio) -> None:
@@ -108,38 +102,37 @@ def picture_tab(gr: Any, studio: Studio) -> None:
 
     inputs = [image, prompt, chips, method, strength, looks, seed]
     triggers, outputs = [go.click, prompt.submit], [mistake, *shown.outputs]
-    gr.on(triggers, find, inputs, outputs, show_progress_on=[shown.picture], **THE_MODEL)
+    gr.on(triggers, on_lent_gpu(find), inputs, outputs, show_progress_on=[shown.picture], **THE_MODEL)
+
+
+def _panel_filled(gr: Any, answer: Callable[[Asked, Watch], View], shown: Panel) -> Callable[..., tuple]:
+    """What a panel shows of an answer."""
+    return lambda watch, *values: laid_out(gr, answer(asked(values), watch))
 
 
 def _ask_on(
     gr: Any,
-    studio: Studio,
     triggers: list[Any],
-    answer: Callable[..., View],
-    form: Fields,
-    mistake: Any,
-    shown: Panel,
+    stop: Any,
+    answer: Callable[..., tuple],
+    inputs: list[Any],
+    outputs: list[Any],
 ) -> None:
-    """Ask the model on any of the triggers, telling each step, and lay out what it gives."""
-    unchanged = tuple(gr.update() for _ in shown.outputs)
+    """Ask the model on any of the triggers, telling each step, until it is done or whoever asked stops it.
 
-    def ask(  # gradio looks for the default of `progress` to tell steps by
-        prompt: str,
-        classes: list[str],
-        method: str,
-        negative: str,
-        size: float,
-        steps: float,
-        guidance: float,
-        seed: float,
-        progress: Any = gr.Progress(),
-    ) -> tuple:
-        values = (prompt, classes, method, negative, size, steps, guidance, seed)
+    outputs: the place of a mistake, then those of the answer, of which the first shows the progress.
+    """
+    first = next(own for own in outputs[1:] if not isinstance(own, gr.State))
+    unchanged = tuple(gr.update() for _ in outputs[1:])
+    halts, halt = Halts(), gr.State()  # a state is one person's
 
+    # gradio finds what tells steps by its default
+    def ask(own: Halt, progress: Any = gr.Progress(), *values: Any) -> tuple:
         def step(done: int, total: int) -> None:
             progress((done, total), desc="sampling", unit="steps")
 
-        return answered(lambda: laid_out(gr, answer(asked(values), step)), unchanged)
+        return answered(lambda: answer(Watch(step, own), *values), unchanged)
 
-    outputs = [mistake, *shown.outputs]
-    gr.on(triggers, ask, form.inputs, outputs, show_progress_on=[shown.picture], **THE_MODEL)
+    begun = gr.on(triggers, halts.begin, [halt], [halt], queue=False, show_progress="hidden")
+    begun.then(on_lent_gpu(ask), [halt, *inputs], outputs, show_progress_on=[first], **THE_MODEL)
+    stop.click(halts.stop, [halt], None, queue=False)

@@ -1,7 +1,11 @@
 """The entry of the Space: the app, with the model and the dataset that its variables name."""
 
 import os
+from contextlib import suppress
 from functools import partial
+
+with suppress(ImportError):  # of ZeroGPU, which must see torch before anyone else
+    import spaces  # noqa: F401
 
 from dataset_builder.browsing.tab import browse_tab
 from diffusers_attnmask.app.page import serve

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -12,15 +14,30 @@ from typer.testing import CliRunner
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.browsing.tab import browse_tab
 from dataset_builder.building.run import EngineOptions, build
+from dataset_builder.dataset_folder import FILTER_TABLE, read_pairs
 from dataset_builder.noise.flags import flags_file, read_flags
 from dataset_builder.recipe import Recipe, SamplingOptions
 from diffusers_attnmask import DiffuMaskPipeline
 from diffusers_attnmask.app.page import gradio, serve
-from diffusers_attnmask.app.studio import Studio
+from diffusers_attnmask.app.studio import UNSEEN, Studio
+from diffusers_attnmask.masking.presence import RATHER_ABSENT
 from tests.browsers import chromium, visible
 from tests.small_models import picture, sd15
 
 WAIT = 120  # seconds for an answer, on a machine that has other work
+
+
+class Patient(Studio):
+    """One whose steps can be made to last."""
+
+    pause = 0.0
+
+    def sample(self, asked, watch=UNSEEN):
+        def step(done, total):
+            time.sleep(self.pause)
+            watch.progress(done, total)
+
+        return super().sample(asked, replace(watch, progress=step))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +53,7 @@ def address(data):
     pytest.importorskip("gradio", reason="pip install gradio")
     if not shutil.which("chromium"):
         pytest.skip("no browser: apt install chromium chromium-driver")
-    studio = Studio(DiffuMaskPipeline.from_pipe(sd15()))
+    studio = Patient(DiffuMaskPipeline.from_pipe(sd15()))
     more = {"Browse": partial(browse_tab, data=str(data))}
     _, address, _ = serve(studio, more, prevent_thread_lock=True, server_name="127.0.0.1", quiet=True)
     yield address
@@ -99,7 +116,35 @@ def test_sample_answers_and_a_mistake_is_a_sentence(browser):
     typed(browser, "Prompt", "a fish and a star\n")  # Enter submits
     until(browser, lambda: len(pictures(browser)) >= 3)
     assert sentences(browser) == []
-    assert [own.text for own in visible(browser, "label.selected")] == ["star", "fish"]
+    chips = [own.text for own in visible(browser, "label.selected")]
+    assert all(re.fullmatch(r"(star|fish) [01]\.\d\d", own) for own in chips) and len(chips) == 2
+    absent = [own.text for own in visible(browser, ".absent")]
+    assert bool(absent) == any(float(own.split()[1]) < RATHER_ABSENT for own in chips)
+
+
+@pytest.mark.slow
+def test_stop_ends_the_sampling_of_whoever_presses_it(browser, address, monkeypatch):
+    monkeypatch.setattr(Patient, "pause", 0.3)
+    mine = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    browser.get(address)
+    until(browser, lambda: visible(browser, "button[role=tab]"))
+    others = browser.current_window_handle
+    browser.switch_to.window(mine)
+    button(browser, "Sample").click()
+    until(browser, lambda: visible(browser, ".progress-text"))
+    browser.switch_to.window(others)
+    button(browser, "Stop").click()
+    browser.switch_to.window(mine)
+    until(browser, lambda: not visible(browser, ".progress-text"))
+    assert sentences(browser) == [], "another person's Stop is another's"
+    button(browser, "Sample").click()
+    until(browser, lambda: visible(browser, ".progress-text"))
+    button(browser, "Stop").click()
+    until(browser, lambda: sentences(browser) and sentences(browser)[0].startswith("Stopped after"))
+    browser.switch_to.window(others)
+    browser.close()
+    browser.switch_to.window(mine)
 
 
 @pytest.mark.slow
@@ -138,7 +183,7 @@ def test_prompt_attention_shows_every_word(browser):
 
 
 @pytest.mark.slow
-def test_browse_finds_pairs_and_keeps_flags(browser, data):
+def test_browse_finds_pairs_and_keeps_flags(browser, data, tmp_path):
     tab(browser, "Browse")
     button(browser, "Open").click()
     until(browser, lambda: len(pictures(browser)) == 6)
@@ -148,6 +193,14 @@ def test_browse_finds_pairs_and_keeps_flags(browser, data):
     button(browser, "Flag").click()
     until(browser, lambda: flags_file(data).is_file())
     assert list(read_flags(flags_file(data)).values()) == ["no star"]
+    (first, *others) = [own.name for own in read_pairs(data)]
+    rows = [f"{first},no,the mask is empty", *(f"{own},yes," for own in others)]
+    (tmp_path / FILTER_TABLE).write_text("\n".join(["id,kept,reason", *rows]))
+    typed(browser, "What a filter made of it", str(tmp_path))
+    button(browser, "Open").click()
+    until(browser, lambda: "6 of 6 pairs" in browser.find_element("tag name", "body").text)
+    typed(browser, "Kept, or why not", "the mask is empty\n")
+    until(browser, lambda: "1 of 6 pairs" in browser.find_element("tag name", "body").text)
     typed(browser, "Dataset", "/no/where")
     button(browser, "Open").click()
     until(browser, lambda: sentences(browser))

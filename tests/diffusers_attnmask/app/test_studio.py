@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +19,9 @@ from PIL import Image
 import hub_cards
 from diffusers_attnmask import DiffuMaskPipeline
 from diffusers_attnmask.app.answers import answered
-from diffusers_attnmask.app.studio import Asked, Stopped, Studio, named_classes
+from diffusers_attnmask.app.halt import Halts
+from diffusers_attnmask.app.lent_gpu import on_lent_gpu
+from diffusers_attnmask.app.studio import Asked, Stopped, Studio, Watch, named_classes
 from diffusers_attnmask.app.view import enlarged
 from diffusers_attnmask.ground.drawing import Look
 from diffusers_attnmask.ground.pictures import read_image
@@ -40,17 +46,56 @@ def view(studio):
 def test_a_prompt_becomes_a_picture_with_masks_and_maps(studio, view):
     assert view.image.size == (128, 128) and view.ids.shape == (128, 128)
     assert view.classes == ["dog", "aeroplane"] and view.seed == 3
-    assert [name for _, name in view.maps()] == ["dog", "aeroplane"]
+    assert len(view.maps()) == 2
     again = studio.sample(ASKED)
     assert np.array_equal(np.asarray(view.image), np.asarray(again.image))
 
 
-def test_steps_are_told_and_a_sampling_can_be_stopped(studio):
+def test_steps_are_told_and_whoever_asked_can_stop(studio):
     told = []
-    studio.sample(ASKED, lambda done, total: told.append((done, total)))
+    studio.sample(ASKED, Watch(lambda done, total: told.append((done, total))))
     assert told == [(1, 2), (2, 2)]
+    halts = Halts()
+    own, others = halts.begin(None), halts.begin(None)
+    studio.sample(ASKED, Watch(lambda done, total: halts.stop(others), own))
     with pytest.raises(Stopped, match="stopped after 2 of 2 steps"):
-        studio.sample(ASKED, lambda done, total: studio.stop())
+        studio.sample(ASKED, Watch(lambda done, total: halts.stop(own), own))
+    halts.stop(None)  # nothing was begun
+    again = pickle.loads(pickle.dumps(own))  # as a process on a lent GPU sees it
+    assert again.called and not halts.begin(again).called
+
+
+def test_a_second_sampling_of_the_same_person_ends_with_the_first():
+    halts = Halts()
+    first = halts.begin(None)
+    assert halts.begin(first) is first
+    first.call()
+    assert not halts.begin(first).called
+
+
+def test_each_class_says_how_surely_it_is_in_the_picture(view):
+    assert [own.rpartition(" ")[0] for own in view.labels] == view.classes
+    assert all(0 <= own <= 1 for own in view.presence)
+    assert [label for _, label in view.maps()] == view.labels
+    told = replace(view, presence=(0.93, 0.12))
+    assert told.labels == ["dog 0.93", "aeroplane 0.12"]
+    assert "by presence from 0 to 1: aeroplane (0.12). What is painted as it may" in told.absence()
+    assert replace(view, presence=(0.93, 0.51)).absence() == ""
+    assert (
+        "dog (0.10), aeroplane (0.20). What is painted as them"
+        in replace(view, presence=(0.1, 0.2)).absence()
+    )
+
+
+def test_a_question_is_answered_on_a_lent_gpu_where_there_is_one(monkeypatch, studio, view):
+    lent = []
+    spaces = SimpleNamespace(GPU=lambda ask, duration: lent.append((ask, duration)) or ask)
+    monkeypatch.setitem(sys.modules, "spaces", spaces)
+    assert on_lent_gpu(studio.sample) == studio.sample and lent == [(studio.sample, 120)]
+    monkeypatch.setitem(sys.modules, "spaces", None)
+    assert on_lent_gpu(studio.sample) == studio.sample and len(lent) == 1
+    back = pickle.loads(pickle.dumps(view))  # as it comes from there
+    assert np.array_equal(back.ids, view.ids) and back.labels == view.labels
 
 
 def test_another_threshold_cuts_the_maps_anew_without_the_model(view):
@@ -80,6 +125,7 @@ def test_mask_overlay_and_facts_can_be_taken_away(view, tmp_path):
     known = json.loads(Path(about).read_text())
     assert known["prompt"] == ASKED.prompt and known["seed"] == 3
     assert sum(known["coverage"].values()) <= 1
+    assert known["presence"] == dict(zip(view.classes, view.presence, strict=True))
 
 
 def test_methods_are_compared_on_one_sampling(studio):
@@ -91,7 +137,8 @@ def test_methods_are_compared_on_one_sampling(studio):
 
 
 def test_every_word_of_a_prompt_has_a_map(studio):
-    assert studio.words(Asked("a red dog, a plane", steps=1)).classes == ["a", "red", "dog", "plane"]
+    view = studio.words(Asked("a red dog, a plane", steps=1))
+    assert view.classes == view.labels == ["a", "red", "dog", "plane"] and view.absence() == ""
 
 
 def test_a_picture_gets_masks_by_the_models_own_method_as_the_commands_read_it(studio, tmp_path):
