@@ -11,7 +11,7 @@ from PIL import Image
 from dataset_builder.dataset_copies import StoredRows, mask_names, open_dataset
 from dataset_builder.dataset_folder import FILTER_TABLE, StoredPair, named_classes, quality_of
 from dataset_builder.noise.flags import flags_file, read_flags, write_flags
-from dataset_builder.noise.reasons import Verdict, read_verdicts
+from dataset_builder.noise.reasons import Verdict, verdicts_of
 from diffusers_attnmask.app.view import enlarged, large_overlay
 from diffusers_attnmask.ground.drawing import Look
 
@@ -162,4 +162,4 @@ def _verdicts(data: Path, filtered: str) -> dict[str, Verdict]:
         raise FileNotFoundError(
             f"{filtered} holds no {FILTER_TABLE}: name a folder that attnmask filter made"
         )
-    return read_verdicts(table) if table.is_file() else {}
+    return {own.id: own for own in verdicts_of(table)} if table.is_file() else {}
