@@ -7,12 +7,12 @@ from math import ceil
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from diffusers_attnmask.ground.heat import heat_bar, heat_picture
 from diffusers_attnmask.ground.ids import BACKGROUND
-from diffusers_attnmask.ground.legend import MARGIN, entries_of, fitted, font_height, with_legend
+from diffusers_attnmask.ground.legend import MARGIN, entries_of, fitted, font_for, font_height, with_legend
 from diffusers_attnmask.ground.options import Share, options
 from diffusers_attnmask.ground.palette import SAFE_PALETTE, Colour, Palette, colours_of
 
@@ -111,7 +111,7 @@ def contact_sheet(
     columns = columns or ceil(len(pictures) ** 0.5)
     rows = ceil(len(pictures) / columns)
     width, height = (max(sizes) for sizes in zip(*(picture.size for picture in pictures), strict=True))
-    font = ImageFont.load_default()
+    font = font_for(2 * width)
     line = font_height(font) + MARGIN if captions else 0
     sheet = Image.new(
         "RGB", (columns * (width + MARGIN) + MARGIN, rows * (height + line + MARGIN) + MARGIN), "white"

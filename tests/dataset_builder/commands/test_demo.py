@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from PIL import Image
@@ -18,6 +19,7 @@ from dataset_builder.dataset_folder import read_pairs
 from dataset_builder.demo import stages, trainings
 from dataset_builder.demo.options import FULL, QUICK, DemoOptions
 from dataset_builder.demo.run import run_demo
+from dataset_builder.demo.story import seen_as
 from dataset_builder.demo.summary import summary
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe
@@ -65,6 +67,11 @@ def test_the_pairs_are_those_of_the_bundled_model_in_few_steps(tmp_path):
     stages.sample_pairs(replace(OPTIONS, pairs=8, sampling_steps=1, workers=0), tmp_path / "data")
     pairs = list(read_pairs(tmp_path / "data"))
     assert 0 < len(pairs) <= 8 and all(pair.image.size == (128, 128) for pair in pairs)
+
+
+def test_what_the_story_does_not_ask_for_is_another_class():
+    names = ("background", "heart", "fish", "star")
+    assert seen_as(np.array([0, 1, 2, 3]), names).tolist() == [0, 3, 2, 1]
 
 
 def test_segmenters_that_train_side_by_side_are_those_of_one_process(tmp_path):
