@@ -89,7 +89,7 @@ class Studio:
         views = {}
         for name in methods:
             maps, masks = traced.heatmaps_by(name), traced.masks(name)
-            presence = traced.presence_by(name)
+            presence = traced.presence(name)
             out = DiffuMaskPipelineOutput([image], masks, maps, traced.class_names[0], presence=presence)
             views[name] = View.of(out, seed, asked.prompt)
         return views
