@@ -31,12 +31,12 @@ def entries_of(
 
 def with_legend(picture: Image.Image, entries: Sequence[tuple[str, Colour]]) -> Image.Image:
     """The picture over its legend."""
-    return stacked(picture, legend_strip(entries, picture.width)) if entries else picture
+    font = font_for(min(picture.width, 2 * picture.height))  # of a row of pictures, about that of one
+    return stacked(picture, legend_strip(entries, picture.width, font)) if entries else picture
 
 
-def legend_strip(entries: Sequence[tuple[str, Colour]], width: int) -> Image.Image:
+def legend_strip(entries: Sequence[tuple[str, Colour]], width: int, font: Font) -> Image.Image:
     """Names beside squares of their colours, as many lines as the width needs."""
-    font = font_for(width)
     side = font_height(font)
     placed, x, y = [], MARGIN, MARGIN
     for name, colour in entries:
