@@ -53,7 +53,8 @@ def working(
         from dataset_builder.engine.cluster import actors
 
         return actors(stage, engine.workers, engine.address, gpu=gpu, on_death=on_death)
-    gpus = visible_gpus(engine.gpus) if gpu else ()
+    gpus = visible_gpus(engine.gpus)  # those that are not there are told of whether or not they are needed
+    gpus = gpus if gpu else ()
     workers = max(engine.workers, len(gpus))
     if workers > 1 or gpus:
         return _processes(stage, workers, gpus, on_death)
