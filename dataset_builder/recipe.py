@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, field, replace
 from pathlib import Path
@@ -37,6 +38,7 @@ from diffusers_attnmask.instances.options import ONE_WORD, InstanceOptions
 from diffusers_attnmask.loading.options import DrawingOptions
 
 MISSING = object()
+DIGEST = re.compile("[0-9a-f]{64}")
 # A pair's index and its attempt make the 32 bits of an image's seed: `image_seed` in building/layout.py.
 MOST_PAIRS, MOST_ATTEMPTS = 2**28, 2**4
 
@@ -319,12 +321,15 @@ def digest(content: Mapping[str, Any]) -> str:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The keys that differ, as `sampling.steps was 30, now 50`."""
+    """The keys that differ, as `sampling.steps was 30, now 50`, and `inputs.model has changed` of contents."""
     old, new = dict(_flat(before)), dict(_flat(now))
+    both = {key: (old.get(key, MISSING), new.get(key, MISSING)) for key in dict.fromkeys((*old, *new))}
     return [
-        f"{key} was {_shown(old.get(key, MISSING))}, now {_shown(new.get(key, MISSING))}"
-        for key in dict.fromkeys((*old, *new))
-        if old.get(key, MISSING) != new.get(key, MISSING)
+        f"{key} has changed"
+        if all(DIGEST.fullmatch(str(own)) for own in values)
+        else f"{key} was {_shown(values[0])}, now {_shown(values[1])}"
+        for key, values in both.items()
+        if values[0] != values[1]
     ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from dataset_builder.vocabulary import Vocabulary
 from diffusers_attnmask.ground.damage import DamagedFile
+from diffusers_attnmask.ground.json_files import read_json_lines
 
 COLUMNS = ("file", "classes")
 SEPARATORS = re.compile(r"[;,|]")  # between classes in one cell
@@ -37,7 +37,7 @@ def read_table(path: Path, vocabulary: Vocabulary) -> dict[str, Entry]:
             if entry.file in entries:
                 raise ValueError(f"{path}, row {number}: {entry.file} has a row already")
             entries[entry.file] = entry
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as mistake:
+    except (UnicodeDecodeError, csv.Error) as mistake:
         raise DamagedFile(f"the table {path} cannot be read: {mistake}") from mistake
     if not entries:
         raise ValueError(f"the table {path} has no rows")
@@ -49,9 +49,7 @@ def _rows(path: Path) -> Iterator[Any]:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             yield from csv.DictReader(stream)
     elif path.suffix.lower() == ".jsonl":
-        yield from (
-            json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
-        )
+        yield from read_json_lines(path)
     else:
         raise ValueError(f"the table {path} should end in .csv or .jsonl")
 

@@ -110,6 +110,8 @@ def filter(
     from diffusers_attnmask.ground.places import shown
 
     own_thresholds = by_name(map(parsed_threshold, class_threshold or []), "--class-threshold")
+    if "default" in own_thresholds:
+        raise ValueError("--class-threshold default is that of every other class: write it as --threshold")
     thresholds = {"thresholds": "--class-threshold", "thresholds.default": "--threshold"}
     with as_flags({**thresholds, "low": "--least-coverage", "high": "--greatest-coverage"}):
         run = FilterRun(

@@ -25,5 +25,8 @@ def tell(build: Callable[[], BuiltDataset], out: str, what: str, as_json: bool) 
         typer.echo(json.dumps({"out": str(out), **built.tally.to_dict(), "incidents": built.incidents}))
         return
     typer.echo(f"{built.tally.pairs} {what} are in {shown(out)}; read them with {read_with(out)}")
+    for reason, number in built.tally.skipped.items():
+        details = (own["detail"] for own in built.tally.examples if own["reason"] == reason)
+        typer.echo(f"left out: {number}, {reason}: {next(details, '')}".rstrip(": "))
     if built.address is not None:
         typer.echo(f"pushed to {built.address}")

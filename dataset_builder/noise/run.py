@@ -68,7 +68,8 @@ def filter_dataset(
             stage.keep((number, pair.quality) for number, pair, reason in chosen if not reason)
             if all(reasons):
                 raise ValueError(
-                    "no pair would be left: lower --threshold, or train the segmenters for more --steps"
+                    f"no pair would be left (of the first: {reasons[0]}): ask for less, or train the "
+                    "segmenters for more --steps"
                 )
             rows = kept_rows(stage)
             with moving_bar("writing", len(rows), shown=progress) as bar:

@@ -35,7 +35,7 @@ from dataset_builder.sam.kinds import asked_sam
 from dataset_builder.sam.options import SamOptions
 from diffusers_attnmask.ground.bars import moving_bar
 from diffusers_attnmask.ground.device import best_device
-from diffusers_attnmask.ground.options import Name, options
+from diffusers_attnmask.ground.options import Fault, Name, OptionsError, options
 from diffusers_attnmask.ground.places import new_place
 from diffusers_attnmask.ground.threads import threads
 from train_segmenter.training.divergence import Diverged
@@ -73,6 +73,8 @@ class RefineRun:
     allow_outside: bool = False
 
     def __post_init__(self) -> None:
+        if self.thresholds is not None and self.method != "affinity":
+            raise OptionsError([Fault("thresholds", " goes with method affinity")])
         self.refinement(Path(NETWORK))  # refuses what does not go together
 
     def refinement(self, network: Path) -> Refinement:

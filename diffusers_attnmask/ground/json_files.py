@@ -25,7 +25,8 @@ def read_json(file: Path, kind: type = dict, infinities: bool = False) -> Any:
 
 def read_json_lines(file: Path) -> list[dict[str, Any]]:
     """The objects of a UTF-8 file that has one in each line."""
-    rows = _loaded(file, lambda text: [_parsed(line) for line in text.splitlines() if line.strip()])
+    # not `splitlines`, which also ends lines within texts, as at U+2028
+    rows = _loaded(file, lambda text: [_parsed(line) for line in text.split("\n") if line.strip()])
     if wrong := [row for row in rows if not isinstance(row, dict)]:
         raise DamagedFile(f"{file} should hold {WHAT[dict]} in each line, not {type(wrong[0]).__name__}")
     return rows

@@ -235,7 +235,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(photos, models, tmp_path, monke
     with pytest.raises(ValueError, match=r"pictures.strength was 0.5, now 0.25"):
         annotated(replace(own, pictures=replace(own.pictures, strength=0.25)), tmp_path / "stopped")
     (photos / "e.png").write_bytes((photos / "a.png").read_bytes())
-    with pytest.raises(ValueError, match=r"inputs.prompts was"):
+    with pytest.raises(ValueError, match=r"inputs.prompts has changed"):
         annotated(own, tmp_path / "stopped")
 
 

@@ -11,10 +11,13 @@ from typer.testing import CliRunner
 
 from benchmarks.painted_sampler import PaintedSampler
 from dataset_builder.building import run
-from dataset_builder.building.dataset import build_dataset
+from dataset_builder.building.candidates import Skipped
+from dataset_builder.building.dataset import BuiltDataset, build_dataset
+from dataset_builder.building.tally import Tally
 from dataset_builder.commands.build import build
 from dataset_builder.commands.push import push
 from dataset_builder.commands.report import report
+from dataset_builder.commands.shared_ending import tell
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe
 from dataset_builder.report.run import report_dataset
@@ -61,6 +64,14 @@ def test_ten_lines_of_yaml_make_a_dataset_of_ones_own_two_classes(invoke, recipe
     assert dataset.features["classes"].feature.names == ["background", "kettle", "lamp"]
     assert len(dataset) == 6
     assert (out / "README.md").is_file()
+
+
+def test_what_was_left_out_is_told_with_the_first_reason(capsys):
+    tally = Tally(pairs=2)
+    for name in ("a.png", "b.png"):
+        tally.skip(Skipped(0, "", "picture not readable", f"{name} is not a picture"))
+    tell(lambda: BuiltDataset(tally, {}), "out", "pairs", as_json=False)
+    assert "left out: 2, picture not readable: a.png is not a picture\n" in capsys.readouterr().out
 
 
 def test_the_counts_come_as_json(invoke, recipe, tmp_path):

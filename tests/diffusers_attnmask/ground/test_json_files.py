@@ -7,7 +7,7 @@ import math
 import pytest
 
 from diffusers_attnmask.ground.damage import DamagedFile
-from diffusers_attnmask.ground.json_files import read_json
+from diffusers_attnmask.ground.json_files import read_json, read_json_lines
 
 
 def test_objects_and_lists_are_read(tmp_path):
@@ -51,3 +51,8 @@ def test_anything_else_is_refused_by_name(tmp_path, content, complaint):
         read_json(file)
     assert str(refused.value).startswith(f"{file} ") and complaint in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_text_within_a_line_may_hold_what_ends_lines_elsewhere(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"a": "x\u2028y"}\n\n{"a": "z\x85"}\n', encoding="utf-8")
+    assert read_json_lines(tmp_path / "rows.jsonl") == [{"a": "x\u2028y"}, {"a": "z\x85"}]
