@@ -321,7 +321,7 @@ def digest(content: Mapping[str, Any]) -> str:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The keys that differ, as `sampling.steps was 30, now 50`, and `inputs.model has changed` of contents."""
+    """The keys that differ, as `sampling.steps was 30, now 50`; of contents, `inputs.model has changed`."""
     old, new = dict(_flat(before)), dict(_flat(now))
     both = {key: (old.get(key, MISSING), new.get(key, MISSING)) for key in dict.fromkeys((*old, *new))}
     return [
