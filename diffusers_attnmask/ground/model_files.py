@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,11 +35,18 @@ UNFIT = (
     *(AttributeError, IndexError, ImportError, EOFError, OSError, ArithmeticError, StrictDataclassError),
 )
 
+# What transformers says of a model that one of its Auto classes does not take.
+OTHER_KIND = re.compile(
+    r"Unrecognized configuration class <class '[\w.]*?(?P<kind>\w+)'> "
+    r"for this kind of AutoModel: (?P<taker>\w+)"
+)
+
 
 @contextmanager
 def readable_model(path: str | os.PathLike[str]) -> Iterator[None]:
     """Around what loads a model of a folder, or a file of one: first the files are looked at, and whatever
-    a library then finds wrong with them is told in one line. Names of the Hub pass: it knows its files."""
+    a library then finds wrong with them is told in one line. Names of the Hub pass, which knows its files,
+    unless the model is of another kind."""
     with kept_interrupt(), _told_by_name(Path(path)):
         yield
 
@@ -49,14 +57,19 @@ def _told_by_name(path: Path) -> Iterator[None]:
         check_folder(path)
     elif path.suffix == WEIGHTS:
         check_weights(path)
-    if not path.exists():
-        yield
-        return
+    there = path.exists()
     try:
         yield
     except DamagedFile:
         raise
     except UNFIT as mistake:
+        if other := OTHER_KIND.search(str(mistake)):
+            raise ValueError(
+                f"{path} is a model of another kind: {other['taker']} of transformers takes no "
+                f"{other['kind']}; name one that it takes"
+            ) from mistake
+        if not there:
+            raise
         told = textwrap.shorten(str(mistake), LONGEST) or type(mistake).__name__
         kind = "" if isinstance(mistake, ValueError | OSError) else f"{type(mistake).__name__}: "
         raise DamagedFile(f"{path} cannot be read as a model: {kind}{told}") from mistake

@@ -56,5 +56,5 @@ def warn_of_absent(presence: Sequence[Tensor], class_names: Sequence[Sequence[st
         more = f" and {len(absent) - TOLD} more" if len(absent) > TOLD else ""
         logger.warning(
             f"Rather absent by their presence: {', '.join(absent[:TOLD])}{more}. Their masks may show "
-            "something else: drop_absent=True leaves such classes out, drop_absent=False says nothing of them"
+            "something else: drop_absent=True (--drop-absent 0.5) leaves such classes out, False says nothing"
         )
