@@ -14,6 +14,7 @@ from dataset_builder.annotating.captioner import Captioner
 from dataset_builder.annotating.options import PictureOptions
 from dataset_builder.annotating.run import annotate_pictures, plan_annotation
 from dataset_builder.annotating.sampler import PictureSampler, labeller_of
+from dataset_builder.building import engines
 from dataset_builder.building.dataset import build_dataset
 from dataset_builder.dataset_folder import read_pairs
 from dataset_builder.engine.options import EngineOptions
@@ -102,6 +103,17 @@ def test_every_picture_becomes_a_pair(photos, models, tmp_path):
     assert {pair.mask.shape for pair in pairs} <= {(64, 64), (80, 48)}
     card = (tmp_path / "out/README.md").read_text()
     assert "labelled the pictures, by attention" in card and "painted" not in card
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_labellers_on_several_gpus_change_no_byte(photos, models, tmp_path, monkeypatch):
+    monkeypatch.setattr(engines, "visible_gpus", lambda numbers: tuple(f"GPU-{own}" for own in numbers))
+    own = replace(recipe(photos, models / "segmenter", COLOURS, by="segmenter"), shard_size=1)
+    annotated(own, tmp_path / "one" / "out")
+    on_two = EngineOptions(workers=0, gpus=(0, 1))
+    annotate_pictures(own, tmp_path / "two" / "out", on_two, progress=False)
+    assert contents(tmp_path / "two" / "out") == contents(tmp_path / "one" / "out")
 
 
 def test_a_table_says_what_a_picture_shows(photos, models, tmp_path):
