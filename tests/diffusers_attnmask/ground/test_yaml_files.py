@@ -62,3 +62,9 @@ def test_yaml_reads_numbers_as_people_write_them_and_leaves_dates_alone(tmp_path
 def test_a_value_that_is_no_yaml_is_one_clear_error():
     with pytest.raises(ValueError, match=r"^'\[1, 2' is not valid YAML: line 1: expected"):
         read_value("[1, 2")
+
+
+def test_numbers_are_as_people_write_them():
+    written = ["7", "-.5", "1_000", "0x10", "1e3", "2.5e-1", "007.5", ".inf", "010", "1:30", "1:30.5", "0o10"]
+    read = [7, -0.5, 1000, 16, 1000.0, 0.25, 7.5, float("inf"), "010", "1:30", "1:30.5", "0o10"]
+    assert [read_value(own) for own in written] == read
