@@ -56,9 +56,7 @@ def panel(gr: Any) -> Panel:
 def gallery(gr: Any, label: str, **settings: Any) -> Any:
     """Pictures under a heading, which would hide a part of the first one if it stood on it."""
     gr.Markdown(f"#### {label}")
-    return gr.Gallery(
-        label=label, show_label=False, object_fit="contain", format="png", height="auto", **settings
-    )
+    return gr.Gallery(label=label, show_label=False, object_fit="contain", format="png", **settings)
 
 
 def laid_out(gr: Any, view: View) -> tuple:
