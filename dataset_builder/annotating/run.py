@@ -12,7 +12,9 @@ from dataset_builder.annotating.plan import PicturePlan, picture_plan
 from dataset_builder.building.dataset import BuiltDataset, build_dataset
 from dataset_builder.building.layout import layout_of
 from dataset_builder.engine.options import EngineOptions
+from dataset_builder.planning.measure import Measured, measured
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask.ground.amounts import bytes_told, hours_told, peak_told
 
 SHOWN = 5  # prompts of a plan
 
@@ -20,13 +22,15 @@ SHOWN = 5  # prompts of a plan
 @dataclass(frozen=True)
 class AnnotationPlan:
     """How many pictures there are and shards become of them, how many pictures may show each class, and the
-    first prompts by picture."""
+    first prompts by picture. measured: what two batches of them took."""
 
     pictures: int
     shards: int
     by: str
     per_class: Mapping[str, int]
     prompts: Mapping[str, str]
+    measured: Measured | None
+    hours: float | None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -51,20 +55,35 @@ def annotate_pictures(
     )
 
 
-def plan_annotation(recipe: Recipe) -> AnnotationPlan:
-    """What would be labelled. No picture is decoded, and no model loaded."""
+def plan_annotation(recipe: Recipe, *, measure: bool = False, workers: int = 1) -> AnnotationPlan:
+    """What would be labelled. No picture is decoded and no model loaded, unless two batches are measured.
+
+    workers: processes that refine beside the labeller.
+    """
     recipe, plan = _planned(recipe)
+    timed = measured(recipe, recipe.open_vocabulary(), plan) if measure else None
     folder, first = Path(_pictures(recipe).folder), plan.items[:SHOWN]
     prompts = {Path(str(item.condition)).relative_to(folder).as_posix(): item.text for item in first}
     by = _pictures(recipe).by
-    return AnnotationPlan(len(plan), len(layout_of(recipe, plan).shards), by, plan.report.per_class, prompts)
+    shards, hours = len(layout_of(recipe, plan).shards), timed and timed.hours_here(len(plan), workers)
+    return AnnotationPlan(len(plan), shards, by, plan.report.per_class, prompts, timed, hours)
 
 
 def lines(plan: AnnotationPlan) -> list[str]:
     """A plan as text."""
     counted = ", ".join(f"{name} {count}" for name, count in plan.per_class.items())
     shown = [f"  {file}: {prompt}" for file, prompt in plan.prompts.items()]
-    return [f"{plan.pictures} pictures, {plan.shards} shards, by {plan.by}", f"may show: {counted}", *shown]
+    said = [f"{plan.pictures} pictures, {plan.shards} shards, by {plan.by}", f"may show: {counted}", *shown]
+    timed = plan.measured
+    if timed is None or plan.hours is None:
+        return [*said, "hours: not measured; --measure loads the model and labels two batches"]
+    return [
+        *said,
+        f"disk: {bytes_told(timed.bytes_per_pair * plan.pictures)} as measured",
+        f"a picture takes {timed.draw_seconds:.3g} s to label on {timed.device}"
+        f"{peak_told(timed.peak_memory)}, and {timed.row_seconds:.3g} s to refine and encode",
+        f"this machine: {hours_told(plan.hours)}",
+    ]
 
 
 def _planned(recipe: Recipe) -> tuple[Recipe, PicturePlan]:

@@ -9,7 +9,7 @@ import typer
 
 from dataset_builder.commands.shared_ending import tell
 from dataset_builder.commands.shared_options import Address, Engine, Gpus, typed_engine
-from diffusers_attnmask.ground.typed import choice, parsed_classes
+from diffusers_attnmask.ground.typed import choice, is_trial, parsed_classes
 from diffusers_attnmask.loading import flags
 
 
@@ -70,6 +70,9 @@ def annotate(
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be labelled, and exit.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Of --dry-run: label two batches, for the hours.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Label your own pictures: by attention, seg-diffusion, SAM 3 or a trained segmenter."""
@@ -113,8 +116,8 @@ def annotate(
             ),
         )
         options = typed_engine(engine, workers, address, gpus)
-    if dry_run:
-        plan = plan_annotation(asked)
+    if is_trial(dry_run, measure):
+        plan = plan_annotation(asked, measure=measure, workers=workers)
         typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(lines(plan)))
         return
     tell(

@@ -57,6 +57,9 @@ def build(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be built, as attnmask plan does, and exit.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Of --dry-run: time two batches, for the hours.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
     schema: Annotated[
         bool,
@@ -73,6 +76,7 @@ def build(
     from dataset_builder.planning.run import PlanOptions, lines, plan_build
     from dataset_builder.recipe import Recipe
     from diffusers_attnmask.ground.options import as_flags
+    from diffusers_attnmask.ground.typed import is_trial
 
     with as_flags({"pairs": "--num-pairs", **flags.FLAGS, **flags.OF_SAMPLING}):
         sampling = flags.typed_model(
@@ -99,8 +103,8 @@ def build(
             sampling=sampling,
         )
         options = typed_engine(engine, workers, address, gpus)
-        if dry_run:
-            plan = plan_build(asked, PlanOptions(workers=workers))
+        if is_trial(dry_run, measure):
+            plan = plan_build(asked, PlanOptions(measure=measure, workers=workers))
             typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(lines(plan)))
             return
     tell(lambda: build_dataset(asked, out, options, push_to=push_to, private=private), out, "pairs", as_json)

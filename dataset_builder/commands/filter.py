@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dataset_builder.commands.shared_options import Address, Engine, Gpus, Workers, typed_engine
-from diffusers_attnmask.ground.typed import by_name, choice, given, named
+from diffusers_attnmask.ground.typed import by_name, choice, given, is_trial, named
 
 
 def filter(
@@ -94,6 +94,9 @@ def filter(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how pairs would be judged, and exit.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Of --dry-run: train a judge for a few steps, for the hours.")
+    ] = False,
     engine: Engine = "local",
     workers: Workers = 1,
     address: Address = "local",
@@ -140,8 +143,8 @@ def filter(
             allow_outside=allow_outside,
         )
         where = typed_engine(engine, workers, address, gpus)
-    if dry_run:
-        plan = plan_filter(data, run)
+    if is_trial(dry_run, measure):
+        plan = plan_filter(data, run, measure=measure)
         typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(plan.lines()))
         return
     found = filter_dataset(data, out, run, where)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dataset_builder.commands.shared_options import Address, Engine, Gpus, Workers, typed_engine
-from diffusers_attnmask.ground.typed import choice
+from diffusers_attnmask.ground.typed import choice, is_trial
 
 
 def refine(
@@ -71,6 +71,10 @@ def refine(
         bool,
         typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be refined, and exit.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Of --dry-run: refine a few pairs, for the hours.")
+    ] = False,
     engine: Engine = "local",
     workers: Workers = 1,
     address: Address = "local",
@@ -81,11 +85,13 @@ def refine(
     from dataset_builder.refinement.affinity.augment import ViewOptions
     from dataset_builder.refinement.affinity.network import AffinityNetOptions
     from dataset_builder.refinement.affinity.training import AffinityTraining
+    from dataset_builder.refinement.plan import plan_refinement
     from dataset_builder.refinement.run import RefineRun, refine_dataset
     from dataset_builder.sam.options import SamOptions
     from diffusers_attnmask.ground.options import as_flags
     from diffusers_attnmask.ground.places import read_with, shown
 
+    trial = is_trial(dry_run, measure)
     with as_flags({"model": "--sam-model", "prompts": "--sam-prompts", "sam": "--sam-…"}):
         run = RefineRun(
             method=choice(method),
@@ -117,6 +123,10 @@ def refine(
             allow_outside=allow_outside,
         )
         where = typed_engine(engine, workers, address, gpus)
+    if trial:
+        plan = plan_refinement(data, run, measure=measure)
+        typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(plan.lines()))
+        return
     pairs = refine_dataset(data, out, run, where)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "pairs": pairs}))

@@ -7,6 +7,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 from pydantic import Field
 
 from dataset_builder.noise.prune import PruneOptions
@@ -45,6 +46,11 @@ class FilterRun(Witnesses):
     def __post_init__(self) -> None:
         self.check(self.prune)
         replace(JUDGES.training, **self.changes)  # refuses what no training takes
+
+    @property
+    def judge_threads(self) -> int:
+        """A judge's share of the cores, as if all judges trained at once."""
+        return max(1, torch.get_num_threads() // self.folds)
 
 
 def judges_of(run: FilterRun) -> TrainingRecipe:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-import torch
 from datasets import Features, Value
 
 from dataset_builder.checking import refuse_faults
@@ -57,8 +56,7 @@ def filter_dataset(
     run, engine = run or FilterRun(), engine or EngineOptions()
     with new_place(out, "filter") as work:
         alone = engine.engine == "local" and engine.workers <= 1
-        share = max(1, torch.get_num_threads() // run.folds)  # of the cores, as if all judges trained at once
-        stage = FilterStage(str(data), run, work / WORK, share, progress and alone)
+        stage = FilterStage(str(data), run, work / WORK, run.judge_threads, progress and alone)
         flags = flags_of(run.flags, stage.source)  # what cannot be read is told before anybody works
         with working(stage, engine, gpu=True) as workers:
             refuse_faults(workers, FilterStage.faults, {"pairs": len(stage.source)}, progress)

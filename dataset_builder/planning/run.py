@@ -11,6 +11,7 @@ from dataset_builder.planning.disk import bytes_per_pair
 from dataset_builder.planning.measure import Measured, measured
 from dataset_builder.prompts import PromptItem, PromptPlan, prompt_plan
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask.ground.amounts import bytes_told, hours_told, peak_told, weights_told
 from diffusers_attnmask.ground.options import Count, OptionsError, Processes, Whole, options
 from diffusers_attnmask.loading.fitting import check_fit
 from diffusers_attnmask.loading.memory import BYTES, native_size, parameters, planned_model, without_weights
@@ -166,24 +167,24 @@ def lines(plan: BuildPlan) -> list[str]:
         *([f"prompts come again, with other seeds, for {_counted(plan)}"] if plan.again else []),
         *(f"  {item.text!r}: {', '.join(item.class_names)}" for item in plan.prompts),
         *([f"prompts are written by {writer.model} as the build goes"] if writer else []),
-        f"disk: {_gib(plan.bytes_per_pair * recipe.pairs)}"
+        f"disk: {bytes_told(plan.bytes_per_pair * recipe.pairs)}"
         + (" as measured" if plan.measured else ", estimated from photographs"),
         f"{recipe.model}, a {plan.pipeline}, in {recipe.sampling.dtype}:",
-        *(f"  {name}: {count / 1e6:,.1f} million weights" for name, count in plan.weights.items()),
+        *(f"  {name}: {weights_told(count)}" for name, count in plan.weights.items()),
         *(
-            f"  {name}: {_gib(size)} of weights, the largest part {_gib(plan.largest_bytes[name])}"
+            f"  {name}: {bytes_told(size)} of weights, the largest part "
+            f"{bytes_told(plan.largest_bytes[name])}"
             for name, size in plan.weight_bytes.items()
         ),
     ]
     timed = plan.measured
     if timed is None or plan.hours is None:
         return [*said, "hours: not measured; --measure loads the model and times two batches"]
-    peak = f", {_gib(timed.peak_memory)} of its memory at most" if timed.peak_memory else ""
     said.append(
-        f"a pair takes {timed.draw_seconds:.3g} s to draw on {timed.device}{peak}, and "
-        f"{timed.row_seconds:.3g} s to refine and encode"
+        f"a pair takes {timed.draw_seconds:.3g} s to draw on {timed.device}"
+        f"{peak_told(timed.peak_memory)}, and {timed.row_seconds:.3g} s to refine and encode"
     )
-    return [*said, *(f"{_machines(count)}: {hours:.3g} hours" for count, hours in plan.hours.items())]
+    return [*said, *(f"{_machines(count)}: {hours_told(hours)}" for count, hours in plan.hours.items())]
 
 
 def _listed(counts: Mapping[str, int]) -> str:
@@ -196,7 +197,3 @@ def _counted(plan: BuildPlan) -> str:
 
 def _machines(count: int) -> str:
     return "this machine" if count == 1 else f"{count} Ray workers like it"
-
-
-def _gib(size: float) -> str:
-    return f"{size / 2**30:.2f} GiB" if size >= 2**30 / 10 else f"{size / 2**20:.1f} MiB"

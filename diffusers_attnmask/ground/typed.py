@@ -19,6 +19,13 @@ def given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def is_trial(dry_run: bool, measure: bool) -> bool:
+    """Whether a command only tells what it would do; what is measured is thrown away."""
+    if measure and not dry_run:
+        raise ValueError("--measure is of --dry-run, which writes nothing: add it, or leave --measure out")
+    return dry_run
+
+
 def parsed_names(text: str) -> tuple[str, ...]:
     """Names between commas.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from diffusers_attnmask.ground.typed import by_name, choice, given, parsed_option
+from diffusers_attnmask.ground.typed import by_name, choice, given, is_trial, parsed_option
 from train_segmenter.commands.shared_options import (
     DATA_HELP,
     DeviceOption,
@@ -116,6 +116,9 @@ def train(
     export: Annotated[str | None, typer.Option(help="Write the model as pt2 or onnx, too.")] = None,
     device: DeviceOption = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and exit.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Of --dry-run: train a few steps, for the hours.")
+    ] = False,
     as_json: JsonOption = False,
     schema: Annotated[
         bool,
@@ -174,8 +177,8 @@ def train(
             export=choice(export),
             device=choice(device),
         )
-    if dry_run:
-        plan = plan_training(data, out, run, progress=not as_json)
+    if is_trial(dry_run, measure):
+        plan = plan_training(data, out, run, measure=measure, progress=not as_json)
         typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(plan.lines()))
         return
     trained = train_model(data, out, run, progress=not as_json)

@@ -93,6 +93,7 @@ class Segmenter(nn.Module, ABC):
 
     own_loss: ClassVar[bool] = False  # whether it learns by a loss of its own in place of the options'
     tasks: ClassVar[tuple[Task, ...]] = ("semantic",)  # that it can be trained for
+    from_checkpoint: ClassVar[bool] = False  # whether a new one is made of another model's weights, always
     exportable: ClassVar[bool] = True  # whether `export` can write it as one file
     network: Any  # of a class of its library
     mean: Tensor  # (1, 3, 1, 1)
@@ -185,7 +186,7 @@ class Segmenter(nn.Module, ABC):
         raise NotImplementedError(f"{self.spec.model} tells no objects apart")
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, K, H, W)."""
+        """Logits (B, K, H, W) of RGB images float (B, 3, H, W) in [0, 1]."""
         height, width = images.shape[-2:]
         return self.logits(self.prepare(images))[..., :height, :width]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,22 @@ def train(
     """
     with training_folder(out, cpu) as folder:
         return _Run(model, source, options, folder, validation, resume, cpu, progress).complete()
+
+
+def timed_steps(
+    model: Segmenter, source: Source, options: TrainOptions, steps: int, *, cpu: bool = False
+) -> list[float]:
+    """Seconds of each of the first steps of a training, of which nothing is kept but the trained model."""
+    seconds = []
+    with TemporaryDirectory() as folder:
+        run = _Run(model, source, replace(options, trackers=()), Path(folder), None, False, cpu, False)
+        for _ in range(steps):
+            began = time.perf_counter()
+            run._step()
+            run.state.step += 1
+            run._loss()  # waits for the device
+            seconds.append(time.perf_counter() - began)
+    return seconds
 
 
 def training_folder(out: str | Path, cpu: bool) -> AbstractContextManager[Path]:

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from diffusers_attnmask.ground.own_folder import place_here
+from train_segmenter.models import create
+from train_segmenter.models.registry import kind_of
 from train_segmenter.training.loop import check_startable
-from train_segmenter.training.options import TrainOptions
-from train_segmenter.training.run import TrainRun, prepared
+from train_segmenter.training.measure import NOT_MEASURED, MeasuredTraining, Size, measured_training
+from train_segmenter.training.options import TrainingRecipe, TrainOptions
+from train_segmenter.training.run import TrainRun, new_model, prepared
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """pairs: of the training data. judged: pairs that decide what is kept, 0 where none do."""
+    """pairs: of the training data. judged: pairs that decide what is kept, 0 where none do. size: None where
+    it is known only of a model that is loaded. self_training: whether a second model is trained."""
 
     model: str
     class_names: tuple[str, ...]
@@ -23,6 +27,18 @@ class TrainingPlan:
     judged: int
     options: TrainOptions
     device: str
+    self_training: bool
+    size: Size | None
+    measured: MeasuredTraining | None
+
+    @property
+    def hours(self) -> float | None:
+        """On this machine; with self-training of both models, and of the labels between them."""
+        if self.measured is None:
+            return None
+        once = self.measured.hours(self.options, self.judged)
+        labels = self.pairs * self.measured.judge_seconds / 3600
+        return 2 * once + labels if self.self_training else once
 
     @property
     def epochs(self) -> float:
@@ -40,6 +56,9 @@ class TrainingPlan:
             "epochs": self.epochs,
             "device": self.device,
             "training": self.options.to_dict(),
+            "size": self.size.to_dict(self.options) if self.size else None,
+            "measured": self.measured.to_dict() if self.measured else None,
+            "hours": self.hours,
         }
 
     def lines(self) -> list[str]:
@@ -55,16 +74,32 @@ class TrainingPlan:
             f"{options.loss}, learning rate {options.learning_rate:g} ({options.schedule}), "
             f"{options.dtype} on {self.device}",
             judged if self.judged else "not judged: the last weights are kept (--validation)",
+            *(["trained twice, the second time on the first model's labels"] if self.self_training else []),
+            *(self.size.lines(self.options, 2 if self.self_training else 1) if self.size else []),
+            *(self.measured.lines(self.hours or 0.0) if self.measured else [NOT_MEASURED]),
         ]
 
 
 def plan_training(
-    data: Sequence[str], out: str | Path, run: TrainRun | None = None, *, progress: bool = True
+    data: Sequence[str],
+    out: str | Path,
+    run: TrainRun | None = None,
+    *,
+    measure: bool = False,
+    progress: bool = True,
 ) -> TrainingPlan:
-    """Read and check what `train_model` would be asked, its folder included."""
+    """Read and check what `train_model` would be asked, its folder included. measure: load the model, and
+    time a few steps."""
     run = run or TrainRun()
     check_startable(place_here(out), run.resume)
     ready = prepared(data, run, progress)
+    names, timed = ready.source.class_names, None
+    if measure:
+        model = new_model(ready.recipe, names, run.pretrained, ready.options.seed)
+        size: Size | None = Size.of(model)
+        timed = measured_training(model, ready.source, ready.options, cpu=run.on_cpu)
+    else:
+        size = known_size(ready.recipe, names)
     return TrainingPlan(
         ready.recipe.model,
         tuple(ready.source.class_names),
@@ -72,4 +107,14 @@ def plan_training(
         len(ready.judged) if ready.judged is not None else 0,
         ready.options,
         run.device,
+        run.self_training,
+        size,
+        timed,
     )
+
+
+def known_size(recipe: TrainingRecipe, class_names: Sequence[str]) -> Size | None:
+    """Of the recipe's model, where it can be made without weights from elsewhere."""
+    if kind_of(recipe.model).segmenter_class().from_checkpoint or Path(recipe.model).exists():
+        return None
+    return Size.of(create(recipe.model, tuple(class_names), "none", **recipe.model_options))

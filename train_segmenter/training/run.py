@@ -115,7 +115,9 @@ def train_model(
 ) -> TrainedRun | None:
     """Train on the pairs of words (`open_source`), and leave model, curves, card and evaluation in `out`.
 
-    Of several processes only the main one has a result; the others get None.
+    Masks are class ids uint8 (H, W), of which 255 is left out of the loss. The model that is returned takes
+    RGB images float (B, 3, H, W) in [0, 1] and gives logits (B, classes, H, W). Of several processes only the
+    main one has a result; the others get None.
     """
     run = run or TrainRun()
     with training_folder(out, run.on_cpu) as folder:
@@ -144,16 +146,16 @@ def _trained(data: Sequence[str], out: Path, run: TrainRun, progress: bool) -> T
     ready = prepared(data, run, progress)
     recipe, source, options = ready.recipe, ready.source, ready.options
 
-    def new_model() -> Segmenter:
-        return _model(recipe, source.class_names, run.pretrained, options.seed)
+    def begun() -> Segmenter:
+        return new_model(recipe, source.class_names, run.pretrained, options.seed)
 
     common: dict[str, Any] = {
         "validation": ready.judged, "resume": run.resume, "cpu": run.on_cpu, "progress": progress,
     }  # fmt: skip
     if run.self_training:
-        trained = self_train(new_model, source, options, out, confidence=run.confidence, **common)
+        trained = self_train(begun, source, options, out, confidence=run.confidence, **common)
     else:
-        trained = train(new_model(), source, options, out, **common)
+        trained = train(begun(), source, options, out, **common)
     if not PartialState().is_main_process:
         return None
     if trained.report is not None and run.validation:
@@ -256,7 +258,8 @@ def _options(recipe: TrainingRecipe, source: Source, run: TrainRun) -> TrainOpti
     return replace(options, augmentation=replace(options.augmentation, crop=crop))
 
 
-def _model(recipe: TrainingRecipe, classes: Sequence[str], pretrained: Pretrained, seed: int) -> Segmenter:
+def new_model(recipe: TrainingRecipe, classes: Sequence[str], pretrained: Pretrained, seed: int) -> Segmenter:
+    """The model that a training begins with."""
     torch.manual_seed(seed)
     if Path(recipe.model).exists():
         model = load(recipe.model).for_classes(classes)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from dataset_builder.annotating.captioner import Captioner
 from dataset_builder.annotating.options import PictureOptions
-from dataset_builder.annotating.run import annotate_pictures, plan_annotation
+from dataset_builder.annotating.run import annotate_pictures, lines, plan_annotation
 from dataset_builder.annotating.sampler import PictureSampler, labeller_of
 from dataset_builder.building import engines
 from dataset_builder.building.dataset import build_dataset
@@ -117,20 +117,25 @@ def test_labellers_on_several_gpus_change_no_byte(photos, models, tmp_path, monk
 
 
 def test_a_table_says_what_a_picture_shows(photos, models, tmp_path):
-    csv, lines = tmp_path / "t.csv", tmp_path / "t.jsonl"
+    csv, json_lines = tmp_path / "t.csv", tmp_path / "t.jsonl"
     csv.write_text('file,classes,caption\ntrip/c.png,"moon; star",\na.png,moon,Two moons over a bench\n')
     rows = [
         {"file": "trip/c.png", "classes": ["moon", "star"]},
         {"file": "a.png", "classes": "moon", "caption": "Two moons over a bench"},
     ]
-    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for table in (csv, lines):
+    json_lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for table in (csv, json_lines):
         plan = plan_annotation(recipe(photos, models / "sd15", table=str(table)))
         assert plan.pictures == 2 and plan.per_class == {"star": 1, "moon": 2}
         assert plan.prompts == {
             "trip/c.png": "a photo of a moon and a star",
             "a.png": "Two moons over a bench",
         }
+    assert plan.measured is None and "not measured" in lines(plan)[-1]
+    timed = plan_annotation(recipe(photos, models / "sd15", table=str(csv)), measure=True, workers=0)
+    assert timed.hours == timed.measured.hours_here(2, refining=0) > 0
+    assert json.loads(json.dumps(timed.to_dict()))["hours"] == timed.hours
+    assert lines(timed)[-1].startswith("this machine: ")
     annotated(recipe(photos, models / "sd15", table=str(csv)), tmp_path / "out")
     for pair in read_pairs(tmp_path / "out"):
         assert set(pair.row["classes"]) <= {1, 2} and pair.row["classes"]

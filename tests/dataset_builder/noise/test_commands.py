@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 
 import datasets
 import numpy as np
@@ -72,6 +73,32 @@ def test_a_dry_run_of_filter_says_how_pairs_would_be_judged(data, tmp_path):
     assert plan["classes"] == list(NAMES) and plan["training"]["steps"] == 30
     said, error = run(filter, *words, "--keep-fraction", 0.5)
     assert error is None and "the better 50% of each class" in said
+    assert "hours: not measured; --measure" in said
+    output, error = run(filter, *words, "--measure", "--pretrained", "none", "--json")
+    assert error is None, output
+    plan, timed = json.loads(output), json.loads(output)["measured"]
+    seconds = 60 * timed["step_seconds"] + PAIRS * timed["judge_seconds"]
+    assert plan["hours"] == pytest.approx(seconds / 3600) and plan["size"]["parameters"] > 1e6
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("method", ["affinity", "match"])
+def test_a_dry_run_of_refine_says_what_would_be_done(data, tmp_path, method):
+    from dataset_builder.commands.refine import refine
+
+    words = ["--data", data, "--out", tmp_path / "refined", "--method", method, "--epochs", 2]
+    words += ["--crop", 64, "--batch-size", 4, "--dry-run"]
+    said, error = run(refine, *words)
+    assert error is None, said
+    assert f"{PAIRS} pairs (train {PAIRS}), refined by {method}" in said and "hours: not measured" in said
+    output, error = run(refine, *words, "--measure", "--json")
+    assert error is None, output
+    plan, timed = json.loads(output), json.loads(output)["measured"]
+    steps = 2 * math.ceil(PAIRS / 4) if method == "affinity" else 0
+    assert plan["steps"] == steps and (plan["parameters"] > 0) == (method == "affinity")
+    seconds = PAIRS * (timed["label_seconds"] + timed["row_seconds"]) + steps * timed["step_seconds"]
+    assert plan["hours"] == pytest.approx(seconds / 3600) and timed["row_seconds"] > 0
+    assert (timed["step_seconds"] > 0) == (timed["label_seconds"] > 0) == (method == "affinity")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file
 
 from diffusers_attnmask.ground.own_folder import MARK
 from tests.train_segmenter.shapes import SMALL_MODEL, SMALL_SIZES, draw, write_folder
@@ -55,9 +56,31 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(data, recipe, t
     assert plan["training"]["steps"] == 40 and plan["training"]["augmentation"]["crop"] == 32
     said = succeed("train", *words, "--out", tmp_path / "new").stdout
     assert "on 8 pairs of 3 classes" in said and "a pair is seen 20.0 times" in said
+    assert "hours: not measured; --measure" in said
     assert list(tmp_path.iterdir()) == []
     refused = attnmask("train", *words, "--out", trained[0])
     assert isinstance(refused.exception, FileExistsError) and "--resume" in str(refused.exception)
+
+
+def test_a_measured_trial_tells_memory_disk_and_hours(data, recipe, trained, tmp_path):
+    words = ["--data", f"folder:{data}", "--recipe", recipe, "--steps", 7200, "--device", "cpu"]
+    words += ["--out", tmp_path / "new", "--dry-run"]
+    counted = json.loads(succeed("train", *words, "--pretrained", "none", "--json").stdout)
+    plan = json.loads(succeed("train", *words, "--pretrained", "none", "--json", "--measure").stdout)
+    assert list(tmp_path.iterdir()) == []
+    size, timed = plan["size"], plan["measured"]
+    assert size == counted["size"] and counted["hours"] is None
+    assert plan["hours"] == pytest.approx(2 * timed["step_seconds"]) and timed["device"] == "cpu"
+    folder = trained[0]
+    weights = load_file(folder / "model.safetensors").values()
+    assert 0 <= sum(own.numel() for own in weights) - size["parameters"] < 0.1 * size["parameters"], "buffers"
+    on_disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    assert 0.3 < on_disk / size["disk"] < 1, "one checkpoint of two, and layers that learn nothing"
+
+
+def test_measuring_is_of_a_trial(data, recipe, tmp_path):
+    refused = attnmask("train", "--data", f"folder:{data}", "--out", tmp_path / "new", "--measure")
+    assert "--measure is of --dry-run" in str(refused.exception)
 
 
 def test_train_leaves_a_model_its_curve_and_its_card(trained):

@@ -45,6 +45,7 @@ class SegDiffusionSegmenter(Segmenter):
     """
 
     own_loss: ClassVar[bool] = True
+    from_checkpoint: ClassVar[bool] = True
     exportable: ClassVar[bool] = False
 
     def __init__(
