@@ -38,6 +38,8 @@ def build_dataset(
 ) -> BuiltDataset:
     """Build what is missing of a dataset folder, and write its card.
 
+    Its rows hold an RGB image, a mask as a grey PNG of class ids uint8 (H, W), 255 to be ignored, and with
+    `maps` a class map for each of their classes as a grey picture, 0 to 255 for 0 to 1.
     Shards go to a folder elsewhere as soon as they are built. push_to: a dataset repository, which gets every
     file as soon as it is built, and shows them at the end. command: whose folder it is.
     """

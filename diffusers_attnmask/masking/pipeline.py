@@ -166,7 +166,9 @@ class DiffuMaskPipeline(DiffusionPipeline):
         of one class are told apart, "components", "attention" or `InstanceOptions`. drop_absent: a presence
         below which classes are left out of the masks, or True for the usual one; by default they are painted,
         with a warning, and with False without one.
-        With `return_dict=False` the masks, heat maps and class names follow the family's own tuple.
+        Returns a `DiffuMaskPipelineOutput`: images as the family gives them, masks uint8 (H, W) as palette
+        pictures, arrays or tensors by `output_type`, class maps float32 (classes, H, W) in [0, 1]. With
+        `return_dict=False` the masks, heat maps and class names follow the family's own tuple.
         """
         call = inspect.signature(super().__call__).bind_partial(*args, **kwargs)
         as_output = call.arguments.pop("return_dict", True)
@@ -230,7 +232,8 @@ class DiffuMaskPipeline(DiffusionPipeline):
         mask_method: str | MaskMethod | None = None,
         mask_options: Mapping[str, Any] | None = None,
     ) -> list[str | None]:
-        """Why a call would refuse each prompt with its classes, None where it would not. Nothing is sampled.
+        """Why a call would refuse each prompt with its classes, None where it would not: a sentence for each
+        prompt. Nothing is sampled.
 
         A method or options that do not exist are an error.
         """

@@ -59,10 +59,12 @@ def segment(
 ) -> DiffuMaskPipelineOutput:
     """Masks of images that exist already, by one pass of the model for each of a few amounts of noise.
 
-    image: a PIL picture of any mode, an array or tensor, or a list of them of one size, one per prompt.
+    image: a PIL picture of any mode, an array (H, W, 3), uint8 or float in [0, 1], a tensor (3, H, W) in
+    [0, 1], or a list of them of one size, one per prompt.
     strength: how much noise the strongest look sees, from 0 (none) to 1 (all); the looks are spread evenly up
     to it. processing_res: the longer side at which an image is seen, None for the model's own, 0 for the
-    image's. Masks have the images' size. instances, drop_absent: as in the pipeline's call.
+    image's. instances, drop_absent: as in the pipeline's call. Returns what that returns: masks uint8 (H, W)
+    and class maps float32 (classes, H, W) in [0, 1] of the images' size.
     """
     Looks(strength=strength, looks=looks, output_type=choice(output_type), processing_res=processing_res)
     method = pipe.mask_settings.resolve(mask_method, check_supported(pipe), mask_options)

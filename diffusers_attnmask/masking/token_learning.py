@@ -105,7 +105,8 @@ def optimize_tokens(
 
     source: a prompt, sampled once more with the `generator` and the arguments of the annotated generation, or
     the image itself, looked at under `prompt` with noise of `strength`. mask: (H, W) array or PIL picture,
-    above 0 where the class is, 255 where that is unknown (in a mask of 0 and 255 alone, 255 is the class).
+    uint8, above 0 where the class is, 255 where that is unknown (in a mask of 0 and 255 alone, 255 is the
+    class). Returns a `TokenEmbedding`, which is a phrase of a class in calls by `ovam`.
     """
     target, known = annotation(mask)
     TokenLearning(steps=steps, lr=lr, strength=strength)

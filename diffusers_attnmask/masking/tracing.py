@@ -115,7 +115,10 @@ class AttentionTrace:
         return [method.presence(record).float().cpu() for record in self._recorded()]
 
     def masks(self, method: str | MaskMethod | None = None, output_type: str = "pil") -> Any:
-        """Ids of every image: PIL pictures, or one uint8 array ("np") or tensor ("pt")."""
+        """Ids of every image: palette pictures, or one uint8 array ("np") or tensor ("pt") (images, H, W).
+
+        0 is the background, i + 1 the i-th class, 255 uncertain.
+        """
         method = self._method(method)
         return packed_masks(self._ids(method, self.heatmaps_by(method)), output_type)
 
@@ -297,7 +300,9 @@ def trace(
 
     methods: what to record for, by default every method that fits the model; naming one is cheaper, and the
     first one is the default of `heatmaps`, `masks()`, `instances()` and `presence()`. prompt: the text that
-    the caller's `prompt_embeds` encode. instances: as in the call of `DiffuMaskPipeline`.
+    the caller's `prompt_embeds` encode. instances: as in the call of `DiffuMaskPipeline`. The trace has, for
+    each image in its order, class maps float32 (classes, H, W) in [0, 1], masks uint8 (H, W) of ids and
+    presence float32 (classes,) in [0, 1]: see `AttentionTrace`.
     """
     family = check_supported(pipe)
     settings = settings_for(pipe)

@@ -71,7 +71,9 @@ class SampledFiles:
 def sample_pictures(
     prompt: str, classes: Sequence[ClassLike], out: str | Path, run: SampleRun | None = None
 ) -> list[SampledFiles]:
-    """Write `SEED-image.png`, `SEED-mask.png` and `SEED-overlay.png` of each seed, and the sheet."""
+    """Write `SEED-image.png`, `SEED-mask.png` (a palette PNG of ids: 0 background, i + 1 the i-th class, 255
+    uncertain) and `SEED-overlay.png` of each seed, and the sheet.
+    """
     with own_folder(out, "sample") as folder:
         return _sampled(prompt, classes, folder, run or SampleRun())
 

@@ -162,15 +162,17 @@ class SegDiffusionPipeline(DiffusionPipeline):
     ) -> SegDiffusionOutput | tuple:
         """Masks of an image, or of a list of them, for classes named by words.
 
-        image: PIL picture, array or tensor, see `rgb_images`. classes: phrases, or pairs of a name and
-        phrases. processing_res: the longer side at which an image is seen, 0 for its own size, None for that
-        of training. match_input_res: whether the masks have the image's size. batch_size: samples at once, 0
-        for as many as fit. background: its score, above which a class must be ("binary" alone).
-        seen_penalty: taken from the scores of the classes of training where masks are decided, not from
-        `probabilities`: a model is surer of those, and unseen words that look alike lose against them
+        image: a PIL picture of any mode, an array (H, W), (H, W, 3) or (H, W, 4), uint8 or float in [0, 1],
+        or a tensor (3, H, W) in [0, 1]; with a first axis, or in a list, several. classes: phrases, or pairs
+        of a name and phrases. processing_res: the longer side at which an image is seen, 0 for its own size,
+        None for that of training. match_input_res: whether the masks have the image's size. batch_size:
+        samples at once, 0 for as many as fit. background: its score, above which a class must be ("binary"
+        alone). seen_penalty: taken from the scores of the classes of training where masks are decided, not
+        from `probabilities`: a model is surer of those, and unseen words that look alike lose against them
         (calibrated stacking, Chao et al. 2016). align: scale and shift the ensemble's members before they are
         merged. generator: one, or one per image; the probabilities of a class do not depend on which other
-        classes are asked for.
+        classes are asked for. Returns a `SegDiffusionOutput`: masks uint8 (H, W) of ids, probabilities
+        float32 (classes, H, W) and uncertainty float32 (H, W), both in [0, 1].
         """
         images = rgb_images(image)
         specs = self.as_trained(class_specs(classes))

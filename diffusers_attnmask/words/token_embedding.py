@@ -46,6 +46,7 @@ class TokenEmbedding:
 
     @classmethod
     def load(cls, file: str | os.PathLike) -> TokenEmbedding:
+        """An embedding that `save` wrote."""
         try:
             with safe_open(str(file), "pt") as stored:
                 notes = stored.metadata() or {}

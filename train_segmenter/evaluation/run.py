@@ -61,6 +61,10 @@ def evaluate_model(
 ) -> Report:
     """Judge a model on the pairs of a word (`open_source`); `out` gets JSON, charts and the worst pictures.
 
+    The report has mean IoU, and IoU and accuracy of each class, in [0, 1] (NaN of a class that is in no
+    reference and no prediction), and the confusion matrix, counts of pixels int64 (classes + 1, classes + 1),
+    rows references. Pixels whose reference is 255 count nowhere.
+
     A model that takes any words is asked for the data's own classes, unless these are to be mapped.
     """
     if out is not None:

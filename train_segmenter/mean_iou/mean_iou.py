@@ -165,7 +165,10 @@ def scores(confusion: np.ndarray, nan_to_num: float | None = None) -> dict:
 def mean_iou(
     predictions: Any, references: Any, num_labels: int, ignore_index: int | None = 255, **options: Any
 ) -> dict:
-    """The metric as one call, without `evaluate`; `options` as for `MeanIoU.compute`."""
+    """The metric as one call, without `evaluate`; `options` as for `MeanIoU.compute`.
+
+    predictions, references: integer arrays (H, W) of ids, in a list or with a first axis of images.
+    """
     nan_to_num = options.pop("nan_to_num", None)
     histogram = JointHistogram()
     _add_all(histogram, predictions, references)

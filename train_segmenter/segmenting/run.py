@@ -56,8 +56,9 @@ def segment_pictures(
 ) -> list[dict[str, Path]]:
     """Write the mask and the overlay of each picture that files, folders and patterns mean.
 
-    One entry per picture says where its files are: "image" (the picture itself), "mask", "overlay", and
-    "uncertainty" of an ensemble of seg-diffusion's samples.
+    A mask is a palette PNG of class ids uint8 (H, W), of the picture's size. pictures: files, folders, or
+    patterns such as `photos/*.jpg`. One entry per picture says where its files are: "image" (the picture
+    itself), "mask", "overlay", and "uncertainty" of an ensemble of seg-diffusion's samples.
     """
     run = run or SegmentRun()
     found = find_images(pictures)

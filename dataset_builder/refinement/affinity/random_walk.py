@@ -17,6 +17,8 @@ def random_walk(
 ) -> Tensor:
     """Walk maps (C, h, w) for 2^log2_steps steps over the grid of features (D, h, w): (C, h, w).
 
+    Both are floating tensors on one device; the maps may have any range, which the walk does not leave.
+
     A step replaces each value by a weighted mean over the points nearer than the radius, itself among them,
     with the weights exp(-mean |f_i - f_j|)^beta. The walk multiplies by this sparse matrix again and again:
     its dense power is never formed.

@@ -32,9 +32,9 @@ def dense_crf(
 ) -> Array:
     """Marginals of the fully connected CRF over an image, as an array of the kind and shape of `probs`.
 
-    `image` is uint8 (H, W, 3); `probs` is float (C, H, W), or (K, C, H, W) for K candidates over the same
-    image, which then share the image's lattices. `gaussian` is (standard deviation in pixels, weight),
-    `bilateral` is (standard deviation in pixels, standard deviation in grey levels, weight).
+    `image` is uint8 (H, W, 3); `probs` is float (C, H, W) in [0, 1], or (K, C, H, W) for K candidates over
+    the same image, which then share the image's lattices. `gaussian` is (standard deviation in pixels,
+    weight), `bilateral` is (standard deviation in pixels, standard deviation in grey levels, weight).
 
     A label whose probability is at most 1e-5 at every pixel of every candidate is absent: it is not carried,
     and its marginal is 0. A lone present label has marginal 1 everywhere.
