@@ -53,9 +53,9 @@ def in_the_nav(entry):
 
 def test_every_page_has_its_place_on_the_site():
     config = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert sorted(in_the_nav(yaml.safe_load(config)["nav"])) == sorted(
-        page.name for page in DOCS.glob("*.md")
-    )
+    nav = yaml.load(config, yaml.BaseLoader)["nav"]
+    notebooks = [f"notebooks/{own.stem}.md" for own in DOCS.glob("notebooks/*.ipynb")]
+    assert sorted(in_the_nav(nav)) == sorted([page.name for page in DOCS.glob("*.md")] + notebooks)
 
 
 def test_one_address_stands_everywhere():
