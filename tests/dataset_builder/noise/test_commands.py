@@ -74,7 +74,8 @@ def test_a_dry_run_of_filter_says_how_pairs_would_be_judged(data, tmp_path):
     said, error = run(filter, *words, "--keep-fraction", 0.5)
     assert error is None and "the better 50% of each class" in said
     assert "hours: not measured; --measure" in said
-    output, error = run(filter, *words, "--measure", "--pretrained", "none", "--json")
+    small = ["--pretrained", "none", "--batch-size", 2, "--crop", 64]
+    output, error = run(filter, *words, *small, "--measure", "--json")
     assert error is None, output
     plan, timed = json.loads(output), json.loads(output)["measured"]
     seconds = 60 * timed["step_seconds"] + PAIRS * timed["judge_seconds"]
