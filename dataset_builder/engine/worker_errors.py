@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,8 @@ def noted() -> Iterator[None]:
 def _travels(error: Exception) -> bool:
     """Whether another process can make it anew: libraries have errors that want more than their words."""
     try:
-        pickle.loads(pickle.dumps(error))
+        pickle.dumps(error)
+        copy.deepcopy(error)  # is made anew as another process would
     except Exception:
         return False
     return True

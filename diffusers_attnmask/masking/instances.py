@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,27 +16,24 @@ from diffusers_attnmask.instances.divide import divided, reading_for
 from diffusers_attnmask.instances.options import InstanceOptions
 from diffusers_attnmask.methods import MaskMethod
 
-if TYPE_CHECKING:
-    from diffusers_attnmask.masking.tracing import AttentionTrace
-
 Resized = Callable[[Tensor], Tensor]  # maps (C, H, W) of what was sampled, as the picture shows it
 
 
 def told_apart(
-    traced: AttentionTrace,
+    records: Sequence[ImageRecord],
     method: MaskMethod,
     how: InstanceOptions,
     masks: Sequence[Tensor],
     heatmaps: Sequence[Tensor],
     back: Resized | None = None,
 ) -> list[Instances]:
-    """The objects in the masks (H, W) and class maps (C, H, W) of every image of a trace, by a method.
+    """The objects in the masks (H, W) and class maps (C, H, W) of every recorded image, by a method.
 
-    back: how the pictures come from what was sampled, where it is more than the trace itself knows of.
+    back: how the pictures come from what was sampled, where it is more than its record knows of.
     """
     found = []
-    reading = reading_for(how, method, traced.sites)
-    for record, mask, maps in zip(traced.records, masks, heatmaps, strict=True):
+    for record, mask, maps in zip(records, masks, heatmaps, strict=True):
+        reading = reading_for(how, method, record.sites)
         ids = mask.cpu().numpy()
         numbers = _numbers(record, reading, method, how, ids, back or record.cropped)
         found.append(described(numbers, ids, record.class_names, maps.cpu().numpy()))

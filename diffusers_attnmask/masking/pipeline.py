@@ -195,7 +195,7 @@ class DiffuMaskPipeline(DiffusionPipeline):
         names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
         if not as_output:
             return images, *flags, masks, heatmaps, names
-        objects = told_apart(traced, method, how, ids, heatmaps)
+        objects = told_apart(traced.records, method, how, ids, heatmaps)
         return DiffuMaskPipelineOutput(
             images,
             masks,

@@ -86,7 +86,7 @@ def segment(
         warn_of_absent(presence, traced.class_names)
     names = traced.class_names if has_own_lists(classes) else traced.class_names[0]
     masks = packed_masks(ids, output_type)
-    objects = told_apart(traced, method, how, ids, heatmaps, seen.back)
+    objects = told_apart(traced.records, method, how, ids, heatmaps, seen.back)
     return DiffuMaskPipelineOutput(
         seen.pictures,
         masks,

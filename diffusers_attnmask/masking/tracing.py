@@ -126,7 +126,7 @@ class AttentionTrace:
         """The objects in the mask of every image, told apart as the trace was asked to."""
         method = self._method(method)
         heatmaps = self.heatmaps_by(method)
-        return told_apart(self, method, self.how, self._ids(method, heatmaps), heatmaps)
+        return told_apart(self.records, method, self.how, self._ids(method, heatmaps), heatmaps)
 
     def _ids(self, method: MaskMethod, heatmaps: Sequence[Tensor]) -> list[Tensor]:
         """Ids (H, W) of class maps (C, H, W) of every image."""
