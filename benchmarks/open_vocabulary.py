@@ -7,18 +7,18 @@ classes, first at half size, then at full size. Held-out renders show all classe
 over seen and over unseen classes, without the background, and their harmonic mean. Compared are, each asked
 for all classes of the world and for those alone that the caption names,
 
-- seg-diffusion, as it is, and with the penalty on trained classes and the score of the background that suit
-  validation renders best;
+- seg-diffusion, in the number of steps that suits validation renders best; as it is, and with the penalty on
+  trained classes and the score of the background that suit them best;
 - (a) attention masks of the same images (`pipe.segment`), at the settings that suit validation renders best;
 - (b) a small U-Net trained on the same renders; it has no unseen classes, so that their pixels are ignored.
 
-Then the same with content attention, and with other numbers of steps and samples. What is complete in --work
-stands; what was interrupted goes on.
+Then the same with content attention (--no-content leaves out its training, half of all the work), and with
+other numbers of steps and samples. What is complete in --work stands; what was interrupted goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from pathlib import Path
@@ -48,6 +48,7 @@ from train_segmenter.training.options import TrainOptions
 FIRST_SEED = 900_000_000  # of the training split, far from what the bundled model was trained on
 NOISINESS = 3.0  # masks are sampled in few steps, which begin in noise
 LOOKS = ((0.3, 1), (0.5, 2), (0.7, 4))  # strength and looks of (a), of which the best is taken
+STEPS = (1, 4)  # of which the better number is taken
 PENALTIES = (0.0, 0.05, 0.1, 0.15, 0.2)  # on trained classes, and
 BACKGROUNDS = (0.35, 0.4, 0.45, 0.5)  # scores of the background, of which the best pair is taken
 Prediction = Callable[[Scene], np.ndarray]
@@ -140,23 +141,33 @@ class Sampled:
         )
 
 
-def calibrated(sampled: Sampled, shown: Sequence[Scene], unseen: tuple[str, ...]) -> Sampled:
-    """With the penalty and background of the best harmonic mean on these scenes, asked for all words."""
-    maps = [np.asarray(sampled.output(scene).probabilities[0]) for scene in tqdm(shown, "validation")]
+def calibrated(
+    asking: Sequence[Sampled], shown: Sequence[Scene], unseen: tuple[str, ...]
+) -> tuple[Sampled, Sampled]:
+    """Of some ways to ask for all words the one with the best harmonic mean, plain and calibrated."""
+    found = [
+        (quality, plain, replace(plain, penalty=penalty, background=background))
+        for plain in asking
+        for quality, penalty, background in settings_of(plain, shown, unseen)
+    ]
+    _, plain, best = max(found, key=lambda own: own[0])
+    return plain, best
 
-    def quality(setting: tuple[float, float]) -> float:
-        penalty, background = setting
-        penalties = sampled.model.pipe.penalties(CLASS_NAMES[1:], penalty).numpy()
+
+def settings_of(
+    plain: Sampled, shown: Sequence[Scene], unseen: tuple[str, ...]
+) -> Iterator[tuple[float, float, float]]:
+    """The harmonic mean by each penalty and background, from one sampling of the scenes."""
+    maps = [np.asarray(plain.output(scene).probabilities[0]) for scene in tqdm(shown, "validation")]
+    for penalty, background in product(PENALTIES, BACKGROUNDS):
+        penalties = plain.model.pipe.penalties(CLASS_NAMES[1:], penalty).numpy()
         histogram = JointHistogram()
         for found, scene in zip(maps, shown, strict=True):
             ground = np.full_like(found[:1], background)
             mask = (np.concatenate([ground, found]) - penalties).argmax(0)
             histogram.add(mask.astype(np.uint8), scene.mask)
         scores = Report(CLASS_NAMES, histogram.confusion(len(CLASS_NAMES)), len(shown), unseen=unseen)
-        return scores.to_dict()["open_vocabulary"]["harmonic"]
-
-    penalty, background = max(product(PENALTIES, BACKGROUNDS), key=quality)
-    return replace(sampled, penalty=penalty, background=background)
+        yield scores.to_dict()["open_vocabulary"]["harmonic"], penalty, background
 
 
 def attention_masks(pipe: DiffuMaskPipeline, words: Words, strength: float, looks: int) -> Prediction:
@@ -212,13 +223,16 @@ def main(
     renders: Annotated[int, typer.Option(min=1, help="training renders")] = 4000,
     half_steps: Annotated[int, typer.Option(min=1, help="training steps at half size, 16 pairs each")] = 3000,
     full_steps: Annotated[int, typer.Option(min=1, help="then at full size, 8 pairs each")] = 600,
-    unet_steps: Annotated[int, typer.Option(min=1, help="training steps of (b), 16 pairs each")] = 1000,
+    unet_steps: Annotated[int, typer.Option(min=0, help="of (b), 16 pairs each; 0 for none")] = 1000,
     learning_rate: Annotated[float, typer.Option(help="of seg-diffusion at half size")] = 5e-4,
     validation: Annotated[int, typer.Option(min=1, help="renders that choose settings")] = 30,
     held_out: Annotated[int, typer.Option(min=1, help="renders that judge")] = 100,
     ablated: Annotated[int, typer.Option(min=1, help="of which judge the ablation")] = 40,
-    steps: Annotated[int, typer.Option(min=1, help="denoising steps")] = 4,
+    steps: Annotated[
+        list[int] | None, typer.Option(min=1, help="denoising steps to choose among; by default 1 and 4")
+    ] = None,
     samples: Annotated[int, typer.Option(min=1, help="members of the ensemble")] = 3,
+    content: Annotated[bool, typer.Option(help="train with content attention, too")] = True,
     seed: int = 0,
     json: Annotated[Path | None, typer.Option(help="write the rows here; the ablation beside it")] = None,
 ) -> None:
@@ -234,38 +248,42 @@ def main(
     )
     model = seg_diffusion(work, seen, phases, attention=False)
     trying = list(islice(scenes(SPLIT_SEEDS["validation"]), validation))
-    best = calibrated(Sampled(model, all_words, steps, samples), trying, hidden)
+    asking = [
+        Sampled(model, all_words, count, size)
+        for count in steps or STEPS
+        for size in {1, samples if count > 1 else 1}  # members that take one step hardly differ
+    ]
+    plain, best = calibrated(asking, trying, hidden)
     rows = []
     for title, words in ASKED.items():
-        plain = Sampled(model, words, steps, samples)
         for name, own in {
             f"seg-diffusion, {title}": plain,
-            f"seg-diffusion, {title}, penalty {best.penalty}, background {best.background}": replace(
-                best, words=words
-            ),
+            f"seg-diffusion, {title}, penalty {best.penalty}, background {best.background}": best,
         }.items():
-            rows.append(row(name, scored(name, own, judges, hidden)))
+            scores = scored(name, replace(own, words=words), judges, hidden)
+            rows.append({**row(name, scores), "steps": own.steps, "samples": own.samples})
     rows += [row(*best_attention(judges, trying, hidden, words, title)) for title, words in ASKED.items()]
-    rows.append(unet_row(unet(work, seen, unet_steps, seed), judges))
+    if unet_steps:
+        rows.append(unet_row(unet(work, seen, unet_steps, seed), judges))
     settings = {"unseen": hidden, "renders": renders, "half_steps": half_steps, "full_steps": full_steps}
     settings |= {
         "held_out": held_out,
-        "steps": steps,
-        "samples": samples,
+        "steps": plain.steps,
+        "samples": plain.samples,
         "unet_steps": unet_steps,
         "seed": seed,
     }
     report(f"Seen and unseen classes on {held_out} held-out renders", rows, settings, json)
-    attentive = seg_diffusion(work, seen, phases, attention=True)
     part = judges[:ablated]
-    variants = [(model, steps, 1), (model, steps, samples), (model, 2 * steps, 1), (model, 1, 1)]
-    variants += [(attentive, steps, 1), (attentive, steps, samples)]
+    variants = [(model, 1, 1), (model, 4, 1), (model, 4, samples), (model, 8, 1)]
+    attentive = seg_diffusion(work, seen, phases, attention=True) if content else None
+    if attentive is not None:
+        variants += [(attentive, count, size) for _, count, size in variants[:3]]
     ablation = []
     for own, count, size in dict.fromkeys(variants):
         ask = replace(best, model=own, steps=count, samples=size)
         scores = scored("ablation", ask, part, hidden).to_dict()["open_vocabulary"]
-        content = own is attentive
-        ablation.append({"content attention": content, "steps": count, "samples": size, **scores})
+        ablation.append({"content attention": own is attentive, "steps": count, "samples": size, **scores})
     beside = json.with_name(f"{json.stem}-ablation{json.suffix}") if json else None
     report(f"Ablation on {len(part)} of them", ablation, settings, beside)
 
