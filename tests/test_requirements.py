@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGED = ("diffusers_attnmask", "dataset_builder", "train_segmenter", "tiny_world", "hub_cards", "recipes")
 ELSEWHERE = ("tests", "benchmarks")
 OURS = {*PACKAGED, *ELSEWHERE, *(file.stem for file in (ROOT / "benchmarks").glob("*.py"))}
+LENT = {"spaces"}  # what machines have that lend a GPU, and nobody installs
 OPTIONAL = {"pydensecrf": "pydensecrf2"}  # where it is not installed, its distribution cannot be looked up
 
 
@@ -26,7 +27,7 @@ def imported(*folders: str) -> dict[str, str]:
     return {
         canonical(installed.get(name, [OPTIONAL.get(name, name)])[0]): file
         for name, file in found.items()
-        if name not in OURS | sys.stdlib_module_names
+        if name not in OURS | LENT | sys.stdlib_module_names
     }
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from diffusers_attnmask.ground.mirror import fetched
-from diffusers_attnmask.ground.remote import is_remote
 from train_segmenter.data.base import Source
 from train_segmenter.data.cityscapes import cityscapes
 from train_segmenter.data.coco import coco
@@ -39,7 +38,7 @@ def open_source(spec: str, split: str | None = None, *, outside: bool = False) -
     kind, rest = format_of(spec)
     if not rest.strip():
         raise ValueError(f"{spec!r} names no data: give a folder, a Hub name, or FORMAT:path as VOC:path")
-    if kind and not (kind in FORMATS or is_remote(spec) or Path(spec).exists()):
+    if kind and not (kind in FORMATS or Path(spec).exists()):
         prefix = spec.partition(":")[0]
         raise ValueError(f"Unknown data format {prefix!r} in {spec!r}. Known: {', '.join(FORMATS)}.")
     reader, path = (FORMATS[kind], rest) if kind in FORMATS else (hub, spec)

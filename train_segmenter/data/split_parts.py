@@ -46,13 +46,14 @@ class DataWord(NamedTuple):
 
 def format_of(word: str) -> tuple[str, str]:
     """The format that a word names before its colon, in small letters, and the rest; a colon between the ends
-    of a part is none.
+    of a part is none, nor is that of an address.
 
-    >>> format_of("VOC:data@val[:10%]"), format_of("data@val[:10%]")
-    (('voc', 'data@val[:10%]'), ('', 'data@val[:10%]'))
+    >>> format_of("VOC:data@val[:10%]"), format_of("data@val[:10%]"), format_of("s3://bucket/data")
+    (('voc', 'data@val[:10%]'), ('', 'data@val[:10%]'), ('', 's3://bucket/data'))
     """
     prefix, colon, rest = word.partition(":")
-    return (prefix.lower(), rest) if colon and "[" not in prefix else ("", word)
+    is_format = colon and "[" not in prefix and not rest.startswith("//")
+    return (prefix.lower(), rest) if is_format else ("", word)
 
 
 def data_word(word: str | Path) -> DataWord:

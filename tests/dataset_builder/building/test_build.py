@@ -124,7 +124,7 @@ def test_a_changed_vocabulary_file_is_refused(recipe, tmp_path):
     own = replace(recipe, vocabulary=str(words), pairs=4)
     built(own, tmp_path / "data")
     words.write_text("classes: [cat, dog, horse]\n")
-    with pytest.raises(ValueError, match=r"inputs\.vocabulary was"):
+    with pytest.raises(ValueError, match=r"inputs\.vocabulary has changed"):
         built(own, tmp_path / "data")
 
 

@@ -109,7 +109,7 @@ def test_the_command_hands_its_options_on(tmp_path, monkeypatch):
     command = ["--pairs", "9", "--steps", "5", "--seed", "3", "--workers", "0", "--json"]
     result = CliRunner().invoke(app, [*command, "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    assert asked == [(DemoOptions(pairs=9, seed=3, steps=5, judge_steps=5, workers=0), tmp_path)]
+    assert asked == [(DemoOptions(pairs=9, seed=3, steps=5, judge_steps=5, workers=0), str(tmp_path))]
 
 
 def test_the_end_says_the_scores_and_where_to_look(tmp_path):

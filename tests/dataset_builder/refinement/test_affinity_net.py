@@ -157,7 +157,7 @@ def test_a_training_goes_on_only_from_what_it_was_begun_with(tmp_path):
     for change, told in (
         ({"options": dataclasses.replace(TRAINING, seed=1)}, r"training\.seed was 0, now 1"),
         ({"net_options": dataclasses.replace(SMALL, stride=8)}, r"network\.stride was 4, now 8"),
-        ({"pairs": [AffinityExample(image, labels), *examples()[1:]]}, "examples was"),
+        ({"pairs": [AffinityExample(image, labels), *examples()[1:]]}, "examples has changed"),
     ):
         with pytest.raises(ValueError, match=f"begun otherwise: {told}.*remove .* to begin anew"):
             trained(tmp_path, **change, resume=True)
