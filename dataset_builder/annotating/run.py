@@ -65,7 +65,8 @@ def plan_annotation(recipe: Recipe, *, measure: bool = False, workers: int = 1) 
     folder, first = Path(_pictures(recipe).folder), plan.items[:SHOWN]
     prompts = {Path(str(item.condition)).relative_to(folder).as_posix(): item.text for item in first}
     by = _pictures(recipe).by
-    shards, hours = len(layout_of(recipe, plan).shards), timed and timed.hours_here(len(plan), workers)
+    shards = len(layout_of(recipe, plan).shards)
+    hours = None if timed is None else timed.hours_here(len(plan), workers)
     return AnnotationPlan(len(plan), shards, by, plan.report.per_class, prompts, timed, hours)
 
 

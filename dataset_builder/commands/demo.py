@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,4 +40,4 @@ def demo(
     size["judge_steps"] = min(size["judge_steps"], size["steps"])
     options = DemoOptions(seed=seed, workers=workers, **size)
     scores = run_demo(out, options, announce=partial(typer.secho, bold=True, err=True))
-    typer.echo(json.dumps(scores) if as_json else summary(scores, out))
+    typer.echo(json.dumps(scores) if as_json else summary(scores, Path(out)))

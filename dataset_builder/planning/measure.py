@@ -8,6 +8,7 @@ from itertools import islice
 
 import torch
 
+from dataset_builder.annotating.plan import PicturePlan
 from dataset_builder.building.candidates import candidates
 from dataset_builder.building.job import Job
 from dataset_builder.building.layout import ShardName
@@ -46,7 +47,7 @@ class Measured:
         return pairs * rate / 3600
 
 
-def measured(recipe: Recipe, vocabulary: Vocabulary, plan: PromptPlan) -> Measured:
+def measured(recipe: Recipe, vocabulary: Vocabulary, plan: PromptPlan | PicturePlan) -> Measured:
     """Draw and refine the recipe's first pairs. The model is loaded for it."""
     job, size = Job(recipe, vocabulary, "measured"), recipe.sampling.batch_size
     sampler = job.sampler

@@ -20,7 +20,6 @@ from dataset_builder.demo import stages, trainings
 from dataset_builder.demo.options import FULL, QUICK, DemoOptions
 from dataset_builder.demo.run import run_demo
 from dataset_builder.demo.story import seen_as
-from dataset_builder.demo.summary import summary
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe
 
@@ -112,7 +111,7 @@ def test_the_command_hands_its_options_on(tmp_path, monkeypatch):
     assert asked == [(DemoOptions(pairs=9, seed=3, steps=5, judge_steps=5, workers=0), str(tmp_path))]
 
 
-def test_the_end_says_the_scores_and_where_to_look(tmp_path):
+def test_the_end_says_the_scores_and_where_to_look(tmp_path, monkeypatch):
     scores = {
         "sampled": 24,
         "kept": 20,
@@ -123,7 +122,10 @@ def test_the_end_says_the_scores_and_where_to_look(tmp_path):
         "class_names": ["background", "star"],
         "seconds": {"sample": 12.0},
     }
-    text = summary(scores, tmp_path)
+    monkeypatch.setattr("dataset_builder.demo.run.run_demo", lambda *arguments, **named: scores)
+    app = typer.Typer()
+    app.command()(demo)
+    text = CliRunner().invoke(app, ["--out", str(tmp_path)]).output.strip()
     assert "20 of 24 sampled pairs kept" in text
     assert "star            0.750  1.000" in text
     assert "mean            0.500  0.750" in text
