@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from dataset_builder.export.convert import ExportOptions, convert
+from dataset_builder.hub.card import write_card
 from diffusers_attnmask.ground.columns import MAPS, pair_features
 from tests.dataset_builder.stored_rows import store_rows
 from tests.small_models import sd15
@@ -48,7 +49,7 @@ def furnish(place: Path) -> Path:
     sam2(place / "sam2")
     sam3(place / "sam3")
     photos(place / "photos")
-    (place / "photos.csv").write_text("file,classes\n000.png,star\n001.png,star;moon\n")
+    (place / "photos.csv").write_text("file,classes\n000.png,star\n001.png,star;moon\n002.jpg,moon\n")
     (place / "voc.yaml").write_text(PHOTOS)
     (place / "small.yaml").write_text(TINY)
     (place / "birds.yaml").write_text(TINY)
@@ -61,7 +62,7 @@ def pairs(folder: Path, names: tuple[str, ...]) -> None:
     for split, count in PAIRS.items():
         rows[split] = [row(number, names, split) for number in range(count)]
     store_rows(rows, pair_features(names, maps=True), names, folder)
-    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    write_card(folder, license="mit")
 
 
 def row(number: int, names: tuple[str, ...], split: str) -> dict:
@@ -111,5 +112,5 @@ def exported(place: Path, kind: str, names: tuple[str, ...], name: str) -> None:
 
 def photos(folder: Path) -> None:
     folder.mkdir()
-    for number in range(2):
-        Image.fromarray(picture(number, 3)[0]).save(folder / f"{number:03d}.png")
+    for number, kind in enumerate(("png", "png", "jpg")):
+        Image.fromarray(picture(number, 3)[0]).save(folder / f"{number:03d}.{kind}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -100,6 +100,7 @@ def measured_training(
     """Train a few steps, and judge a few pairs. The model is another one afterwards, and nothing is kept."""
     if torch.cuda.is_available() and not cpu:
         torch.cuda.reset_peak_memory_stats()
+    options = replace(options, steps=max(options.steps, STEPS + 1))
     _, *seconds = timed_steps(model, source, options, STEPS + 1, cpu=cpu)
     device = next(model.parameters()).device
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else None

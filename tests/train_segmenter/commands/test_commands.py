@@ -78,6 +78,13 @@ def test_a_measured_trial_tells_memory_disk_and_hours(data, recipe, trained, tmp
     assert 0.3 < on_disk / size["disk"] < 1, "one checkpoint of two, and layers that learn nothing"
 
 
+def test_a_training_of_two_steps_is_measured_too(data, recipe, tmp_path):
+    words = ["--data", f"folder:{data}", "--recipe", recipe, "--steps", 2, "--device", "cpu", "--dry-run"]
+    words += ["--out", tmp_path / "new", "--pretrained", "none", "--json", "--measure"]
+    plan = json.loads(succeed("train", *words).stdout)
+    assert plan["hours"] == pytest.approx(2 * plan["measured"]["step_seconds"] / 3600)
+
+
 def test_measuring_is_of_a_trial(data, recipe, tmp_path):
     refused = attnmask("train", "--data", f"folder:{data}", "--out", tmp_path / "new", "--measure")
     assert "--measure is of --dry-run" in str(refused.exception)
