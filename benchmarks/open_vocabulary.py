@@ -227,7 +227,7 @@ def main(
     learning_rate: Annotated[float, typer.Option(help="of seg-diffusion at half size")] = 5e-4,
     validation: Annotated[int, typer.Option(min=1, help="renders that choose settings")] = 30,
     held_out: Annotated[int, typer.Option(min=1, help="renders that judge")] = 100,
-    ablated: Annotated[int, typer.Option(min=1, help="of which judge the ablation")] = 40,
+    ablated: Annotated[int, typer.Option(min=0, help="of which judge the ablation; 0 for none")] = 40,
     steps: Annotated[
         list[int] | None, typer.Option(min=1, help="denoising steps to choose among; by default 1 and 4")
     ] = None,
@@ -274,6 +274,8 @@ def main(
         "seed": seed,
     }
     report(f"Seen and unseen classes on {held_out} held-out renders", rows, settings, json)
+    if not ablated:
+        return
     part = judges[:ablated]
     variants = [(model, 1, 1), (model, 4, 1), (model, 4, samples), (model, 8, 1)]
     attentive = seg_diffusion(work, seen, phases, attention=True) if content else None
