@@ -22,9 +22,9 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmarks.recorded_steps import FULL, PLAIN, Call, Step, operators, taken_step, waits
+from benchmarks.recording.recorded_steps import FULL, PLAIN, Call, Step, operators, taken_step, waits
+from benchmarks.recording.sized_models import sized
 from benchmarks.report import report
-from benchmarks.sized_models import sized
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.masking.settings import settings_for
 

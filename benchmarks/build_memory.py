@@ -16,8 +16,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.painted_sampler import PaintedSampler
 from benchmarks.report import report
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building.run import build
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe, SamplingOptions

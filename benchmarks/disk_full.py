@@ -24,9 +24,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from benchmarks.fault_stages import Material, all_stages
-from benchmarks.forked_runs import Ended, Stage, contents, leftovers, one_thread, run_apart
 from benchmarks.report import report
+from benchmarks.stages.fault_stages import Material, all_stages
+from benchmarks.stages.forked_runs import Ended, Stage, contents, leftovers, one_thread, run_apart
 from diffusers_attnmask.cli_errors import FAULT
 
 AMPLE = 2**28

@@ -20,7 +20,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.report import report
-from benchmarks.scenes import CallOption, call_arguments, pixels, unseen_scenes
+from benchmarks.world.scenes import CallOption, call_arguments, pixels, unseen_scenes
 from diffusers_attnmask import bundled_model
 from diffusers_attnmask.ground.drawing import contact_sheet
 from tiny_world import CLASSES

@@ -29,7 +29,7 @@ from pycocotools.cocoeval import COCOeval
 from tqdm import tqdm
 
 from benchmarks.report import report
-from benchmarks.scenes import world_ids
+from benchmarks.world.scenes import world_ids
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 from diffusers_attnmask.ground.connected_parts import nearest
 from diffusers_attnmask.ground.ids import BACKGROUND

@@ -20,9 +20,9 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.fault_stages import Material, long_stages
-from benchmarks.forked_runs import Stage, contents, one_thread, run_apart
 from benchmarks.report import report
+from benchmarks.stages.fault_stages import Material, long_stages
+from benchmarks.stages.forked_runs import Stage, contents, one_thread, run_apart
 from diffusers_attnmask.cli_errors import STOPPED
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)

@@ -23,10 +23,10 @@ from typing import Annotated, Any, Literal
 import typer
 from tqdm import tqdm
 
-from benchmarks.mask_scores import Scores
 from benchmarks.report import Row, over_seeds, report
-from benchmarks.sampled_masks import sampled
-from benchmarks.scenes import CallOption, Scene, call_arguments, unseen_scenes, world_ids
+from benchmarks.world.mask_scores import Scores
+from benchmarks.world.sampled_masks import sampled
+from benchmarks.world.scenes import CallOption, Scene, call_arguments, unseen_scenes, world_ids
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.methods import MaskMethod

@@ -31,7 +31,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.report import Row, report
-from benchmarks.scenes import Scene, as_source, scenes, world_ids
+from benchmarks.world.scenes import Scene, as_source, scenes, world_ids
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 from diffusers_attnmask.seg_diffusion.output import SegDiffusionOutput
 from tiny_world.oracle import CLASS_NAMES, MODEL, SHAPE

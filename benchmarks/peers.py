@@ -31,7 +31,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.report import report
-from benchmarks.scenes import Scene, unseen_scenes
+from benchmarks.world.scenes import Scene, unseen_scenes
 from diffusers_attnmask import bundled_model, trace
 from diffusers_attnmask.methods import Daam, MaskMethod
 from diffusers_attnmask.methods.maps import min_max, upscaled

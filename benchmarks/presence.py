@@ -27,7 +27,7 @@ from scipy.stats import mannwhitneyu
 from tqdm import tqdm
 
 from benchmarks.report import report
-from benchmarks.scenes import CallOption, Scene, call_arguments, pixels, unseen_scenes
+from benchmarks.world.scenes import CallOption, Scene, call_arguments, pixels, unseen_scenes
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model, trace
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.masking.segmenting import denoise_once, encoded_images

@@ -30,11 +30,11 @@ import typer
 from torch import Tensor
 
 from benchmarks.label_noise import RULES
-from benchmarks.mapped_pairs import Pair, sampled_pairs, simulated_pairs
-from benchmarks.mask_scores import Overlap
-from benchmarks.refinement_steps import Masks, by_sam, refinements
+from benchmarks.refining.steps import Masks, by_sam, refinements
 from benchmarks.report import over_seeds, report
-from benchmarks.scenes import world_ids
+from benchmarks.world.mapped_pairs import Pair, sampled_pairs, simulated_pairs
+from benchmarks.world.mask_scores import Overlap
+from benchmarks.world.scenes import world_ids
 from dataset_builder.noise.filtering import judge as judge_pairs
 from dataset_builder.noise.prune import prune
 from dataset_builder.noise.segmenter import SegmenterTrainer

@@ -4,7 +4,7 @@ r"""How good a segmenter of the tiny world becomes on generated pairs, beside on
 
 Every arm trains the same model from random weights for the same number of steps and is judged on renders
 that nothing was trained on, at two scales and mirrored: (a) N renders with exact masks; (b) N generated
-pairs, raw; (c) the same, refined; (d) refined and filtered (`proof_pairs.py` makes them, in --work); (e) the
+pairs, raw; (c) the same, refined; (d) refined and filtered (`proof/pairs.py` makes them, in --work); (e) the
 best of (b) to (d) with augmentation, pairs turned and zoomed as they are drawn; (f) self-training: the best
 of (b) to (e) labels its own images again; (g) a third of the steps on the pairs of the best generated arm,
 the others on N / 10 renders. "Best" is chosen on validation renders, never on the held-out ones. Arms that
@@ -27,8 +27,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.proof_arms import Arm, Bench
-from benchmarks.proof_pairs import Model, generated_pairs
+from benchmarks.proof.arms import Arm, Bench
+from benchmarks.proof.pairs import Model, generated_pairs
 from benchmarks.report import Row, over_seeds, report
 from tiny_world.oracle import CLASS_NAMES, MODEL, Renders
 from tiny_world.scene import SIZE

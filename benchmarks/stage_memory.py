@@ -17,9 +17,9 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.forked_runs import one_thread
-from benchmarks.painted_stages import STAGES, painted, refining, seconds
 from benchmarks.report import report
+from benchmarks.stages.forked_runs import one_thread
+from benchmarks.stages.painted_stages import STAGES, painted, refining, seconds
 from dataset_builder.engine.options import EngineOptions
 
 SIDE = 16  # pixels

@@ -14,10 +14,10 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.forked_runs import one_thread
-from benchmarks.painted_stages import SIDE, STAGES, PaintedStage, painted, seconds
 from benchmarks.report import report
-from benchmarks.worker_starts import awaited_workers
+from benchmarks.stages.forked_runs import one_thread
+from benchmarks.stages.painted_stages import SIDE, STAGES, PaintedStage, painted, seconds
+from benchmarks.stages.worker_starts import awaited_workers
 from dataset_builder.engine.options import EngineOptions
 
 

@@ -17,9 +17,9 @@ import torch
 import typer
 from tqdm import tqdm
 
-from benchmarks.mask_scores import Score
 from benchmarks.report import report
-from benchmarks.scenes import Scene, pixels, scenes, unseen_scenes, world_ids
+from benchmarks.world.mask_scores import Score
+from benchmarks.world.scenes import Scene, pixels, scenes, unseen_scenes, world_ids
 from diffusers_attnmask import DiffuMaskPipeline, TokenEmbedding, bundled_model, optimize_tokens, trace
 from diffusers_attnmask.methods import Ovam
 from tiny_world import CLASSES

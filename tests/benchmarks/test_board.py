@@ -11,6 +11,7 @@ from benchmarks import page
 from benchmarks.pieces import HERE, RESULTS, benchmark, pieces, tables, words
 
 PIECES = pieces()
+BOARD = ("__main__", "page", "pieces", "report")
 
 
 @pytest.mark.parametrize(
@@ -43,10 +44,11 @@ def test_a_piece_has_options_that_its_benchmark_takes(name, setting):
     typer.main.get_command(app).make_context(name, words(name, PIECES[name], setting))
 
 
-def test_every_benchmark_is_a_piece_or_shared():
+def test_every_file_here_is_a_benchmark_or_the_board_and_the_shared_ones_are_told():
     readme = (HERE / "README.md").read_text(encoding="utf-8")
-    shared = set(re.findall(r"`(\w+)\.py`", readme))
-    assert {file.stem for file in HERE.glob("*.py")} == {*map(benchmark, PIECES), *shared}
+    named = set(re.findall(r"`(\w+)\.py`", readme))
+    assert {file.stem for file in HERE.glob("*.py")} == {*map(benchmark, PIECES), *BOARD}
+    assert named == {*BOARD, *(file.stem for file in HERE.glob("*/*.py"))}
 
 
 def test_a_table_without_rows_is_an_error_that_says_what_to_run():

@@ -1,7 +1,7 @@
 """Many painted pairs are few of them again, under names and prompts of their own."""
 
-from benchmarks import painted_stages
-from benchmarks.painted_stages import painted
+from benchmarks.stages import painted_stages
+from benchmarks.stages.painted_stages import painted
 from dataset_builder.dataset_folder import read_pairs
 
 

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from benchmarks.worker_starts import awaited_workers
+from benchmarks.stages.worker_starts import awaited_workers
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.engine.workers import OpenedAnew, working
 

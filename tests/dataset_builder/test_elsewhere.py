@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import constants
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.augmentation.run import augment_dataset
 from dataset_builder.building.dataset import build_dataset
 from dataset_builder.engine.options import EngineOptions

@@ -8,7 +8,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from benchmarks.fault_stages import painted
+from benchmarks.stages.fault_stages import painted
 from dataset_builder.origin import identity_of
 
 NAME = "someone/shapes"

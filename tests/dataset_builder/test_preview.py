@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.augmentation.run import AugmentRun, augment_dataset
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.hub.card import write_card

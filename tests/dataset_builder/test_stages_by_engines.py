@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fault_stages import TRAINING, painted, small_refinement
-from benchmarks.forked_runs import contents
+from benchmarks.stages.fault_stages import TRAINING, painted, small_refinement
+from benchmarks.stages.forked_runs import contents
 from dataset_builder.augmentation.run import augment_dataset
 from dataset_builder.engine.cluster import LOOPBACK_ONLY
 from dataset_builder.engine.options import EngineOptions

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.browsing.tab import browse_tab
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.dataset_folder import FILTER_TABLE, read_pairs

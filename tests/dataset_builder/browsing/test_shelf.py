@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.browsing.shelf import ORDERS, Shelf, Wanted
 from dataset_builder.building.run import EngineOptions, build
 from dataset_builder.dataset_folder import FILTER_TABLE, read_pairs

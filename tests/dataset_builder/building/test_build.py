@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from datasets import load_dataset
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building import run, shard
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.progress import BuildProgress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from datasets import GeneratorBasedBuilder, load_dataset
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder import DiffuMaskBuilder
 from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import read_rows

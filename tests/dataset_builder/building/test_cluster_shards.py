@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building import cluster_shards as room
 from dataset_builder.building.cluster_shards import cluster_shards, telling
 from dataset_builder.building.job import Job, ShardPrompts, Watcher

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building import engines
 from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import shard_paths

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fault_stages import PAIRS, SAMPLER
-from benchmarks.forked_runs import Stage, contents
 from benchmarks.kill_resume import killed_over_and_over
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.fault_stages import PAIRS, SAMPLER
+from benchmarks.stages.forked_runs import Stage, contents
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import read_pairs, shard_paths

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building.manifest import Manifest, inputs_of
 from dataset_builder.building.run import build
 from dataset_builder.engine.options import EngineOptions

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tiny_world
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.augmentation.run import AugmentRun, augment_dataset
 from dataset_builder.building.candidates import Candidate
 from dataset_builder.building.row import RowMaker

@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 from huggingface_hub import constants
 
-from benchmarks.fault_stages import painted
-from benchmarks.forked_runs import Stage
 from benchmarks.kill_resume import killed_over_and_over
+from benchmarks.stages.fault_stages import painted
+from benchmarks.stages.forked_runs import Stage
 from diffusers_attnmask.ground.places import own_place
 
 

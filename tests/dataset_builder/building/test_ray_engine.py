@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.progress import BuildProgress
 from dataset_builder.building.run import build

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from benchmarks.fault_stages import SAMPLER
-from benchmarks.forked_runs import contents
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.fault_stages import SAMPLER
+from benchmarks.stages.forked_runs import contents
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building.builder import DiffuMaskBuilder
 from dataset_builder.building.layout import layout_of, split_of
 from dataset_builder.building.manifest import Manifest

@@ -9,7 +9,7 @@ import typer
 from datasets import load_dataset
 from typer.testing import CliRunner
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building import run
 from dataset_builder.building.candidates import Skipped
 from dataset_builder.building.dataset import BuiltDataset, build_dataset

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building.run import build
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.hub.card import write_card

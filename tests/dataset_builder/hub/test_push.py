@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from datasets import load_dataset
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import shard_paths
 from dataset_builder.engine.options import EngineOptions

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building.manifest import Manifest
 from dataset_builder.building.run import build
 from dataset_builder.dataset_folder import read_pairs

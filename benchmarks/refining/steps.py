@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.mapped_pairs import Pair
+from benchmarks.world.mapped_pairs import Pair
 from dataset_builder.recipe import Refinement
 from dataset_builder.refinement.affinity.augment import ViewOptions, normalised
 from dataset_builder.refinement.affinity.diffusion_features import decoder_features

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.forked_runs import Stage
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.forked_runs import Stage
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder import derived_shards
 from dataset_builder.building import run as building
 from dataset_builder.building.run import build

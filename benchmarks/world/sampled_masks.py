@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.scenes import Scene, pixels
+from benchmarks.world.scenes import Scene, pixels
 from diffusers_attnmask import DiffuMaskPipeline, trace
 from diffusers_attnmask.methods import MaskMethod
 

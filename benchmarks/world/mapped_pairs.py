@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 from tqdm import tqdm
 
-from benchmarks.sampled_masks import sampled
-from benchmarks.scenes import Scene, unseen_scenes
+from benchmarks.world.sampled_masks import sampled
+from benchmarks.world.scenes import Scene, unseen_scenes
 from dataset_builder.refinement.threshold import label_map
 from diffusers_attnmask import DiffuMaskPipeline
 from diffusers_attnmask.ground.atomic_files import replacing

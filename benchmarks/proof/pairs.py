@@ -1,8 +1,8 @@
 """The generated datasets of `segmenter_proof.py`, by the project's own commands: raw, refined, filtered.
 
-    python -m benchmarks.proof_pairs pairs --count 3000
+    python -m benchmarks.proof.pairs pairs --count 3000
 
-The prompts are captions of the training split (`scene_captions.py`), the recipe is segmenter_proof.yaml. What
+The prompts are captions of the training split (`captions.py`), the recipe is recipe.yaml. What
 is complete in the folder stands; a build that was stopped goes on.
 """
 
@@ -17,11 +17,11 @@ from typing import Annotated, Any, Literal
 import typer
 import yaml
 
+from benchmarks.proof.captions import main as write_captions
 from benchmarks.report import ROOT
-from benchmarks.scene_captions import main as write_captions
 
 Model = Literal["bundled", "bundled-transformer"]
-RECIPE = Path(__file__).with_name("segmenter_proof.yaml")
+RECIPE = Path(__file__).with_name("recipe.yaml")
 SAMPLING: dict[str, Any] = {  # of the transformer, which is sampled by its own scheduler
     "bundled": {},
     "bundled-transformer": {"steps": 20, "guidance": 3.0, "scheduler": None},

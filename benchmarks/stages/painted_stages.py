@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.fault_stages import TRAINING
-from benchmarks.painted_sampler import PaintedSampler
+from benchmarks.stages.fault_stages import TRAINING
+from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.augmentation.run import augment_dataset
 from dataset_builder.building.layout import pair_id
 from dataset_builder.building.run import build

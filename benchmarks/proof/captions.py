@@ -1,6 +1,6 @@
-"""Captions of scenes, by their number of objects: the prompts of segmenter_proof.yaml.
+"""Captions of scenes, by their number of objects: the prompts of recipe.yaml.
 
-    python -m benchmarks.scene_captions captions
+    python -m benchmarks.proof.captions captions
 
 The scenes are of the training split; they are not rendered. `captions/1.txt` holds those of one object.
 """
