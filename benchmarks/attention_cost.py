@@ -16,7 +16,6 @@ heads, for every step. On a GPU the table also has the waits for it within a ste
 from __future__ import annotations
 
 import statistics
-from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -24,7 +23,7 @@ import typer
 
 from benchmarks.recording.recorded_steps import FULL, PLAIN, Call, Step, operators, taken_step, waits
 from benchmarks.recording.sized_models import sized
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.masking.settings import settings_for
 
@@ -64,7 +63,7 @@ def main(
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     full: Annotated[bool, typer.Option(help="Also measure keeping every map (UNets).")] = True,
-    json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
+    json: JsonOption = None,
 ) -> None:
     """Time plain and recorded sampling steps in turns."""
     pipe = sized(shape, blocks, getattr(torch, dtype), device)

@@ -11,12 +11,11 @@ import resource
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building.run import build
 from dataset_builder.engine.options import EngineOptions
@@ -41,7 +40,7 @@ def main(
     pairs: Annotated[list[int] | None, typer.Option(help="A length; may be repeated.")] = None,
     shard_size: int = 250,
     side: Annotated[int, typer.Option(help="Of the pictures, in pixels.")] = 32,
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
     alone: Annotated[int | None, typer.Option(help="One length, in this process.", hidden=True)] = None,
 ) -> None:
     if alone is not None:

@@ -22,7 +22,7 @@ import typer
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from dataset_builder.building.diffumask_sampler import DiffuMaskSampler
 from dataset_builder.building.run import build
 from dataset_builder.building.sampler import AroundSampler, Refused, Sampled
@@ -78,7 +78,7 @@ def main(
     pairs: Annotated[int, typer.Option(min=1, help="Of a dataset.")] = 96,
     steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
     repeats: Annotated[int, typer.Option(min=1, help="Datasets of each kind.")] = 3,
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
 ) -> None:
     recipe = Recipe(
         "tiny-world",

@@ -12,12 +12,11 @@ import statistics
 import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building.run import build
 from dataset_builder.engine.options import EngineOptions
@@ -36,7 +35,7 @@ def main(
     side: Annotated[int, typer.Option(help="Of the pictures, in pixels.")] = 256,
     workers: Annotated[int, typer.Option(min=1, help="That refine.")] = 1,
     repeats: Annotated[int, typer.Option(min=1, help="Builds of each kind.")] = 3,
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
 ) -> None:
     none = Recipe("tiny-world", pairs=pairs, shard_size=pairs, sampling=SamplingOptions(batch_size=4))
     refining = replace(none, refinement=Refinement("match"))

@@ -25,7 +25,7 @@ from pydensecrf.densecrf import DenseCRF2D
 from pydensecrf.utils import unary_from_labels
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from dataset_builder import dense_crf
 from dataset_builder.refinement.crf import FINAL, crf_labels
 
@@ -39,7 +39,7 @@ def main(
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each task, over the photographs in turn.")] = 5,
     threads: Annotated[int, typer.Option(min=1, help="Threads for torch; pydensecrf always has one.")] = 2,
     clock: Annotated[str, typer.Option(help="wall or cpu")] = "wall",
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
 ) -> None:
     torch.set_num_threads(threads)
     now = CLOCKS[clock]

@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from benchmarks.stages.fault_stages import Material, all_stages
 from benchmarks.stages.forked_runs import Ended, Stage, contents, leftovers, one_thread, run_apart
 from diffusers_attnmask.cli_errors import FAULT
@@ -138,7 +138,7 @@ def main(
     by: Annotated[Literal["tmpfs", "limit"], typer.Option(help="What there is too little of.")] = "tmpfs",
     only: Annotated[list[str] | None, typer.Option(help="A command; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(help="Of the room that there is.")] = 0,
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
 ) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as name, one_thread():

@@ -19,8 +19,17 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.report import report
-from benchmarks.world.scenes import CallOption, call_arguments, pixels, unseen_scenes
+from benchmarks.report import JsonOption, report
+from benchmarks.world.sampling import (
+    BatchOption,
+    CallOption,
+    GuidanceOption,
+    ModelOption,
+    StepsOption,
+    call_arguments,
+    pixels,
+)
+from benchmarks.world.scenes import unseen_scenes
 from diffusers_attnmask import bundled_model
 from diffusers_attnmask.ground.drawing import contact_sheet
 from tiny_world import CLASSES
@@ -34,13 +43,13 @@ def main(
     objects: Annotated[
         list[int] | None, typer.Option(min=1, max=3, help="In a prompt. Repeatable; 1 and 2 by default.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1)] = 25,
-    guidance: Annotated[float, typer.Option()] = 3.0,
-    batch: Annotated[int, typer.Option(min=1)] = 16,
-    model: Annotated[Path | None, typer.Option(help="Pipeline folder; the bundled model by default.")] = None,
+    steps: StepsOption = 25,
+    guidance: GuidanceOption = 3.0,
+    batch: BatchOption = 16,
+    model: ModelOption = None,
     sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet here.")] = None,
     call: CallOption = "{}",
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
 ) -> None:
     pipe = DiffusionPipeline.from_pretrained(model or bundled_model())
     pipe.set_progress_bar_config(disable=True)

@@ -18,8 +18,7 @@ import io
 import json as json_format
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -28,9 +27,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from tqdm import tqdm
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
+from benchmarks.world.sampling import SplitOption, quiet_pipeline
 from benchmarks.world.scenes import world_ids
-from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 from diffusers_attnmask.ground.connected_parts import nearest
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.instances import Instances, countable, described
@@ -152,16 +151,12 @@ def main(
         list[str] | None,
         typer.Option(help="components, attention, or JSON of InstanceOptions. Repeatable; both by default."),
     ] = None,
-    split: Annotated[
-        Literal["validation", "test"],
-        typer.Option(help="Whose scenes: validation to choose settings by, test to judge."),
-    ] = "test",
+    split: SplitOption = "test",
     strength: Annotated[float, typer.Option(help="Noise of the look at a picture.")] = 0.3,
-    json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
+    json: JsonOption = None,
 ) -> None:
     """Score the ways of telling objects apart against the exact objects of rendered pictures."""
-    pipe = DiffuMaskPipeline.from_pretrained(bundled_model())
-    pipe.set_progress_bar_config(disable=True)
+    pipe = quiet_pipeline()
     ways = way or ["components", "attention"]
     rows = []
     for twins in (False, True):

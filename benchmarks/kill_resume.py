@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from benchmarks.stages.fault_stages import Material, long_stages
 from benchmarks.stages.forked_runs import Stage, contents, one_thread, run_apart
 from diffusers_attnmask.cli_errors import STOPPED
@@ -83,7 +83,7 @@ def main(
     kills: Annotated[int, typer.Option(min=1, help="Of each command.")] = 200,
     only: Annotated[list[str] | None, typer.Option(help="A command to kill; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(help="Of moments and signals.")] = 0,
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
 ) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as name, one_thread():

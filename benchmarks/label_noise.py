@@ -19,7 +19,7 @@ import torch
 import typer
 from tqdm import tqdm
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from dataset_builder.noise.filtering import judge
 from dataset_builder.noise.prune import DEFAULT_THRESHOLD, Judged, PruneOptions, prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
@@ -69,7 +69,7 @@ def main(
     batch_size: Annotated[int, typer.Option(min=1, help="Pairs in a step.")] = 8,
     seed: Annotated[int, typer.Option(help="Of the planted masks, folds and training.")] = 0,
     work: Annotated[Path | None, typer.Option(help="Folder of the segmenters, to go on from.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
 ) -> None:
     source, planted = noisy_renders(pairs, noise, side, seed)
     training = TrainOptions(

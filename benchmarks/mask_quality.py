@@ -17,17 +17,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from tqdm import tqdm
 
-from benchmarks.report import Row, over_seeds, report
+from benchmarks.report import JsonOption, Row, over_seeds, report
 from benchmarks.world.mask_scores import Scores
 from benchmarks.world.sampled_masks import sampled
-from benchmarks.world.scenes import CallOption, Scene, call_arguments, unseen_scenes, world_ids
-from diffusers_attnmask import DiffuMaskPipeline, bundled_model
+from benchmarks.world.sampling import (
+    BatchOption,
+    CallOption,
+    GuidanceOption,
+    ModelOption,
+    SplitOption,
+    StepsOption,
+    call_arguments,
+    quiet_pipeline,
+)
+from benchmarks.world.scenes import Scene, unseen_scenes, world_ids
+from diffusers_attnmask import DiffuMaskPipeline
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.methods import MaskMethod
 from tiny_world.judge import judge
@@ -43,25 +52,21 @@ def main(
     objects: Annotated[
         list[int] | None, typer.Option(min=1, max=3, help="In a picture. Repeatable; 1 and 2 by default.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
-    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 3.0,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures sampled at once.")] = 16,
+    steps: StepsOption = 20,
+    guidance: GuidanceOption = 3.0,
+    batch: BatchOption = 16,
     method: Annotated[
         list[str] | None,
         typer.Option(help="A method, or 'NAME (words)=JSON'. Repeatable; all that fit by default."),
     ] = None,
-    split: Annotated[
-        Literal["validation", "test"],
-        typer.Option(help="Whose captions: validation to choose settings by, test to judge."),
-    ] = "test",
+    split: SplitOption = "test",
     seeds: Annotated[int, typer.Option(min=1, help="Noises that every caption is sampled with.")] = 1,
-    model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
+    model: ModelOption = None,
     call: CallOption = "{}",
-    json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
+    json: JsonOption = None,
 ) -> None:
     """Score every method's masks against the oracle's view of the same pictures."""
-    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model())
-    pipe.set_progress_bar_config(disable=True)
+    pipe = quiet_pipeline(model)
     methods = chosen_methods(pipe, method)
     arguments = {"num_inference_steps": steps, "guidance_scale": guidance, **call_arguments(call)}
     kinds = objects or [1, 2]

@@ -25,7 +25,7 @@ import typer
 from torchmetrics import JaccardIndex
 
 import train_segmenter.mean_iou as streaming
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 
 FOLDER = Path(streaming.__file__).parent
 DTYPES = ("uint8", "int64")
@@ -71,7 +71,7 @@ def main(
     classes: int = 21,
     repeats: int = 5,
     dtype: Annotated[list[str] | None, typer.Option(help="uint8 or int64; by default both")] = None,
-    json: Annotated[Path | None, typer.Option(help="write the rows here")] = None,
+    json: JsonOption = None,
 ) -> None:
     rows: dict[str, dict[str, object]] = {}
     for own in dtype or DTYPES:

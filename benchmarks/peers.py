@@ -30,7 +30,7 @@ from diffusers import StableDiffusionPipeline
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from benchmarks.world.scenes import Scene, unseen_scenes
 from diffusers_attnmask import bundled_model, trace
 from diffusers_attnmask.methods import Daam, MaskMethod
@@ -104,7 +104,7 @@ def main(
     prompts: Annotated[int, typer.Option(min=1, help="Generations of one object.")] = 8,
     steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 10,
     peers: Annotated[Path | None, typer.Option(help="Folder of packages, as pip --target leaves it.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
+    json: JsonOption = None,
 ) -> None:
     if peers is not None:
         sys.path.append(str(peers))  # after our own packages, of which peers ask for older ones

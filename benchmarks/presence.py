@@ -16,8 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -26,9 +25,20 @@ from PIL import Image
 from scipy.stats import mannwhitneyu
 from tqdm import tqdm
 
-from benchmarks.report import report
-from benchmarks.world.scenes import CallOption, Scene, call_arguments, pixels, unseen_scenes
-from diffusers_attnmask import DiffuMaskPipeline, bundled_model, trace
+from benchmarks.report import JsonOption, report
+from benchmarks.world.sampling import (
+    BatchOption,
+    CallOption,
+    GuidanceOption,
+    ModelOption,
+    SplitOption,
+    StepsOption,
+    call_arguments,
+    pixels,
+    quiet_pipeline,
+)
+from benchmarks.world.scenes import Scene, unseen_scenes
+from diffusers_attnmask import trace
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.masking.segmenting import denoise_once, encoded_images
 from diffusers_attnmask.masking.tracing import AttentionTrace
@@ -112,20 +122,16 @@ def looked_at(
 
 def main(
     prompts: Annotated[int, typer.Option(min=2, help="Pictures; half with one object, half with two.")] = 64,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
-    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 3.0,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures sampled at once.")] = 8,
-    split: Annotated[
-        Literal["validation", "test"],
-        typer.Option(help="Whose captions: validation to fit weights on, test to judge them."),
-    ] = "test",
-    model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
+    steps: StepsOption = 20,
+    guidance: GuidanceOption = 3.0,
+    batch: BatchOption = 8,
+    split: SplitOption = "test",
+    model: ModelOption = None,
     call: CallOption = "{}",
-    json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
+    json: JsonOption = None,
 ) -> None:
     """Print the ROC AUC of every method's presence scores."""
-    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model())
-    pipe.set_progress_bar_config(disable=True)
+    pipe = quiet_pipeline(model)
     family = check_supported(pipe)
     methods = pipe.mask_settings.resolve_all(family, family.sites(pipe))
     any_words = next(method for method in methods if method.name in ANY_WORDS)

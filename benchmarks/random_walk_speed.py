@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 from torch import Tensor
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from dataset_builder import random_walk
 from dataset_builder.refinement.affinity.neighbourhood import affinity, both_ends, half_disc
 
@@ -32,7 +31,7 @@ def main(
     repeats: Annotated[int, typer.Option(min=1, help="Walks of each kind.")] = 3,
     threads: Annotated[int, typer.Option(min=1, help="Of torch, for both.")] = 2,
     clock: Annotated[str, typer.Option(help="wall or cpu")] = "wall",
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
 ) -> None:
     torch.set_num_threads(threads)
     now = CLOCKS[clock]

@@ -19,7 +19,7 @@ from typing import Annotated
 import psutil
 import typer
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from benchmarks.stages.painted_sampler import PaintedSampler
 from dataset_builder.building.run import build
 from dataset_builder.engine.cluster import LOOPBACK_ONLY
@@ -93,7 +93,7 @@ def main(
     pairs: Annotated[int, typer.Option(help="Sampled with the bundled model; 0 leaves it out.")] = 64,
     repeats: Annotated[int, typer.Option(min=1, help="Of each number of workers.")] = 3,
     shards: Annotated[int, typer.Option(help="Painted; 0 leaves it out.")] = 10_000,
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
 ) -> None:
     rows = scaling(pairs, repeats) if pairs else []
     rows += many_shards(shards) if shards else []

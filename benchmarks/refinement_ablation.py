@@ -31,14 +31,14 @@ from torch import Tensor
 
 from benchmarks.label_noise import RULES
 from benchmarks.refining.steps import Masks, by_sam, refinements
-from benchmarks.report import over_seeds, report
+from benchmarks.report import JsonOption, over_seeds, report
 from benchmarks.world.mapped_pairs import Pair, sampled_pairs, simulated_pairs
 from benchmarks.world.mask_scores import Overlap
+from benchmarks.world.sampling import GuidanceOption, ModelOption, StepsOption, quiet_pipeline
 from benchmarks.world.scenes import world_ids
 from dataset_builder.noise.filtering import judge as judge_pairs
 from dataset_builder.noise.prune import prune
 from dataset_builder.noise.segmenter import SegmenterTrainer
-from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 from diffusers_attnmask.families import check_supported
 from tiny_world import CLASSES
 from tiny_world.oracle import MODEL, SHAPE, Renders
@@ -56,21 +56,20 @@ def main(
     ] = "bundled",
     decoder: Annotated[bool, typer.Option(help="Also learn affinities over the decoder's features.")] = True,
     method: Annotated[str | None, typer.Option(help="Mask method; by default the bundled model's.")] = None,
-    sampling_steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
-    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 3.0,
+    sampling_steps: StepsOption = 20,
+    guidance: GuidanceOption = 3.0,
     epochs: Annotated[int, typer.Option(min=1, help="Of AffinityNet's training.")] = 6,
     filter_steps: Annotated[
         int, typer.Option(min=0, help="Training steps of each of the filter's 2 segmenters; 0 for no filter.")
     ] = 1000,
     sam: Annotated[str | None, typer.Option(help="Also outline masks by this SAM, SAM 2 or SAM 3.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Of noise and trainings, each with all steps.")] = 1,
-    model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    model: ModelOption = None,
+    json: JsonOption = None,
 ) -> None:
     pipe = None
     if maps == "bundled" or decoder:
-        pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model(), dtype=torch.float32)
-        pipe.set_progress_bar_config(disable=True)
+        pipe = quiet_pipeline(model, dtype=torch.float32)
     sampling = {"num_inference_steps": sampling_steps, "guidance_scale": guidance}
     runs = []
     for seed in range(seeds):

@@ -19,14 +19,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+import typer
 
 from diffusers_attnmask.bundled import BUNDLED, CHECKSUMS
 from diffusers_attnmask.ground.atomic_files import write_text
 
 Row = Mapping[str, Any]
+JsonOption = Annotated[Path | None, typer.Option(help="Where to write the rows.")]
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("diffusers-attnmask", "torch", "diffusers", "transformers")

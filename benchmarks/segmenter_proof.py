@@ -29,7 +29,7 @@ import typer
 
 from benchmarks.proof.arms import Arm, Bench
 from benchmarks.proof.pairs import Model, generated_pairs
-from benchmarks.report import Row, over_seeds, report
+from benchmarks.report import JsonOption, Row, over_seeds, report
 from tiny_world.oracle import CLASS_NAMES, MODEL, Renders
 from tiny_world.scene import SIZE
 from train_segmenter.augmentation.transforms import Augmentation
@@ -59,7 +59,7 @@ def main(
     scale: Annotated[float, typer.Option(help="of the images in training, and the smaller in judging")] = 1.0,
     seeds: Annotated[int, typer.Option(min=1, help="of trainings, each of all arms, on the same pairs")] = 1,
     cpu: bool = False,
-    json: Annotated[Path | None, typer.Option(help="write the rows here")] = None,
+    json: JsonOption = None,
 ) -> None:
     options = TrainOptions(
         steps=steps,

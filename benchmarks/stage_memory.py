@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from benchmarks.stages.forked_runs import one_thread
 from benchmarks.stages.painted_stages import STAGES, painted, refining, seconds
 from dataset_builder.engine.options import EngineOptions
@@ -49,7 +49,7 @@ def alone(name: str, data: Path) -> float:
 def main(
     pairs: Annotated[list[int] | None, typer.Option(help="Pairs of a dataset. Repeatable.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="A stage; may be repeated.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
     name: Annotated[str | None, typer.Option("--alone", hidden=True)] = None,
     data: Annotated[Path, typer.Option(hidden=True)] = Path(),
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from benchmarks.stages.forked_runs import one_thread
 from benchmarks.stages.painted_stages import SIDE, STAGES, PaintedStage, painted, seconds
 from benchmarks.stages.worker_starts import awaited_workers
@@ -51,7 +51,7 @@ def main(
     repeats: Annotated[int, typer.Option(help="Of each time, of which the median counts.")] = 3,
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
     only: Annotated[list[str] | None, typer.Option(help="A stage; may be repeated.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
 ) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     rows = []

@@ -9,7 +9,6 @@ the oracle. Columns are those of `mask_quality.py`.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -17,10 +16,18 @@ import torch
 import typer
 from tqdm import tqdm
 
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from benchmarks.world.mask_scores import Score
-from benchmarks.world.scenes import Scene, pixels, scenes, unseen_scenes, world_ids
-from diffusers_attnmask import DiffuMaskPipeline, TokenEmbedding, bundled_model, optimize_tokens, trace
+from benchmarks.world.sampling import (
+    BatchOption,
+    GuidanceOption,
+    ModelOption,
+    StepsOption,
+    pixels,
+    quiet_pipeline,
+)
+from benchmarks.world.scenes import Scene, scenes, unseen_scenes, world_ids
+from diffusers_attnmask import DiffuMaskPipeline, TokenEmbedding, optimize_tokens, trace
 from diffusers_attnmask.methods import Ovam
 from tiny_world import CLASSES
 from tiny_world.judge import judge
@@ -33,14 +40,13 @@ def main(
     prompts: Annotated[int, typer.Option(min=1, help="Unseen generations that judge.")] = 128,
     learning_steps: Annotated[int, typer.Option(min=1, help="Of each embedding.")] = 200,
     learning_rate: Annotated[float, typer.Option()] = 0.05,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
-    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 3.0,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures sampled at once.")] = 16,
-    model: Annotated[Path | None, typer.Option(help="Model folder; by default the bundled one.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
+    steps: StepsOption = 20,
+    guidance: GuidanceOption = 3.0,
+    batch: BatchOption = 16,
+    model: ModelOption = None,
+    json: JsonOption = None,
 ) -> None:
-    pipe = DiffuMaskPipeline.from_pretrained(model or bundled_model())
-    pipe.set_progress_bar_config(disable=True)
+    pipe = quiet_pipeline(model)
     sampling = {"num_inference_steps": steps, "guidance_scale": guidance}
     learning = {"steps": learning_steps, "lr": learning_rate}
     learned = {name: learned_from_one(pipe, name, sampling, learning) for name in tqdm(CLASSES, "learning")}

@@ -22,7 +22,7 @@ import typer
 from PIL import Image
 
 import tiny_world
-from benchmarks.report import report
+from benchmarks.report import JsonOption, report
 from diffusers_attnmask.ground.ids import BACKGROUND
 from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data import Source, open_source
@@ -104,7 +104,7 @@ def main(
         list[int] | None, typer.Option(help="That read; repeatable. By default 0 and 1.")
     ] = None,
     device: Literal["cpu", "cuda"] = "cpu",
-    json: Annotated[Path | None, typer.Option(help="Also write the rows here.")] = None,
+    json: JsonOption = None,
 ) -> None:
     options = TrainOptions(
         steps=steps,

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.world.scenes import Scene, pixels
+from benchmarks.world.sampling import pixels
+from benchmarks.world.scenes import Scene
 from diffusers_attnmask import DiffuMaskPipeline, trace
 from diffusers_attnmask.methods import MaskMethod
 

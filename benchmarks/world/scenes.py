@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Annotated, Any
 
 import numpy as np
-import typer
 
 from diffusers_attnmask.ground.ids import IGNORE_ID
 from tiny_world import render
 from tiny_world.oracle import CLASS_NAMES, Renders
 from tiny_world.rendered_pairs import SPLIT_SEEDS
-
-CallOption = Annotated[
-    str, typer.Option(help='Further arguments of each call, as JSON: {"max_sequence_length": 1}.')
-]
 
 
 @dataclass(frozen=True)
@@ -59,13 +52,3 @@ def world_ids(classes: Sequence[str]) -> np.ndarray:
     ids = np.full(256, IGNORE_ID, np.uint8)
     ids[: len(classes) + 1] = [0, *(CLASS_NAMES.index(name) for name in classes)]
     return ids
-
-
-def pixels(images: np.ndarray) -> np.ndarray:
-    """uint8 (N, H, W, 3) of a pipeline's images in [0, 1]."""
-    return (images * 255).round().astype(np.uint8)
-
-
-def call_arguments(text: str) -> dict[str, Any]:
-    """What `CallOption` holds."""
-    return json.loads(text)

@@ -1,0 +1,84 @@
+"""The trainings of `open_vocabulary`, on renders that show no object of the unseen classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from benchmarks.world.scenes import as_source, scenes
+from tiny_world.oracle import CLASS_NAMES, MODEL, SHAPE
+from tiny_world.rendered_pairs import SPLIT_SEEDS
+from tiny_world.scene import SIZE
+from train_segmenter.data import ClassMap, Source, mapped
+from train_segmenter.models import Segmenter, create
+from train_segmenter.models.seg_diffusion.options import whole_images
+from train_segmenter.training.loop import trained_model
+from train_segmenter.training.options import TrainOptions
+
+FIRST_SEED = 900_000_000  # of the training split, far from what the bundled model was trained on
+NOISINESS = 3.0  # masks are sampled in few steps, which begin in noise
+
+
+def renders_without(unseen: Sequence[str], count: int) -> Source:
+    """Training renders, and the classes that they may show."""
+    found = scenes(SPLIT_SEEDS["train"][FIRST_SEED:], lambda scene: not set(scene.classes) & set(unseen))
+    names = tuple(name for name in CLASS_NAMES if name not in unseen)
+    return mapped(as_source(list(islice(found, count))), ClassMap(names, others="ignore"))
+
+
+def options_at(side: int, steps: int, batch_size: int, learning_rate: float, seed: int) -> TrainOptions:
+    """Whole renders at a size; the averaged weights follow the last few hundred steps."""
+    return TrainOptions(
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=1e-2,
+        schedule="cosine",
+        warmup=min(100, steps),
+        ema=0.995,
+        augmentation=whole_images(side, SIZE, SIZE),
+        seed=seed,
+        log_every=50,
+        save_every=250,
+    )
+
+
+def two_sizes(half_steps: int, full_steps: int, learning_rate: float, seed: int) -> tuple[TrainOptions, ...]:
+    """The phases of seg-diffusion: many small images first."""
+    return (
+        options_at(SIZE // 2, half_steps, 16, learning_rate, seed),
+        options_at(SIZE, full_steps, 8, learning_rate / 2, seed),
+    )
+
+
+def seg_diffusion(work: Path, seen: Source, phases: Sequence[TrainOptions], attention: bool) -> Segmenter:
+    """The model after all phases. attention: with content attention."""
+    names = tuple(seen.class_names)
+    torch.manual_seed(phases[0].seed)
+
+    def start() -> Segmenter:
+        return create("seg-diffusion", names, content_attention=attention, noisiness=NOISINESS)
+
+    for number, options in enumerate(phases):
+        folder = work / f"{'content-attention' if attention else 'plain'}-{number}"
+        model = trained_model(start, seen, options, folder, cpu=True)
+
+        def start(model: Segmenter = model) -> Segmenter:
+            return model
+
+    return model
+
+
+def unet(work: Path, seen: Source, steps: int, seed: int) -> Segmenter:
+    """The baseline (b)."""
+
+    def start() -> Segmenter:
+        torch.manual_seed(seed)
+        return create(MODEL, seen.class_names, pretrained="none", **SHAPE)
+
+    options = replace(options_at(SIZE, steps, 16, 2e-3, seed), loss="ce+dice")
+    return trained_model(start, seen, options, work / "unet", cpu=True)
