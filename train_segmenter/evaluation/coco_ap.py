@@ -1,10 +1,11 @@
-"""Average precision of masks as COCO counts it, by pycocotools."""
+"""Average precision as COCO counts it, by pycocotools."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,7 +20,6 @@ class MaskPrecision:
         self.images: list[dict[str, int]] = []
         self.truth: list[dict[str, Any]] = []
         self.found: list[dict[str, Any]] = []
-        self.categories: set[int] = set()
 
     def add(self, found: FoundObjects, truth: Instances) -> None:
         """The objects of one picture."""
@@ -31,33 +31,45 @@ class MaskPrecision:
             entry = {"category_id": label, "segmentation": run_lengths(pixels), "score": score}
             self.found.append({"image_id": image, **entry})
         for own in truth:
-            self.categories.add(own.class_id)
             entry = {"category_id": own.class_id, "segmentation": run_lengths(truth.ids == own.id)}
             facts = {"area": own.area, "bbox": list(own.box), "iscrowd": 0, "id": len(self.truth) + 1}
             self.truth.append({"image_id": image, **entry, **facts})
 
     def scores(self) -> tuple[float, float]:
         """AP over IoU from 0.5 to 0.95, and AP at 0.5; NaN where there is no object."""
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
+        return average_precision(self.images, self.truth, self.found, "segm")
 
-        if not self.truth:
-            return float("nan"), float("nan")
-        if not self.found:
-            return 0.0, 0.0
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints, and writes into what it gets
-            known = COCO()
-            known.dataset = {
-                "images": self.images,
-                "annotations": [dict(own) for own in self.truth],
-                "categories": [{"id": own} for own in sorted(self.categories)],
-            }
-            known.createIndex()
-            judged = COCOeval(known, known.loadRes([dict(own) for own in self.found]), "segm")
-            judged.evaluate()
-            judged.accumulate()
-            judged.summarize()
-        return float(judged.stats[0]), float(judged.stats[1])
+
+def average_precision(
+    images: Sequence[Mapping[str, Any]],
+    truth: Sequence[Mapping[str, Any]],
+    found: Sequence[Mapping[str, Any]],
+    kind: Literal["segm", "bbox"],
+) -> tuple[float, float]:
+    """AP over IoU from 0.5 to 0.95, and AP at 0.5; NaN where there is no object.
+
+    The arguments are COCO's images, its annotations, and its results, of masks or of boxes.
+    """
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    if not truth:
+        return float("nan"), float("nan")
+    if not found:
+        return 0.0, 0.0
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints, and writes into what it gets
+        known = COCO()
+        known.dataset = {
+            "images": images,
+            "annotations": [dict(own) for own in truth],
+            "categories": [{"id": own} for own in sorted({own["category_id"] for own in truth})],
+        }
+        known.createIndex()
+        judged = COCOeval(known, known.loadRes([dict(own) for own in found]), kind)
+        judged.evaluate()
+        judged.accumulate()
+        judged.summarize()
+    return float(judged.stats[0]), float(judged.stats[1])
 
 
 def run_lengths(pixels: np.ndarray) -> dict[str, Any]:
