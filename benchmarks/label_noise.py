@@ -19,21 +19,14 @@ import torch
 import typer
 from tqdm import tqdm
 
+from benchmarks.refining.filtering import RULES, judges
 from benchmarks.report import JsonOption, report
 from dataset_builder.noise.filtering import judge
-from dataset_builder.noise.prune import DEFAULT_THRESHOLD, Judged, PruneOptions, prune
-from dataset_builder.noise.segmenter import SegmenterTrainer
+from dataset_builder.noise.prune import Judged, PruneOptions, prune
 from tiny_world import CLASSES, render
-from tiny_world.oracle import MODEL, SHAPE, Renders
+from tiny_world.oracle import Renders
 from tiny_world.rendered_pairs import SPLIT_SEEDS
-from train_segmenter.augmentation.transforms import Augmentation, resize
-from train_segmenter.training.options import TrainOptions
-
-RULES = {
-    f"threshold {DEFAULT_THRESHOLD} (default)": PruneOptions(),
-    **{f"threshold {t}": PruneOptions(thresholds={"default": t}) for t in (0.2, 0.3, 0.4, 0.5, 0.6)},
-    **{f"keep {share:.0%} of a class": PruneOptions(keep_fraction=share) for share in (0.95, 0.9, 0.85, 0.8)},
-}
+from train_segmenter.augmentation.transforms import resize
 
 
 def noisy_renders(count: int, share: float, side: int, seed: int) -> tuple[Renders, np.ndarray]:
@@ -72,19 +65,8 @@ def main(
     json: JsonOption = None,
 ) -> None:
     source, planted = noisy_renders(pairs, noise, side, seed)
-    training = TrainOptions(
-        steps=steps,
-        batch_size=batch_size,
-        learning_rate=2e-3,
-        schedule="cosine",
-        loss="ce+dice",
-        ema=0.98,
-        augmentation=Augmentation(crop=None, scale=(1, 1), contrast=0.2, saturation=0.3, hue=0.02),
-        seed=seed,
-    )
     with tempfile.TemporaryDirectory() as folder:
-        trainer = SegmenterTrainer(MODEL, training, work or Path(folder), "none", SHAPE)
-        judged = judge(source, folds, seed, trainer)
+        judged = judge(source, folds, seed, judges(work or Path(folder), steps, batch_size, seed))
     rows = [row(name, judged, planted, options) for name, options in RULES.items()]
     settings = {"pairs": pairs, "noise": noise, "side": side, "folds": folds, "steps": steps, "seed": seed}
     report("Planted label noise", rows, settings | {"threads": torch.get_num_threads()}, json)

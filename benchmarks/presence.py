@@ -14,18 +14,19 @@ shares on the right side of one half. Weights are fitted on captions of the vali
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
 import torch
 import typer
 from PIL import Image
-from scipy.stats import mannwhitneyu
+from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.report import JsonOption, report
+from benchmarks.world.sampled_masks import generations
 from benchmarks.world.sampling import (
     BatchOption,
     CallOption,
@@ -34,90 +35,23 @@ from benchmarks.world.sampling import (
     SplitOption,
     StepsOption,
     call_arguments,
-    pixels,
     quiet_pipeline,
 )
 from benchmarks.world.scenes import Scene, unseen_scenes
-from diffusers_attnmask import trace
+from benchmarks.world.word_presence import PresenceScores, asked_words, shares_of
+from diffusers_attnmask import DiffuMaskPipeline, trace
 from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.masking.segmenting import denoise_once, encoded_images
 from diffusers_attnmask.masking.tracing import AttentionTrace
 from diffusers_attnmask.methods import MaskMethod
-from tiny_world import CLASSES
 from tiny_world.captions import join_phrases, with_article
 from tiny_world.judge import judge
 
-UNKNOWN = "dog"
-THERE, ABSENT = 0.01, 0.002  # shares of a picture
 STRENGTH, LOOKS = 0.5, 2
 ANY_WORDS = ("ovam", "concept-attention")
-
-
-@dataclass
-class Scores:
-    """Presence of words that are there, of the world's words that are not, and of the unknown one."""
-
-    there: list[float] = field(default_factory=list)
-    absent: list[float] = field(default_factory=list)
-    unknown: list[float] = field(default_factory=list)
-
-    def add(self, words: Sequence[str], presence: torch.Tensor, shares: dict[str, float]) -> None:
-        for word, value in zip(words, presence.tolist(), strict=True):
-            if word == UNKNOWN:
-                self.unknown.append(value)
-            elif shares[word] >= THERE:
-                self.there.append(value)
-            elif shares[word] < ABSENT:
-                self.absent.append(value)
-
-    def row(self) -> dict[str, Any]:
-        nothing = [*self.absent, *self.unknown]
-        return {
-            "AUC": auc(self.there, nothing),
-            "AUC, world's words": auc(self.there, self.absent),
-            f"AUC, {UNKNOWN!r}": auc(self.there, self.unknown),
-            "there": float(np.mean(np.array(self.there) >= 0.5)),
-            "absent": float(np.mean(np.array(nothing) < 0.5)),
-            "words": f"{len(self.there)} + {len(nothing)}",
-        }
-
-
-def auc(there: Sequence[float], absent: Sequence[float]) -> float:
-    """Area under the ROC curve, by the Mann-Whitney statistic."""
-    return float(mannwhitneyu(there, absent).statistic) / (len(there) * len(absent))
-
-
-def asked(scenes: Sequence[Scene]) -> Iterator[list[str]]:
-    """The words for each scene: its classes, one that it lacks, and the unknown one."""
-    for scene in scenes:
-        others = [name for name in CLASSES if name not in scene.classes]
-        yield [*scene.classes, others[scene.seed % len(others)], UNKNOWN]
-
-
-def sampled(
-    pipe: Any, scenes: Sequence[Scene], words: list[list[str]], method: MaskMethod, settings: dict[str, Any]
-) -> tuple[np.ndarray, list[torch.Tensor]]:
-    """Images uint8 (B, H, W, 3) of the captions, and the presence of the words in each."""
-    generators = [torch.Generator().manual_seed(scene.seed) for scene in scenes]
-    with trace(pipe, classes=words, methods=method) as recorded:
-        images = pipe(
-            [scene.caption for scene in scenes], generator=generators, output_type="np", **settings
-        ).images
-    return pixels(images), recorded.presence()
-
-
-def looked_at(
-    pipe: Any, images: np.ndarray, words: list[list[str]], methods: Sequence[MaskMethod]
-) -> Iterator[tuple[str, list[torch.Tensor]]]:
-    """By method, the presence of the words in existing images, read all at once as `segment` reads one."""
-    whole = [replace(method, steps=(0.0, 1.0)) for method in methods]
-    prompts = [f"a photo of {join_phrases(list(map(with_article, own)))}" for own in words]
-    seen = encoded_images(pipe, list(map(Image.fromarray, images)), len(images))
-    with AttentionTrace(pipe, words, whole, steps=LOOKS) as recorded:
-        noise = torch.Generator().manual_seed(0)
-        denoise_once(pipe, seen.latents, prompts, seen.size, STRENGTH, LOOKS, noise)
-    for method in whole:
-        yield method.name, recorded.presence(method)
+Found = tuple[
+    str, str, list[Tensor]
+]  # how a picture is read, by which method, and the words' presence in each
 
 
 def main(
@@ -134,27 +68,48 @@ def main(
     pipe = quiet_pipeline(model)
     family = check_supported(pipe)
     methods = pipe.mask_settings.resolve_all(family, family.sites(pipe))
-    any_words = next(method for method in methods if method.name in ANY_WORDS)
     arguments = {"num_inference_steps": steps, "guidance_scale": guidance, **call_arguments(call)}
     chosen = [scene for objects in (1, 2) for scene in unseen_scenes(objects, prompts // 2, split)]
-    scores: dict[tuple[str, str], Scores] = defaultdict(Scores)
+    scores: dict[tuple[str, str], PresenceScores] = defaultdict(PresenceScores)
     for start in tqdm(range(0, len(chosen), batch), desc="pictures"):
         part = chosen[start : start + batch]
-        words = list(asked(part))
-        images, presence = sampled(pipe, part, words, any_words, arguments)
-        found = [
-            ("sampled", any_words.name, presence),
-            *(("looked at", *own) for own in looked_at(pipe, images, words, methods)),
-        ]
-        shares = [
-            {name: (ids == number).mean() for number, name in enumerate(CLASSES, 1)} for ids in judge(images)
-        ]
-        for how, name, values in found:
-            for own, value, share in zip(words, values, shares, strict=True):
-                scores[how, name].add(own, value, share)
+        words = list(asked_words(part))
+        images, sampled = sampled_words(pipe, part, words, methods, arguments)
+        shares = list(map(shares_of, judge(images)))
+        for how, name, presence in (sampled, *looked_at(pipe, images, words, methods)):
+            for own in zip(words, presence, shares, strict=True):
+                scores[how, name].add(*own)
     rows = [{"picture": how, "method": name, **own.row()} for (how, name), own in scores.items()]
     settings = {"prompts": prompts, **arguments, "split": split, "model": str(model or "bundled")}
     report("Presence of words against the oracle", rows, settings, json)
+
+
+def sampled_words(
+    pipe: DiffuMaskPipeline,
+    scenes: Sequence[Scene],
+    words: list[list[str]],
+    methods: Sequence[MaskMethod],
+    settings: Mapping[str, Any],
+) -> tuple[np.ndarray, Found]:
+    """Images uint8 (B, H, W, 3) of the captions, read on the way by the method that takes any words."""
+    method = next(own for own in methods if own.name in ANY_WORDS)
+    with trace(pipe, classes=words, methods=method) as recorded:
+        images = generations(pipe, scenes, settings)
+    return images, ("sampled", method.name, recorded.presence())
+
+
+def looked_at(
+    pipe: DiffuMaskPipeline, images: np.ndarray, words: list[list[str]], methods: Sequence[MaskMethod]
+) -> Iterator[Found]:
+    """Existing images, read all at once as `segment` reads one."""
+    whole = [replace(method, steps=(0.0, 1.0)) for method in methods]
+    prompts = [f"a photo of {join_phrases(list(map(with_article, own)))}" for own in words]
+    seen = encoded_images(pipe, list(map(Image.fromarray, images)), len(images))
+    with AttentionTrace(pipe, words, whole, steps=LOOKS) as recorded:
+        noise = torch.Generator().manual_seed(0)
+        denoise_once(pipe, seen.latents, prompts, seen.size, STRENGTH, LOOKS, noise)
+    for method in whole:
+        yield "looked at", method.name, recorded.presence(method)
 
 
 if __name__ == "__main__":

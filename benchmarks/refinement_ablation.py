@@ -24,26 +24,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import torch
 import typer
 from torch import Tensor
 
-from benchmarks.label_noise import RULES
+from benchmarks.refining.filtering import judges, kept_by_rule
 from benchmarks.refining.steps import Masks, by_sam, refinements
-from benchmarks.report import JsonOption, over_seeds, report
+from benchmarks.report import JsonOption, Row, over_seeds, report
 from benchmarks.world.mapped_pairs import Pair, sampled_pairs, simulated_pairs
 from benchmarks.world.mask_scores import Overlap
 from benchmarks.world.sampling import GuidanceOption, ModelOption, StepsOption, quiet_pipeline
 from benchmarks.world.scenes import world_ids
-from dataset_builder.noise.filtering import judge as judge_pairs
-from dataset_builder.noise.prune import prune
-from dataset_builder.noise.segmenter import SegmenterTrainer
 from diffusers_attnmask.families import check_supported
-from tiny_world import CLASSES
-from tiny_world.oracle import MODEL, SHAPE, Renders
-from train_segmenter.augmentation.transforms import Augmentation
-from train_segmenter.training.options import TrainOptions
 
 FILTER_SCALE = 0.5  # of the images, for a quarter of the time
 
@@ -99,49 +91,29 @@ def score(pairs: Sequence[Pair], labels: Sequence[Tensor]) -> Overlap:
     return overlap
 
 
-def row(name: str, pairs: Sequence[Pair], masks: Masks) -> dict[str, object]:
+def row(name: str, pairs: Sequence[Pair], masks: Masks) -> Row:
     overlap = score(pairs, masks.labels)
-    by_class = overlap.both[1:] / np.maximum(overlap.either[1:], 1)
     return {
         "step": name,
         "pairs": len(pairs),
         "mean IoU": overlap.iou,
         "uncertain": overlap.share_uncertain,
         "seconds a pair": masks.seconds,
-        **{own: float(value) for own, value in zip(CLASSES, by_class, strict=True)},
+        **overlap.by_class,
     }
 
 
 def filtered_rows(
     name: str, pairs: Sequence[Pair], masks: Masks, cache: Path, steps: int, seed: int
-) -> Iterator[dict[str, object]]:
+) -> Iterator[Row]:
     """The best step's masks without the pairs that the filter drops, by each rule."""
-    training = TrainOptions(
-        steps=steps,
-        batch_size=16,
-        learning_rate=2e-3,
-        schedule="cosine",
-        loss="ce+dice",
-        ema=0.98,
-        augmentation=Augmentation(
-            crop=None, scale=(FILTER_SCALE, FILTER_SCALE), contrast=0.2, saturation=0.3, hue=0.02
-        ),
-        seed=seed,
-    )
     start = time.perf_counter()
     work = cache / f"filter-{name.replace(' ', '-')}"
-    trainer = SegmenterTrainer(MODEL, training, work, "none", SHAPE, FILTER_SCALE)
-    source = Renders(
-        [pair.image.numpy() for pair in pairs],
-        [world_ids(pair.names)[own.numpy()] for pair, own in zip(pairs, masks.labels, strict=True)],
-    )
-    judged = judge_pairs(source, 2, seed, trainer)
+    kept = kept_by_rule(pairs, masks.labels, judges(work, steps, 16, seed, FILTER_SCALE), seed)
     seconds = (time.perf_counter() - start) / len(pairs)
-    for rule, options in RULES.items():
-        kept = [index for index, reason in enumerate(prune(judged, options)) if not reason]
-        left = Masks([masks.labels[index] for index in kept], seconds)
-        title = f"{name}; {rule}"
-        yield row(title, [pairs[index] for index in kept], left) if kept else {"step": title, "pairs": 0}
+    for rule, left in kept.items():
+        title, labels = f"{name}; {rule}", Masks([masks.labels[index] for index in left], seconds)
+        yield row(title, [pairs[index] for index in left], labels) if left else {"step": title, "pairs": 0}
 
 
 if __name__ == "__main__":

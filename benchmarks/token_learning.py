@@ -18,12 +18,12 @@ from tqdm import tqdm
 
 from benchmarks.report import JsonOption, report
 from benchmarks.world.mask_scores import Score
+from benchmarks.world.sampled_masks import Reading, generations, read
 from benchmarks.world.sampling import (
     BatchOption,
     GuidanceOption,
     ModelOption,
     StepsOption,
-    pixels,
     quiet_pipeline,
 )
 from benchmarks.world.scenes import Scene, scenes, unseen_scenes, world_ids
@@ -70,11 +70,9 @@ def main(
 def learned_from_one(pipe: DiffuMaskPipeline, name: str, sampling: dict, learning: dict) -> TokenEmbedding:
     """The class's embedding, from its first generation on which the oracle sees enough of it."""
     for scene in scenes(SPLIT_SEEDS["train"], lambda scene: scene.classes == (name,)):
-        generator = torch.Generator().manual_seed(scene.seed)
-        images = pipe(scene.caption, generator=generator, output_type="np", **sampling).images
-        mask = judge(pixels(images))[0] == CLASSES.index(name) + 1
+        mask = judge(generations(pipe, [scene], sampling))[0] == CLASSES.index(name) + 1
         if mask.mean() >= ANNOTATED:
-            generator.manual_seed(scene.seed)
+            generator = torch.Generator().manual_seed(scene.seed)
             return optimize_tokens(
                 pipe, scene.caption, mask, name=name, generator=generator, **sampling, **learning
             )
@@ -83,25 +81,15 @@ def learned_from_one(pipe: DiffuMaskPipeline, name: str, sampling: dict, learnin
 
 def both_readings(
     pipe: DiffuMaskPipeline, part: list[Scene], classes: dict[str, list], sampling: dict
-) -> tuple[np.ndarray, dict[str, list]]:
-    """Images uint8 (B, H, W, 3), and by kind a list of (mask, heat maps) from the same generations."""
+) -> tuple[np.ndarray, dict[str, list[Reading]]]:
+    """Images uint8 (B, H, W, 3), and by kind what is read in each, from the same generations."""
     method = Ovam()
-    generators = [torch.Generator().manual_seed(scene.seed) for scene in part]
     with (
         trace(pipe, classes=classes["words"], methods=[method]) as words,
         trace(pipe, classes=classes["learned"], methods=[method]) as learned,
     ):
-        images = pipe(
-            [scene.caption for scene in part], generator=generators, output_type="np", **sampling
-        ).images
-    readings = {}
-    for kind, recorded in {"words": words, "learned": learned}.items():
-        heatmaps = recorded.heatmaps_by(method)
-        readings[kind] = [
-            (method.mask(maps, names).numpy(), maps)
-            for maps, names in zip(heatmaps, recorded.class_names, strict=True)
-        ]
-    return pixels(images), readings
+        images = generations(pipe, part, sampling)
+    return images, {"words": read(words, method), "learned": read(learned, method)}
 
 
 if __name__ == "__main__":

@@ -39,6 +39,11 @@ class Overlap:
         return float((self.both[1:][seen] / self.either[1:][seen]).mean())
 
     @property
+    def by_class(self) -> dict[str, float]:
+        values = self.both[1:] / np.maximum(self.either[1:], 1)
+        return dict(zip(CLASSES, values.tolist(), strict=True))
+
+    @property
     def share_uncertain(self) -> float:
         return self.uncertain / self.pixels
 
