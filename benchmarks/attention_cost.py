@@ -21,7 +21,8 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmarks.recording.recorded_steps import FULL, PLAIN, Call, Step, operators, taken_step, waits
+from benchmarks.recording.counted_steps import operators, waits
+from benchmarks.recording.recorded_steps import FULL, PLAIN, Call, Step, taken_step
 from benchmarks.recording.sized_models import sized
 from benchmarks.report import JsonOption, report
 from diffusers_attnmask.families import check_supported
@@ -76,7 +77,7 @@ def main(
         counted: dict[str, object] = {}
         if kind != FULL:
             counted["× operators"] = operators(call, kind) / plain_operators
-        if kind != FULL and device.startswith("cuda"):
+        if kind != FULL and call.on_gpu:
             counted["waits"] = waits(call, kind) - waits(call, PLAIN)
             counted["peak MiB"] = max(step.peak for step in taken) / MIB
         rows.append(summary(kind, taken, neighbours, steps, counted))

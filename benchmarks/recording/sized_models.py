@@ -1,6 +1,4 @@
-"""Denoisers of published sizes with random weights, in pipelines whose other parts are as small as they may
-be.
-"""
+"""Denoisers of published sizes with random weights, in pipelines whose other parts are small."""
 
 from __future__ import annotations
 
@@ -8,7 +6,6 @@ from typing import Any
 
 import torch
 from diffusers import (
-    AutoencoderKL,
     DDIMScheduler,
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
@@ -18,16 +15,9 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from transformers import (
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    CLIPTokenizer,
-    T5Config,
-    T5EncoderModel,
-    T5Tokenizer,
-)
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
+from benchmarks.recording.small_parts import autoencoder, clip, randomly, t5, words
 from diffusers_attnmask import DiffuMaskPipeline, bundled_model
 
 SD15_UNET = {  # the published configuration of Stable Diffusion 1.5
@@ -103,13 +93,7 @@ def sd3(blocks: int) -> StableDiffusion3Pipeline:
 
 
 def flux(blocks: int) -> FluxPipeline:
-    pieces = [
-        ("<pad>", 0.0),
-        ("</s>", 0.0),
-        ("<unk>", 0.0),
-        *((f"▁{w}", -2.0) for w in ["a", "star", "and", "fish"]),
-    ]
-    t5 = T5Config(vocab_size=len(pieces), d_model=4096, d_kv=8, d_ff=64, num_layers=1, num_heads=4)
+    t5_encoder, t5_tokenizer = t5(4096, 512)
     return FluxPipeline(
         transformer=randomly(
             FluxTransformer2DModel, {**FLUX_DEV, "num_layers": blocks, "num_single_layers": blocks}
@@ -117,47 +101,7 @@ def flux(blocks: int) -> FluxPipeline:
         vae=autoencoder(16),
         text_encoder=CLIPTextModel(clip(768)),
         tokenizer=words(),
-        text_encoder_2=T5EncoderModel(t5),
-        tokenizer_2=T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512),
+        text_encoder_2=t5_encoder,
+        tokenizer_2=t5_tokenizer,
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
     )
-
-
-def words() -> CLIPTokenizer:
-    return CLIPTokenizer.from_pretrained(bundled_model(), subfolder="tokenizer")
-
-
-def clip(width: int) -> CLIPTextConfig:
-    names = words()
-    return CLIPTextConfig(
-        vocab_size=len(names),
-        hidden_size=width,
-        intermediate_size=width,
-        projection_dim=width,
-        num_hidden_layers=1,
-        num_attention_heads=width // 64,
-        bos_token_id=names.bos_token_id,
-        eos_token_id=names.eos_token_id,
-    )
-
-
-def autoencoder(channels: int) -> AutoencoderKL:
-    return AutoencoderKL(
-        block_out_channels=(8,) * 4,
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        norm_num_groups=8,
-        latent_channels=channels,
-        shift_factor=0.0,
-    )
-
-
-def randomly(kind: Any, config: dict[str, Any]) -> Any:
-    """Quicker than the usual initialisation of hundreds of millions of weights."""
-    with torch.device("meta"):
-        model = kind(**config)
-    model.to_empty(device="cpu")
-    torch.manual_seed(0)
-    for weights in [*model.parameters(), *model.buffers()]:
-        weights.data.uniform_(-0.03, 0.03)
-    return model.eval()
