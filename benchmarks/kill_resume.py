@@ -22,7 +22,7 @@ import typer
 
 from benchmarks.report import JsonOption, report
 from benchmarks.stages.fault_stages import Material, long_stages
-from benchmarks.stages.forked_runs import Stage, contents, one_thread, run_apart
+from benchmarks.stages.forked_runs import Stage, contents, different, one_thread, run_apart, run_to_the_end
 from diffusers_attnmask.cli_errors import STOPPED
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -37,11 +37,11 @@ def killed_over_and_over(
     """
     rng, started = random.Random(seed), time.monotonic()
     out = home / "shapes"
-    undisturbed = finished(stage, out)
+    undisturbed = run_to_the_end(stage, out)
     longest = run_seconds = undisturbed.seconds
     expected = contents(home)
     shutil.rmtree(out)
-    died, resumed, different = 0, 0, set()
+    died, resumed, differing = 0, 0, set[str]()
     touched = False  # whether a run has died in the folder that is there
     while died < kills or touched:
         moment = (rng.uniform(0, longest), rng.choice(signals)) if died < kills else None
@@ -53,8 +53,7 @@ def killed_over_and_over(
         elif ended.code:
             raise RuntimeError(f"{stage.name} did not go on after a kill: {ended.said}")
         if complete:
-            found = contents(home)
-            different |= {name for name in {*expected, *found} if expected.get(name) != found.get(name)}
+            differing |= different(expected, contents(home))
             resumed += touched
             longest = 0.5 * (longest + 1.1 * ended.seconds)  # the machine may have become busier, or idle
             shutil.rmtree(out)
@@ -64,19 +63,11 @@ def killed_over_and_over(
         "kills": died,
         "ended after kills": resumed,
         "files": len(expected),
-        "different files": len(different),
+        "different files": len(differing),
         "seconds of a run": run_seconds,
         "seconds": time.monotonic() - started,
-        "names": sorted(different),
+        "names": sorted(differing),
     }
-
-
-def finished(stage: Stage, out: Path) -> Any:
-    """A run to the end."""
-    ended = run_apart(stage, out)
-    if ended.code != 0:
-        raise RuntimeError(f"{stage.name} does not run: {ended.said}")
-    return ended
 
 
 def main(

@@ -19,28 +19,24 @@ renders, with and without the generated pairs before them.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks.proof.arms import Arm, Bench
+from benchmarks.proof.arms import all_arms, first_renders
+from benchmarks.proof.bench import Arm, Bench
 from benchmarks.proof.pairs import Model, generated_pairs
 from benchmarks.report import JsonOption, Row, over_seeds, report
-from tiny_world.oracle import CLASS_NAMES, MODEL, Renders
+from tiny_world.oracle import CLASS_NAMES, MODEL
 from tiny_world.scene import SIZE
 from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data import ClassMap, Source, mapped, open_source
 from train_segmenter.evaluation import Inference
 from train_segmenter.training.options import TrainOptions
 
-FINE_TUNED = 10  # (g) sees one real render for ten of (a),
-FEWER = (30, 100)  # and in the last rows one for so many
 LARGER = 1.25  # the second scale of judging, and of the labels of (f), as a factor
-FIRST_SEEDS = {"train": 800_000_000, "validation": 0, "test": 0}  # within each split
 
 
 def main(
@@ -77,8 +73,7 @@ def main(
         log_every=50,
         save_every=max(1, steps // 4),
     )
-    renders = {"validation": validation, "test": held_out}
-    judges = [Renders.draw(count, split, FIRST_SEEDS[split]) for split, count in renders.items()]
+    judges = first_renders(validation, "validation"), first_renders(held_out, "test")
     inference = Inference(scales=(scale, LARGER * scale), flip=True)
     made = generated_pairs(work / "pairs", pairs, model, judge_steps) if pairs else {}
     generated = {title: pairs_of(path) for title, path in made.items()}
@@ -93,53 +88,8 @@ def main(
     report(f"segmenters judged on {held_out} held-out renders", over_seeds(runs), settings, json)
 
 
-def all_arms(
-    bench: Bench, real: int, generated: Mapping[str, Source], others: Mapping[str, Source]
-) -> list[Arm]:
-    exact = first_renders(real)
-    arms = [bench.from_scratch("a", "(a) renders, exact masks", exact)]
-    arms += [bench.from_scratch(folder_name(title), title, source) for title, source in others.items()]
-    if generated:
-        found = [bench.from_scratch(title[1], title, source) for title, source in generated.items()]
-        found.append(bench.augmented(best_of(found)))
-        found.append(bench.self_trained(best_of(found)))
-        best, few = best_of(found), first_renders(real // FINE_TUNED)
-        tuned = bench.fine_tuned("g", f"(g) {best.title[:3]}, then {len(few)} renders", best, few)
-        arms += [*found, tuned, *controls(bench, best, few, exact)]
-    return arms
-
-
 def pairs_of(path: Path | str) -> Source:
     return mapped(open_source(str(path)), ClassMap(CLASS_NAMES))
-
-
-def folder_name(title: str) -> str:
-    return re.sub(r"\W+", "-", title)
-
-
-def controls(bench: Bench, best: Arm, few: Renders, exact: Renders) -> list[Arm]:
-    """The renders of (g) alone, those of (a) at its rates, and fewer with and without its pairs."""
-    found = [
-        bench.from_scratch("few", f"{len(few)} renders alone", few),
-        bench.at_rates_of_g("few-as-g", f"{len(few)} renders at the rates of (g)", few),
-        bench.at_rates_of_g("a-as-g", "(a) at the rates of (g)", exact),
-    ]
-    for part in FEWER:
-        fewer = first_renders(len(exact) // part)
-        count = len(fewer)
-        found += [
-            bench.fine_tuned(f"g{count}", f"{best.title[:3]}, then {count} renders", best, fewer),
-            bench.at_rates_of_g(f"{count}-as-g", f"{count} renders at the rates of (g)", fewer),
-        ]
-    return found
-
-
-def first_renders(count: int) -> Renders:
-    return Renders.draw(max(1, count), "train", FIRST_SEEDS["train"])
-
-
-def best_of(arms: list[Arm]) -> Arm:
-    return max(arms, key=lambda arm: arm.validation)
 
 
 def rows(arms: list[Arm]) -> list[Row]:

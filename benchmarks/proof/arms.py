@@ -1,111 +1,60 @@
-"""The arms of `segmenter_proof.py`: one model, trained on this or that for the same number of steps."""
+"""The arms of `segmenter_proof`, in the order in which one is chosen by others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+import re
+from collections.abc import Mapping
 
-import torch
-
-from tiny_world.oracle import CLASS_NAMES, MODEL, SHAPE, Renders
-from train_segmenter.augmentation.options import AugmentOptions
+from benchmarks.proof.bench import Arm, Bench
+from tiny_world.oracle import Renders
 from train_segmenter.data import Source
-from train_segmenter.evaluation import Inference, Report, evaluate
-from train_segmenter.models import Segmenter, create
-from train_segmenter.training.loop import trained_model
-from train_segmenter.training.options import TrainOptions
-from train_segmenter.training.self_training import pseudo_label
 
-FIRST = 1 / 3  # of the steps of (g) are on generated pairs; the learning rate is constant there
-FASTER = 8 / 3  # of the other arms' learning rate is where (g) begins on the renders
-# The model paints objects upright and of a middling size; the world tilts them and varies their sizes more.
-TURNED = AugmentOptions(splice=0, blur=0, occlude=0, perspective=0, turn=1, angle=15, zoom=(0.9, 1.12))
+FINE_TUNED = 10  # (g) sees one real render for ten of (a),
+FEWER = (30, 100)  # and in the last rows one for so many
+FIRST_SEEDS = {"train": 800_000_000, "validation": 0, "test": 0}  # within each split
 
 
-@dataclass(frozen=True)
-class Arm:
-    """A trained arm: folder, title, data, training, model, and scores on validation and held-out renders."""
+def all_arms(
+    bench: Bench, real: int, generated: Mapping[str, Source], others: Mapping[str, Source]
+) -> list[Arm]:
+    """(a) on so many renders, others by their titles, (b) to (g) where pairs were generated, and controls."""
+    exact = first_renders(real)
+    arms = [bench.from_scratch("a", "(a) renders, exact masks", exact)]
+    arms += [bench.from_scratch(folder_name(title), title, source) for title, source in others.items()]
+    if generated:
+        found = [bench.from_scratch(title[1], title, source) for title, source in generated.items()]
+        found.append(bench.augmented(best_of(found)))
+        found.append(bench.self_trained(best_of(found)))
+        best, few = best_of(found), first_renders(real // FINE_TUNED)
+        tuned = bench.fine_tuned("g", f"(g) {best.title[:3]}, then {len(few)} renders", best, few)
+        arms += [*found, tuned, *controls(bench, best, few, exact)]
+    return arms
 
-    folder: str
-    title: str
-    source: Source
-    options: TrainOptions
-    model: Segmenter
-    validation: float
-    report: Report
+
+def folder_name(title: str) -> str:
+    return re.sub(r"\W+", "-", title)
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What all arms share."""
+def controls(bench: Bench, best: Arm, few: Renders, exact: Renders) -> list[Arm]:
+    """The renders of (g) alone, those of (a) at its rates, and fewer with and without its pairs."""
+    found = [
+        bench.from_scratch("few", f"{len(few)} renders alone", few),
+        bench.at_rates_of_g("few-as-g", f"{len(few)} renders at the rates of (g)", few),
+        bench.at_rates_of_g("a-as-g", "(a) at the rates of (g)", exact),
+    ]
+    for part in FEWER:
+        fewer = first_renders(len(exact) // part)
+        count = len(fewer)
+        found += [
+            bench.fine_tuned(f"g{count}", f"{best.title[:3]}, then {count} renders", best, fewer),
+            bench.at_rates_of_g(f"{count}-as-g", f"{count} renders at the rates of (g)", fewer),
+        ]
+    return found
 
-    work: Path
-    options: TrainOptions
-    inference: Inference
-    validation: Renders
-    held_out: Renders
-    cpu: bool
 
-    def new_model(self) -> Segmenter:
-        torch.manual_seed(self.options.seed)
-        return create(MODEL, CLASS_NAMES, pretrained="none", **SHAPE)
+def first_renders(count: int, split: str = "train") -> Renders:
+    return Renders.draw(max(1, count), split, FIRST_SEEDS[split])
 
-    def trained(
-        self, folder: str, source: Source, model: Callable[[], Segmenter], options: TrainOptions
-    ) -> Segmenter:
-        return trained_model(model, source, options, self.work / folder, cpu=self.cpu)
 
-    def arm(self, folder: str, title: str, source: Source, options: TrainOptions, model: Segmenter) -> Arm:
-        validation, held_out = (
-            evaluate(model, part, self.inference) for part in (self.validation, self.held_out)
-        )
-        print(f"{title}: mean IoU {held_out.mean_iou:.4f} ({len(source)} pairs)", flush=True)
-        return Arm(folder, title, source, options, model, validation.mean_iou, held_out)
-
-    def from_scratch(
-        self, folder: str, title: str, source: Source, options: TrainOptions | None = None
-    ) -> Arm:
-        options = options or self.options
-        model = self.trained(folder, source, self.new_model, options)
-        return self.arm(folder, title, source, options, model)
-
-    def augmented(self, best: Arm) -> Arm:
-        """Arm (e)."""
-        options = replace(self.options, augment=TURNED)
-        return self.from_scratch(
-            f"e-after-{best.folder}", f"(e) {best.title[:3]}, augmented", best.source, options
-        )
-
-    def self_trained(self, best: Arm) -> Arm:
-        """Arm (f)."""
-        labels = self.work / f"labels-of-{best.folder}"
-        source = pseudo_label(best.model, best.source, labels, self.inference)
-        return self.from_scratch(
-            f"f-after-{best.folder}", f"(f) self-training after {best.title[:3]}", source, best.options
-        )
-
-    def fine_tuned(self, name: str, title: str, best: Arm, renders: Renders) -> Arm:
-        """A third of the steps on the pairs of the best generated arm, the others on renders."""
-        begun = self.begun(f"g-after-{best.folder}", best.source, best.options)
-        return self.ended(f"{name}-after-{best.folder}", title, begun, renders)
-
-    def at_rates_of_g(self, folder: str, title: str, renders: Renders) -> Arm:
-        """The same learning rates, with no generated pairs."""
-        return self.ended(folder, title, self.begun(folder, renders, self.options), renders)
-
-    @property
-    def first_steps(self) -> int:
-        return max(1, round(FIRST * self.options.steps))
-
-    def begun(self, folder: str, source: Source, options: TrainOptions) -> Segmenter:
-        """Trained for a third of the steps, at a constant rate."""
-        options = replace(options, steps=self.first_steps, schedule="poly", power=0.0)
-        return self.trained(f"{folder}-begun", source, self.new_model, options)
-
-    def ended(self, folder: str, title: str, begun: Segmenter, renders: Renders) -> Arm:
-        """Trained for the other steps, from a higher rate."""
-        steps, rate = self.options.steps - self.first_steps, FASTER * self.options.learning_rate
-        options = replace(self.options, steps=steps, learning_rate=rate)
-        model = self.trained(folder, renders, lambda: begun, options)
-        return self.arm(folder, title, renders, options, model)
+def best_of(arms: list[Arm]) -> Arm:
+    return max(arms, key=lambda arm: arm.validation)

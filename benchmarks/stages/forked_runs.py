@@ -70,6 +70,14 @@ def run_apart(
     return Ended(code, words.read_text(errors="replace") if words.exists() else "", seconds)
 
 
+def run_to_the_end(stage: Stage, out: Path) -> Ended:
+    """The same, of a run that nothing disturbs."""
+    ended = run_apart(stage, out)
+    if ended.code != 0:
+        raise RuntimeError(f"{stage.name} does not run: {ended.said}")
+    return ended
+
+
 def _be_command(stage: Stage, out: Path, words: Path, within: Callable[[], None]) -> None:
     """All that a child does: the stage, and an exit code as the command line gives it."""
     code = 0
@@ -127,6 +135,11 @@ def _result(path: Path) -> bytes:
     if path.name != FILE_NAME:
         return path.read_bytes()
     return json.dumps({**json.loads(path.read_text()), "incidents": None}).encode()
+
+
+def different(expected: Mapping[str, str], found: Mapping[str, str]) -> set[str]:
+    """The files that only one of two folders has, or that differ."""
+    return {name for name in {*expected, *found} if expected.get(name) != found.get(name)}
 
 
 def leftovers(home: Path) -> list[str]:

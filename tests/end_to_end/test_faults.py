@@ -16,11 +16,12 @@ import time
 import pytest
 from tqdm import tqdm
 
-from benchmarks.disk_full import filled_over_and_over, full_disk
+from benchmarks.disk_full import filled_over_and_over
 from benchmarks.kill_resume import killed_over_and_over
 from benchmarks.stages import forked_runs
 from benchmarks.stages.fault_stages import Material, all_stages, long_stages
 from benchmarks.stages.forked_runs import Stage, one_thread, run_apart
+from benchmarks.stages.full_disks import full_disk
 from diffusers_attnmask import cli
 from diffusers_attnmask.ground.own_folder import held_folder
 
