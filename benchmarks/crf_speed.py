@@ -10,9 +10,7 @@ medians, of the repeats' ratios too. `--clock cpu` counts processor seconds, for
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -26,23 +24,22 @@ from pydensecrf.utils import unary_from_labels
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.report import JsonOption, report
+from benchmarks.timing.turns import ClockOption, Turns
 from dataset_builder import dense_crf
 from dataset_builder.refinement.crf import FINAL, crf_labels
 
 SIDE = 512
 PHOTOGRAPHS = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg", "retina.jpg")
 THRESHOLDS = np.linspace(0.35, 0.54, 20)
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def main(
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each task, over the photographs in turn.")] = 5,
     threads: Annotated[int, typer.Option(min=1, help="Threads for torch; pydensecrf always has one.")] = 2,
-    clock: Annotated[str, typer.Option(help="wall or cpu")] = "wall",
+    clock: ClockOption = "wall",
     json: JsonOption = None,
 ) -> None:
     torch.set_num_threads(threads)
-    now = CLOCKS[clock]
     tasks = {
         "one two-label CRF": (two_labels, two_labels_reference),
         "20 candidates": (search, search_reference),
@@ -50,27 +47,22 @@ def main(
     problems = [(image, soft_map(image)) for image in map(photograph, PHOTOGRAPHS)]
     two_labels(*problems[0])  # not timed: torch's first call
     rows = []
-    for name, (ours, theirs) in tasks.items():
-        runs = [compare(ours, theirs, *problems[i % len(problems)], now) for i in range(repeats)]
-        seconds, reference, agreement = (list(column) for column in zip(*runs, strict=True))
+    for name, ways in tasks.items():
+        turns, agreement = Turns(clock), []
+        for repeat in range(repeats):
+            ours, theirs = (partial(way, *problems[repeat % len(problems)]) for way in ways)
+            labels = turns.take({"ours": ours, "theirs": theirs})
+            agreement.append(float((labels["ours"] == labels["theirs"]).mean()))
         rows.append(
             {
                 "task": name,
-                "seconds": statistics.median(seconds),
-                "pydensecrf seconds": statistics.median(reference),
-                "times faster": statistics.median(b / a for a, b in zip(seconds, reference, strict=True)),
+                "seconds": turns.median("ours"),
+                "pydensecrf seconds": turns.median("theirs"),
+                "times faster": turns.ratio("theirs", "ours"),
                 "least agreement of labels": min(agreement),
             }
         )
     report("Dense CRF speed", rows, {"repeats": repeats, "threads": threads, "clock": clock}, json)
-
-
-def compare(ours: Callable, theirs: Callable, image: np.ndarray, score: np.ndarray, now: Callable) -> tuple:
-    start = now()
-    labels = ours(image, score)
-    middle = now()
-    expected = theirs(image, score)
-    return middle - start, now() - middle, float((labels == expected).mean())
 
 
 def photograph(name: str) -> np.ndarray:

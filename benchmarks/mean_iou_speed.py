@@ -10,59 +10,22 @@ interleaved; the table gives medians, and the difference from `public, counting 
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import datasets
 import evaluate
 import numpy as np
-import torch
 import typer
-from torchmetrics import JaccardIndex
 
 import train_segmenter.mean_iou as streaming
 from benchmarks.report import JsonOption, report
+from benchmarks.timing.public_mean_iou import StoredMeanIoU, histogram_scores, jaccard
+from benchmarks.timing.turns import Turns
 
 FOLDER = Path(streaming.__file__).parent
 DTYPES = ("uint8", "int64")
-
-
-def histogram_scores(predictions, references, num_labels: int, ignore_index: int) -> np.ndarray:
-    """IoU (num_labels,) by the public definition: histograms of hits, predictions and references."""
-    areas = np.zeros((3, num_labels))
-    for prediction, reference in zip(predictions, references, strict=True):
-        prediction, reference = np.array(prediction), np.array(reference)
-        counted = np.not_equal(reference, ignore_index)
-        prediction, reference = prediction[counted], reference[counted]
-        for area, values in zip(
-            areas, (prediction[prediction == reference], prediction, reference), strict=True
-        ):
-            area += np.histogram(values, bins=num_labels, range=(0, num_labels - 1))[0]
-    hits, predicted, present = areas
-    return hits / (predicted + present - hits)
-
-
-def jaccard(predictions, references, num_labels: int, ignore_index: int) -> np.ndarray:
-    """IoU (num_labels,) by torchmetrics, which takes int64."""
-    metric = JaccardIndex("multiclass", num_classes=num_labels, ignore_index=ignore_index, average="none")
-    for maps in zip(predictions, references, strict=True):
-        metric.update(*(torch.from_numpy(own.astype(np.int64)) for own in maps))
-    return metric.compute().numpy()
-
-
-class StoredMeanIoU(evaluate.Metric):
-    """The public module's way: maps are image features, decoded again when the scores are asked for."""
-
-    def _info(self) -> evaluate.MetricInfo:
-        features = datasets.Features({"predictions": datasets.Image(), "references": datasets.Image()})
-        return evaluate.MetricInfo(description="", citation="", inputs_description="", features=features)
-
-    def _compute(self, predictions, references, num_labels: int, ignore_index: int) -> dict:
-        return {"per_category_iou": histogram_scores(predictions, references, num_labels, ignore_index)}
 
 
 def main(
@@ -107,29 +70,19 @@ def compared(
                 "per_category_iou"
             ],
         }
-        seconds, results = timed(arms, repeats)
+        results = Turns().take(arms)  # not timed: it warms up
+        turns = Turns()
+        for _ in range(repeats):
+            turns.take(arms)
     reference = results["public, counting alone"]
     return {
         name: {
-            "ms": 1000 * seconds[name],
-            "× streaming": seconds[name] / seconds["streaming"],
+            "ms": 1000 * turns.median(name),
+            "× streaming": turns.median(name) / turns.median("streaming"),
             "greatest difference": float(np.abs(results[name] - reference).max()),
         }
         for name in arms
     }
-
-
-def timed(arms: dict[str, Callable[[], np.ndarray]], repeats: int) -> tuple[dict, dict]:
-    """Median seconds and result of each arm; the first round warms up."""
-    seconds: dict[str, list[float]] = {name: [] for name in arms}
-    results = {}
-    for turn in range(repeats + 1):
-        for name, arm in arms.items():
-            start = time.perf_counter()
-            results[name] = arm()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}, results
 
 
 if __name__ == "__main__":

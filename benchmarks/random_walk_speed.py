@@ -8,8 +8,7 @@ public code does. `--clock cpu` counts processor seconds, for a busy machine.
 
 from __future__ import annotations
 
-import statistics
-import time
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -17,10 +16,10 @@ import typer
 from torch import Tensor
 
 from benchmarks.report import JsonOption, report
+from benchmarks.timing.turns import ClockOption, Turns
 from dataset_builder import random_walk
 from dataset_builder.refinement.affinity.neighbourhood import affinity, both_ends, half_disc
 
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 RADIUS, BETA, LOG2_STEPS = 5, 16, 8
 
 
@@ -30,28 +29,25 @@ def main(
     channels: Annotated[int, typer.Option(min=1, help="Of the features.")] = 448,
     repeats: Annotated[int, typer.Option(min=1, help="Walks of each kind.")] = 3,
     threads: Annotated[int, typer.Option(min=1, help="Of torch, for both.")] = 2,
-    clock: Annotated[str, typer.Option(help="wall or cpu")] = "wall",
+    clock: ClockOption = "wall",
     json: JsonOption = None,
 ) -> None:
     torch.set_num_threads(threads)
-    now = CLOCKS[clock]
     generator = torch.Generator().manual_seed(0)
     features = torch.rand(channels, grid, grid, generator=generator)
     maps = torch.rand(classes, grid, grid, generator=generator)
     random_walk(features, maps)  # not timed: torch's first call
-    times, difference = [], 0.0
+    sparse = partial(random_walk, features, maps, radius=RADIUS, beta=BETA, log2_steps=LOG2_STEPS)
+    dense = partial(dense_walk, features, maps)
+    turns, difference = Turns(clock), 0.0
     for _ in range(repeats):
-        start = now()
-        sparse = random_walk(features, maps, radius=RADIUS, beta=BETA, log2_steps=LOG2_STEPS)
-        middle = now()
-        dense = dense_walk(features, maps)
-        times.append((middle - start, now() - middle))
-        difference = max(difference, (sparse - dense).abs().max().item())
+        walked = turns.take({"sparse": sparse, "dense": dense})
+        difference = max(difference, (walked["sparse"] - walked["dense"]).abs().max().item())
     row = {
         "grid": f"{grid} x {grid}",
-        "sparse seconds": statistics.median(sparse for sparse, _ in times),
-        "dense seconds": statistics.median(dense for _, dense in times),
-        "times faster": statistics.median(dense / sparse for sparse, dense in times),
+        "sparse seconds": turns.median("sparse"),
+        "dense seconds": turns.median("dense"),
+        "times faster": turns.ratio("dense", "sparse"),
         "greatest difference": difference,
     }
     report("Random walk speed", [row], {"repeats": repeats, "threads": threads, "clock": clock}, json)
