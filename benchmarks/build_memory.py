@@ -2,14 +2,11 @@
 
     python -m benchmarks.build_memory --pairs 1000 --pairs 100000
 
-Each length is built in a process of its own, since a process never gives all memory back.
+Each length is built in a process of its own.
 """
 
 from __future__ import annotations
 
-import resource
-import subprocess
-import sys
 import tempfile
 from typing import Annotated
 
@@ -17,6 +14,7 @@ import typer
 
 from benchmarks.report import JsonOption, report
 from benchmarks.stages.painted_sampler import PaintedSampler
+from benchmarks.stages.peak_memory import own_peak, peak_apart
 from dataset_builder.building.run import build
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe, SamplingOptions
@@ -33,7 +31,7 @@ def peak_mebibytes(pairs: int, shard_size: int, side: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         engine = EngineOptions(workers=0)
         build(recipe, folder, engine, make_sampler=PaintedSampler(side=side), show_progress=False)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return own_peak()
 
 
 def main(
@@ -48,9 +46,8 @@ def main(
         return
     rows: list[dict[str, float]] = []
     for length in pairs or [1000, 100_000]:
-        command = [sys.executable, "-m", "benchmarks.build_memory", "--alone", str(length)]
-        command += ["--shard-size", str(shard_size), "--side", str(side)]
-        peak = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        words = ("--alone", length, "--shard-size", shard_size, "--side", side)
+        peak = peak_apart("build_memory", *words)
         first = rows[0]["peak MiB"] if rows else peak
         rows.append({"pairs": length, "peak MiB": peak, "of the first": peak / first})
     report("Peak memory of a build", rows, {"shard size": shard_size, "side": side}, json)

@@ -1,15 +1,12 @@
 """Do all stages stay small? The driver's peak memory over few pairs and over many, with two workers.
 
-Each stage runs in a process of its own, since a process never gives memory back, over pairs of 16 x 16; what
-is told is the peak of that process alone, not of its workers. Builds have `build_memory`.
+Each stage runs in a process of its own over pairs of 16 x 16; what is told is the peak of that process alone,
+not of its workers. Builds have `build_memory`.
 """
 
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +17,7 @@ import typer
 from benchmarks.report import JsonOption, report
 from benchmarks.stages.forked_runs import one_thread
 from benchmarks.stages.painted_stages import STAGES, painted, refining, seconds
+from benchmarks.stages.peak_memory import own_peak, peak_apart
 from dataset_builder.engine.options import EngineOptions
 
 SIDE = 16  # pixels
@@ -32,8 +30,7 @@ def peaks(stages: Sequence[str], data: Mapping[int, Path]) -> list[dict[str, Any
     for name in stages:
         first = None
         for pairs, folder in data.items():
-            command = [sys.executable, "-m", "benchmarks.stage_memory", "--alone", name, "--data", folder]
-            peak = float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            peak = peak_apart("stage_memory", "--alone", name, "--data", folder)
             first = first or peak
             rows.append({"stage": name, "pairs": pairs, "driver MiB": peak, "of the first": peak / first})
             print(rows[-1], flush=True)
@@ -43,7 +40,7 @@ def peaks(stages: Sequence[str], data: Mapping[int, Path]) -> list[dict[str, Any
 def alone(name: str, data: Path) -> float:
     """The peak of this process in MiB, where two others do a stage."""
     seconds(RUNS[name], data, EngineOptions(workers=2))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return own_peak()
 
 
 def main(
