@@ -15,7 +15,6 @@ on captions of another split than those that judge it:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -23,6 +22,7 @@ import typer
 from tqdm import tqdm
 
 from benchmarks.report import JsonOption, Row, over_seeds, report
+from benchmarks.world.chosen_methods import chosen_methods
 from benchmarks.world.mask_scores import Scores
 from benchmarks.world.sampled_masks import sampled
 from benchmarks.world.sampling import (
@@ -37,7 +37,6 @@ from benchmarks.world.sampling import (
 )
 from benchmarks.world.scenes import Scene, unseen_scenes, world_ids
 from diffusers_attnmask import DiffuMaskPipeline
-from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.methods import MaskMethod
 from tiny_world.judge import judge
 
@@ -79,36 +78,9 @@ def main(
             for title, columns in scored(pipe, batches, methods, arguments, seed, TITLES[kind]).items():
                 rows[title] |= columns
         runs.append(list(rows.values()))
-    settings = {
-        "prompts": prompts,
-        **arguments,
-        "split": split,
-        "seeds": seeds,
-        "model": str(model or "bundled"),
-    }
+    settings = {"prompts": prompts, **arguments, "split": split, "seeds": seeds}
+    settings["model"] = str(model or "bundled")
     report("Masks against the oracle, before refinement", over_seeds(runs), settings, json)
-
-
-def chosen_methods(pipe: DiffuMaskPipeline, texts: Sequence[str] | None) -> dict[str, MaskMethod]:
-    """By the title of their rows."""
-    family = check_supported(pipe)
-    if texts is None:
-        return {own.name: own for own in pipe.mask_settings.resolve_all(family, family.sites(pipe))}
-    parsed = map(parsed_method, texts)
-    return {title: pipe.mask_settings.resolve(name, family, options) for title, name, options in parsed}
-
-
-def parsed_method(text: str) -> tuple[str, str, dict]:
-    """A row's title, a method and its options, of `NAME`, `NAME={…}` or `NAME (words)={…}`.
-
-    >>> parsed_method('daam (late)={"steps": [0.3, 1]}')
-    ('daam (late)', 'daam', {'steps': [0.3, 1]})
-    >>> parsed_method("daam")
-    ('daam', 'daam', {})
-    """
-    head, _, options = text.partition("={")
-    name = head.partition(" ")[0]
-    return (head if name != head else text), name, json.loads("{" + options) if options else {}
 
 
 def scored(

@@ -11,69 +11,23 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from unittest.mock import patch
 
 import torch
 import typer
-from PIL import Image
 
-import tiny_world
 from benchmarks.report import JsonOption, report
-from diffusers_attnmask.ground.ids import BACKGROUND
+from benchmarks.stages.watched_batches import Watched
+from benchmarks.world.stored_renders import stored_renders
 from train_segmenter.augmentation.transforms import Augmentation
-from train_segmenter.data import Source, open_source
+from train_segmenter.data import Source
 from train_segmenter.models import create
 from train_segmenter.training import loop
-from train_segmenter.training.batches import Batch, training_batches
+from train_segmenter.training.batches import training_batches
 from train_segmenter.training.options import TrainOptions
-
-
-@dataclass
-class Watched:
-    """The batches of a training, and when each was asked for and had."""
-
-    asked: list[float] = field(default_factory=list)
-    had: list[float] = field(default_factory=list)
-
-    def __call__(self, *arguments: Any, **options: Any) -> Iterator[Batch]:
-        batches = iter(training_batches(*arguments, **options))
-        while True:
-            self.asked.append(time.perf_counter())
-            try:
-                batch = next(batches)
-            except StopIteration:
-                return
-            self.had.append(time.perf_counter())
-            yield batch
-
-    @property
-    def seconds(self) -> float:
-        """Of a step and the wait before it."""
-        return (self.asked[-1] - self.had[0]) / (len(self.asked) - 1)
-
-    @property
-    def waited(self) -> float:
-        """The same of the waits alone."""
-        waits = [had - asked for asked, had in zip(self.asked[1:], self.had[1:], strict=False)]
-        return sum(waits) / len(waits)
-
-
-def rendered(folder: Path, pairs: int, side: int) -> Source:
-    """Scenes of the tiny world as files, enlarged to a side."""
-    for part in ("images", "masks"):
-        (folder / part).mkdir(parents=True)
-    scenes = [tiny_world.render(seed) for seed in range(pairs)]
-    for number, (image, mask, *_) in enumerate(scenes):
-        Image.fromarray(image).resize((side, side)).save(folder / f"images/{number}.png")
-        Image.fromarray(mask).resize((side, side), Image.Resampling.NEAREST).save(
-            folder / f"masks/{number}.png"
-        )
-    (folder / "classes.txt").write_text("\n".join((BACKGROUND, *tiny_world.CLASSES)))
-    return open_source(f"folder:{folder}")
 
 
 def trained(source: Source, options: TrainOptions, model: str, cpu: bool) -> Watched:
@@ -114,7 +68,7 @@ def main(
         save_every=steps,
     )
     with tempfile.TemporaryDirectory() as folder:
-        source = rendered(Path(folder) / "pairs", pairs, side)
+        source = stored_renders(Path(folder) / "pairs", pairs, side)
         speed = pairs_in_a_second(source, options)
         rows = []
         for count in workers or [0, 1]:
