@@ -22,6 +22,7 @@ BOARD_PAGE = HERE / "README.md"
 TABLE = re.compile(r"(<!-- table: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.S)
 BOARD = re.compile(r"(<!-- pieces -->\n).*?(<!-- end -->)", re.S)
 WIDTH = 90
+NOT_MEASURED = "*Not measured yet: `make bench BENCH=full` does it.*"
 
 
 def write_pages() -> None:
@@ -43,10 +44,10 @@ def results_page(page: str, found: Mapping[str, Piece]) -> str:
 
 
 def measured(name: str, piece: Piece) -> str:
-    """The command, the table, and where it is from."""
+    """The command, the table, and where it is from; or that there are no rows yet."""
     file = rows_file(name)
     if not file.exists():
-        raise ValueError(f"{file} is missing: run python -m benchmarks full --only {name}")
+        return NOT_MEASURED
     run = json.loads(file.read_text(encoding="utf-8"))
     table = "\n".join(lines(run["rows"], piece.columns))
     return f"```bash\n{wrapped(run['command'])}\n```\n\n{table}\n\n*{provenance(run)}*"
