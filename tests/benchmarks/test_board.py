@@ -1,5 +1,6 @@
 """The pages tell what the files of rows hold, and every piece of the board is one that could be run."""
 
+import ast
 import importlib
 import json
 import re
@@ -12,6 +13,7 @@ from benchmarks.pieces import HERE, RESULTS, benchmark, pieces, tables, words
 
 PIECES = pieces()
 BOARD = ("__main__", "page", "pieces", "report")
+SCREEN = 110  # lines below what a file says of itself
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,13 @@ def test_every_file_here_is_a_benchmark_or_the_board_and_the_shared_ones_are_tol
     named = set(re.findall(r"`(\w+)\.py`", readme))
     assert {file.stem for file in HERE.glob("*.py")} == {*map(benchmark, PIECES), *BOARD}
     assert named == {*BOARD, *(file.stem for file in HERE.glob("*/*.py"))}
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(map(benchmark, PIECES)))
+def test_a_benchmark_is_a_screen_of_its_own_code(name):
+    text = (HERE / f"{name}.py").read_text(encoding="utf-8")
+    told = ast.parse(text).body[0].end_lineno
+    assert len(text.splitlines()) - told <= SCREEN
 
 
 def test_a_table_without_rows_is_said_to_be_none():
