@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dataset_builder.commands.shared_ending import tell
-from dataset_builder.commands.shared_options import Address, Engine, Gpus, typed_engine
+from dataset_builder.commands.shared_options import Address, Engine, Gpus, Private, typed_engine
 from diffusers_attnmask.ground.typed import choice, is_trial, parsed_classes
 from diffusers_attnmask.loading import flags
 
@@ -68,7 +68,7 @@ def annotate(
     push_to: Annotated[
         str | None, typer.Option(help="Dataset repository user/name; files are uploaded as they are made.")
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    private: Private = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be labelled, and exit.")] = False,
     measure: Annotated[
         bool, typer.Option("--measure", help="Of --dry-run: label two batches, for the hours.")

@@ -8,17 +8,15 @@ from typing import Annotated
 import typer
 
 from dataset_builder.commands.shared_ending import tell
-from dataset_builder.commands.shared_options import Address, Engine, Gpus, typed_engine
+from dataset_builder.commands.shared_options import Address, Engine, Gpus, Private, typed_engine
+from diffusers_attnmask.ground.schema_flag import schema_flag
 from diffusers_attnmask.loading import flags
 
 
-def print_schema(asked: bool) -> None:
-    if asked:
-        from dataset_builder.recipe import Recipe
-        from diffusers_attnmask.ground.options import json_schema
+def recipes() -> type:
+    from dataset_builder.recipe import Recipe
 
-        typer.echo(json.dumps(json_schema(Recipe), indent=2))
-        raise typer.Exit
+    return Recipe
 
 
 def build(
@@ -53,7 +51,7 @@ def build(
     push_to: Annotated[
         str | None, typer.Option(help="Dataset repository user/name; files are uploaded as they are built.")
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    private: Private = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be built, as attnmask plan does, and exit.")
     ] = False,
@@ -61,15 +59,7 @@ def build(
         bool, typer.Option("--measure", help="Of --dry-run: time two batches, for the hours.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
-    schema: Annotated[
-        bool,
-        typer.Option(
-            "--schema",
-            callback=print_schema,
-            is_eager=True,
-            help="Print the JSON schema of recipes, and exit.",
-        ),
-    ] = False,
+    schema: Annotated[bool, schema_flag(recipes)] = False,
 ) -> None:
     """Build a dataset of images and masks that `load_dataset` reads."""
     from dataset_builder.building.dataset import build_dataset

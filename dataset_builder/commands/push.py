@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dataset_builder.commands.shared_options import Private
+
 
 def push(
     repo: Annotated[str, typer.Argument(help="Repository, as user/name; made if need be.")],
@@ -18,7 +20,7 @@ def push(
             help="Folder of a dataset (or name@split[:10%]), a trained segmenter or a saved pipeline.",
         ),
     ],
-    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    private: Private = False,
     license: Annotated[
         str | None,
         typer.Option(

@@ -15,6 +15,7 @@ Engine = Annotated[str, typer.Option(help="local, or ray for more than one machi
 Workers = Annotated[int, typer.Option(help="Processes at work, on one machine or on all of a cluster.")]
 Address = Annotated[str, typer.Option(help="Ray cluster: HOST:PORT, auto, or local.")]
 Gpus = Annotated[str | None, typer.Option(help="GPUs of this machine, as 0,1: a process on each.")]
+Private = Annotated[bool, typer.Option("--private", help="Make the repository private.")]
 
 
 def typed_engine(engine: str, workers: int, address: str, gpus: str | None = None) -> EngineOptions:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from diffusers_attnmask.ground.schema_flag import schema_flag
 from diffusers_attnmask.ground.typed import by_name, choice, given, is_trial, parsed_option
 from train_segmenter.commands.shared_options import (
     DATA_HELP,
@@ -19,13 +20,10 @@ from train_segmenter.commands.shared_options import (
 )
 
 
-def print_schema(asked: bool) -> None:
-    if asked:
-        from diffusers_attnmask.ground.options import json_schema
-        from train_segmenter.training.options import TrainingRecipe
+def recipes() -> type:
+    from train_segmenter.training.options import TrainingRecipe
 
-        typer.echo(json.dumps(json_schema(TrainingRecipe), indent=2))
-        raise typer.Exit
+    return TrainingRecipe
 
 
 def train(
@@ -120,15 +118,7 @@ def train(
         bool, typer.Option("--measure", help="Of --dry-run: train a few steps, for the hours.")
     ] = False,
     as_json: JsonOption = False,
-    schema: Annotated[
-        bool,
-        typer.Option(
-            "--schema",
-            callback=print_schema,
-            is_eager=True,
-            help="Print the JSON schema of recipes, and exit.",
-        ),
-    ] = False,
+    schema: Annotated[bool, schema_flag(recipes)] = False,
 ) -> None:
     """Train a segmenter on generated or real pairs."""
     from diffusers_attnmask.ground.options import as_flags
