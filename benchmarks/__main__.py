@@ -22,9 +22,9 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.environment import ROOT, models
 from benchmarks.page import write_pages
 from benchmarks.pieces import Piece, Setting, benchmark, command, pieces, rows_file, words, work_folder
-from benchmarks.report import ROOT, models
 
 
 def main(

@@ -14,8 +14,9 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmarks.environment import ROOT
 from benchmarks.pieces import HERE, Piece, pieces, rows_file, tables
-from benchmarks.report import ROOT, Row, columns_of, shown
+from benchmarks.report import Row, columns_of, shown
 
 RESULTS_PAGE = ROOT / "docs" / "results.md"
 BOARD_PAGE = HERE / "README.md"

@@ -10,7 +10,8 @@ from typing import Literal
 
 import yaml
 
-from benchmarks.report import ROOT, typed
+from benchmarks.environment import ROOT
+from benchmarks.report import typed
 from diffusers_attnmask.ground.options import Count, Name, options, read_options
 
 HERE = Path(__file__).parent

@@ -6,32 +6,24 @@ A cell is a text, a number, or a list of numbers, one for each seed, which is sh
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import platform
-import re
 import shlex
 import statistics
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 
-from diffusers_attnmask.bundled import BUNDLED, CHECKSUMS
+from benchmarks.environment import commit, environment
 from diffusers_attnmask.ground.atomic_files import write_text
 
 Row = Mapping[str, Any]
 JsonOption = Annotated[Path | None, typer.Option(help="Where to write the rows.")]
 
-ROOT = Path(__file__).parents[1]
-PACKAGES = ("diffusers-attnmask", "torch", "diffusers", "transformers")
 DIGITS = 5  # of a number in a file
 
 
@@ -129,41 +121,6 @@ def command_line(argv: Sequence[str]) -> str:
 def typed(benchmark: str, words: Sequence[str], threads: object = None) -> str:
     prefix = f"OMP_NUM_THREADS={threads} " if threads else ""
     return prefix + shlex.join(["python", "-m", f"benchmarks.{benchmark}", *words])
-
-
-def environment() -> dict[str, Any]:
-    gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
-    return {
-        **{name: version(name) for name in PACKAGES},
-        "python": platform.python_version(),
-        "models": models(),
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        **gpu,
-    }
-
-
-def models() -> str:
-    """What the bundled models are, in eight digits: figures of other ones are not today's."""
-    return hashlib.sha256((BUNDLED / CHECKSUMS).read_bytes()).hexdigest()[:8]
-
-
-def processor() -> str:
-    try:
-        found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    except OSError:
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()
-
-
-def commit() -> str | None:
-    """Of the code, where it is a checkout: `-dirty` if files differ from it."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

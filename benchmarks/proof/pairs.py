@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal
 import typer
 import yaml
 
+from benchmarks.environment import ROOT
 from benchmarks.proof.captions import main as write_captions
-from benchmarks.report import ROOT
 
 Model = Literal["bundled", "bundled-transformer"]
 RECIPE = Path(__file__).with_name("recipe.yaml")

@@ -12,7 +12,7 @@ from benchmarks import page
 from benchmarks.pieces import HERE, RESULTS, benchmark, pieces, tables, words
 
 PIECES = pieces()
-BOARD = ("__main__", "page", "pieces", "report")
+BOARD = ("__main__", "environment", "page", "pieces", "report")
 SCREEN = 110  # lines below what a file says of itself
 
 

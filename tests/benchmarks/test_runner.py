@@ -5,7 +5,7 @@ import json
 import pytest
 
 import benchmarks.__main__ as runner
-from benchmarks import pieces, report
+from benchmarks import environment, pieces, report
 from benchmarks.pieces import Piece
 
 WORKS = """
@@ -24,7 +24,7 @@ def board(tmp_path, monkeypatch):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks/works.py").write_text(WORKS)
     (tmp_path / "benchmarks/fails.py").write_text("raise SystemExit(3)")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{report.ROOT}")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{environment.ROOT}")
     told = {"question": "?", "concludes": "!", "minutes": 1, "quick": "--few"}
     found = {"fails": Piece(**told, full=""), "works": Piece(**told, full="--many 2", threads=1)}
     monkeypatch.setattr(runner, "pieces", lambda: found)
@@ -67,7 +67,7 @@ def test_a_full_piece_is_left_out_whose_rows_are_todays(board, capsys):
     assert "of other models" in capsys.readouterr().out
     runner.main("full", only=["works"])
     assert json.loads(file.read_text())["rows"] == kept["rows"]
-    assert json.loads(file.read_text())["environment"]["models"] == report.models()
+    assert json.loads(file.read_text())["environment"]["models"] == environment.models()
 
 
 def test_a_name_that_is_no_piece_is_refused(board):
