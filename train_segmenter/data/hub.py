@@ -54,13 +54,13 @@ class HubPairs:
         mask = mask_ids(opened(self.mask_file(index), mask_name), mask_name)
         return checked(Sample(image, mask, name, self.objects(index)), len(self.class_names))
 
-    @property
+    @cached_property
     def tells_objects(self) -> bool:
         return isinstance(self.dataset.features.get(INSTANCES), datasets.Image)
 
     def objects(self, index: int) -> np.ndarray | None:
         """Numbers uint16 (H, W) of the objects of a pair, where the data tell them apart."""
-        if not self.tells_objects or self._stored[INSTANCES][index] is None:
+        if not self.tells_objects or self._cell(INSTANCES, index) is None:
             return None
         name = f"the objects of {self.name(index)}"
         return object_ids(opened(self._file(INSTANCES, index, "objects"), name), name)
@@ -74,13 +74,16 @@ class HubPairs:
         return self._file(self.mask_column, index, "mask")
 
     def _file(self, column: str, index: int, what: str) -> bytes:
-        return picture_file(self._stored[column][index], f"the {what} of {self.name(index)}", self.home)
+        return picture_file(self._cell(column, index), f"the {what} of {self.name(index)}", self.home)
+
+    def _cell(self, column: str, index: int) -> Any:
+        return self._stored[column][index][column]
 
     @cached_property
     def _stored(self) -> dict[str, datasets.Dataset]:
         """The columns of pictures, each alone and not decoded."""
         columns = (self.image_column, self.mask_column, *([INSTANCES] if self.tells_objects else []))
-        return {name: undecoded(self.dataset.select_columns(name))[name] for name in columns}
+        return {name: undecoded(self.dataset.select_columns(name)) for name in columns}
 
 
 def picture_file(cell: Any, name: str, home: Home | None) -> bytes:
