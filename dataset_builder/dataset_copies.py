@@ -80,14 +80,19 @@ class StoredRows:
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = self._stored[index]
         name = str(row.get("id") or f"row {index}")
-        for column, feature in self._stored.features.items():
-            if isinstance(feature, datasets.Image):
-                row[column] = picture_cell(picture_file(row[column], f"the {column} of {name}", self.home))
+        for column in self._pictures:
+            row[column] = picture_cell(picture_file(row[column], f"the {column} of {name}", self.home))
         return row
 
     @cached_property
     def _stored(self) -> datasets.Dataset:
         return undecoded(self.dataset)
+
+    @cached_property
+    def _pictures(self) -> tuple[str, ...]:
+        """The columns that hold one: a dataset copies all features when asked, so once."""
+        features = self.dataset.features
+        return tuple(name for name in features if isinstance(features[name], datasets.Image))
 
 
 def mask_names(features: datasets.Features) -> list[str]:
@@ -95,13 +100,14 @@ def mask_names(features: datasets.Features) -> list[str]:
     return list(features["classes"].feature.names)
 
 
-def id_table(features: datasets.Features, classes: Sequence[int]) -> np.ndarray:
-    """What a pair's own ids (0 and its classes from 1 on) are in its dataset: uint8 (256,).
+def id_table(names: Sequence[str], classes: Sequence[int]) -> np.ndarray:
+    """What a pair's own ids (0 and its classes from 1 on) are in its dataset, whose ids have these names:
+    uint8 (256,).
 
     In a dataset without a background, as Cityscapes is one, what belongs to no class is 255.
     """
     table = np.full(256, IGNORE_ID, np.uint8)
-    if mask_names(features)[0] == BACKGROUND:
+    if names[0] == BACKGROUND:
         table[BACKGROUND_ID] = BACKGROUND_ID
     table[1 : len(classes) + 1] = classes
     return table

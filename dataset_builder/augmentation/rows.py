@@ -9,7 +9,7 @@ from typing import Any
 import datasets
 import numpy as np
 
-from dataset_builder.dataset_copies import StoredRows
+from dataset_builder.dataset_copies import StoredRows, mask_names
 from diffusers_attnmask.ground.columns import (
     INSTANCES,
     MAPS,
@@ -110,6 +110,10 @@ class AugmentedRows(KeptRows):
 
     def labels(self, mask: np.ndarray) -> list[int]:
         """The labels of the classes that the mask still shows."""
-        names = self.source.dataset.features["classes"].feature.names
+        names = self.label_names
         shown = (self.source.class_names[i] for i in np.unique(mask) if i < len(self.source.class_names))
         return [names.index(name) for name in shown if name in names and name != BACKGROUND]
+
+    @cached_property
+    def label_names(self) -> list[str]:
+        return mask_names(self.source.dataset.features)

@@ -66,7 +66,7 @@ class MappedPairs:
         mask = mask_ids(_opened(row["mask"], f"the mask of {name}"), f"the mask of {name}")
         checked(Sample(image, mask, name), len(self.names))
         maps = np.stack([self._map(cell, f"a map of {name}", mask.shape) for cell in row[MAPS]])
-        ids = id_table(self.dataset.features, classes)[1 : len(classes) + 1]
+        ids = id_table(self.names, classes)[1 : len(classes) + 1]
         own_ids = np.where(mask == IGNORE_ID, IGNORE_ID, BACKGROUND_ID).astype(np.uint8)
         for place, own in enumerate(ids, start=1):
             own_ids[mask == own] = place
@@ -133,10 +133,10 @@ def refined_row(
     image = pair.image.numpy()
     features = image_features(network, image) if network else None
     labels = refined_mask(image, pair.maps.numpy(), pair.mask.numpy(), pair.names, refinement, features)
-    table = id_table(pairs.dataset.features, row["classes"])
+    table = id_table(pairs.names, row["classes"])
     row["mask"] = picture_cell(encoded(table[labels]))
     if row.get(PREVIEW):
-        row[PREVIEW] = preview_cell(image, table[labels], mask_names(pairs.dataset.features))
+        row[PREVIEW] = preview_cell(image, table[labels], pairs.names)
     if row.get(INSTANCES):
         row |= refitted_objects(row, pair, labels, table)
     if "method" in row:

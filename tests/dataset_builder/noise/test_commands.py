@@ -309,7 +309,7 @@ def test_filter_refuses_what_makes_no_sense(data, tmp_path):
 def test_id_tables_follow_the_dataset_with_and_without_a_background_name():
     with_background, without = ["background", "dog", "cat"], ["road", "car"]
     for names, own, expected in ((with_background, [2, 1], [0, 2, 1]), (without, [1, 0], [255, 1, 0])):
-        table = id_table(pair_features(names), own)
+        table = id_table(names, own)
         assert table[:3].tolist() == expected and table[255] == 255
 
 
