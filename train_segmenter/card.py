@@ -26,7 +26,7 @@ from train_segmenter.models.registry import kind_of
 from train_segmenter.training.loop import PICTURES, SUMMARY_FILE
 
 EVALUATION_FILE = "evaluation.json"
-NOT_SETTINGS = ("model", "classes", "pairs", "best_mean_iou", "data")
+NOT_SETTINGS = ("model", "classes", "pairs", "best_mean_iou", "data", "data_pixels", "validation_pixels")
 RESULTS = "model_results.md"  # what all cards of models end with
 UPLOADED = ("*.json", "*.safetensors", CARD)  # of the folder itself, not of its checkpoints
 LICENSE = "apache-2.0"

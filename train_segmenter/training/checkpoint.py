@@ -73,7 +73,7 @@ def load(
         updates = int(content.pop("average_updates"))
         progress = Progress(**content)
         progress.step, saved = int(progress.step), dict(progress.fingerprint)
-    check_same(saved, fingerprint)
+    check_same(saved, fingerprint, out)
     with readable_model(folder):
         model.load_state_dict(load_file(folder / "model.safetensors"))
         if average is not None:

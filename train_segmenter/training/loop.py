@@ -34,7 +34,7 @@ from train_segmenter.training import checkpoint
 from train_segmenter.training.batches import on_device, training_batches
 from train_segmenter.training.divergence import check_finite, check_finite_weights
 from train_segmenter.training.ema import WeightAverage
-from train_segmenter.training.fingerprint import check_same, fingerprint, settings
+from train_segmenter.training.fingerprint import check_same, fingerprint, marks, settings
 from train_segmenter.training.losses import Criterion
 from train_segmenter.training.optimizer import new_optimizer
 from train_segmenter.training.options import PRECISIONS, TrainOptions
@@ -106,15 +106,15 @@ def trained_model(
 ) -> Segmenter:
     """The model of `out`: as it stands where complete, trained further where stopped, else from `new_model`.
 
-    `arguments` are those of `train`. What was trained with other settings, or on another number of pairs, is
-    refused, complete or not.
+    `arguments` are those of `train`. What was trained with other settings, or on other data, is refused,
+    complete or not.
     """
     out = Path(out)
     if (out / SUMMARY_FILE).is_file():
         model = load(out)
         made_with = read_json(out / SUMMARY_FILE)
-        asked = {"pairs": len(source), **settings(options)}
-        check_same(made_with, {k: v for k, v in asked.items() if k not in model.settings})
+        asked = {**marks(source, arguments.get("validation")), **settings(options)}
+        check_same(made_with, {k: v for k, v in asked.items() if k not in model.settings}, out)
         return model
     return train(new_model(), source, options, out, resume=checkpoint.exists(out), **arguments).model
 
@@ -161,7 +161,7 @@ class _Run:
         self.step_module, self.prepared_optimizer = self.accelerator.prepare(
             _TrainingStep(model, Criterion.parse(options.loss)), self.optimizer
         )
-        self.state = checkpoint.Progress(0, fingerprint(model, source, options, processes))
+        self.state = checkpoint.Progress(0, fingerprint(model, source, validation, options, processes))
         if resume:
             self.state = checkpoint.load(
                 out,

@@ -19,6 +19,7 @@ from diffusers_attnmask.ground.options import read_options
 from diffusers_attnmask.ground.own_folder import MARK
 from tests.train_segmenter.shapes import SMALL_TRAINING, Squares, small_model
 from train_segmenter.augmentation.transforms import Augmentation
+from train_segmenter.data import Mixture
 from train_segmenter.data.base import shown_ids
 from train_segmenter.evaluation import evaluate
 from train_segmenter.models import load
@@ -26,6 +27,7 @@ from train_segmenter.models.registry import KINDS
 from train_segmenter.training.batches import Batch, on_device, training_batches
 from train_segmenter.training.divergence import Diverged
 from train_segmenter.training.ema import WeightAverage
+from train_segmenter.training.fingerprint import looked_at
 from train_segmenter.training.loop import Interrupted, train, trained_model
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
 from train_segmenter.training.schedule import learning_rate_factor
@@ -72,7 +74,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, accumulate):
     class Stopping(Squares):
         def __getitem__(self, index):
             seen.append(index)
-            if len(seen) == 5 * accumulate:  # within the third step
+            if len(seen) == len(looked_at(12)) + 5 * accumulate:  # within the third step
                 os.kill(os.getpid(), signal.SIGINT)
             return super().__getitem__(index)
 
@@ -136,6 +138,38 @@ def test_resuming_with_other_settings_is_refused(tmp_path):
         run(tmp_path / "elsewhere", resume=True)
 
 
+OTHER = Squares(12, start=100)  # other pixels under the same names
+
+
+@pytest.mark.parametrize(
+    ("began", "goes_on", "told"),
+    [
+        ((DATA, None), (OTHER, None), r"data_pixels was '\w{16}', now '\w{16}'"),
+        ((DATA, None), (DATA, OTHER), r"validation_pixels was None, now '\w{16}'"),
+        ((DATA, OTHER), (DATA, None), r"validation_pixels was '\w{16}', now None"),
+        (
+            (Mixture((DATA, OTHER), (3, 1)), None),
+            (Mixture((DATA, OTHER), (1, 1)), None),
+            r"weights was \[3, 1\]",
+        ),
+        ((Mixture((DATA, OTHER), (1, 1)), None), (Mixture((OTHER, DATA), (1, 1)), None), "data_pixels"),
+    ],
+)
+def test_resuming_with_other_data_is_refused(tmp_path, began, goes_on, told):
+    options = replace(OPTIONS, steps=1, save_every=1, pictures=0)
+
+    def trained(data, resume):
+        source, validation = data
+        train(
+            model(), source, options, tmp_path, validation=validation, resume=resume, cpu=True, progress=False
+        )
+
+    trained(began, resume=False)
+    trained(began, resume=True)
+    with pytest.raises(ValueError, match=rf"{tmp_path} cannot be resumed .*{told}"):
+        trained(goes_on, resume=True)
+
+
 def test_a_complete_training_stands_only_for_the_same_settings(tmp_path):
     options = replace(OPTIONS, steps=1)
     made = trained_model(model, DATA, options, tmp_path, cpu=True, progress=False)
@@ -148,6 +182,8 @@ def test_a_complete_training_stands_only_for_the_same_settings(tmp_path):
         trained_model(model, DATA, replace(options, steps=2), tmp_path, cpu=True, progress=False)
     with pytest.raises(ValueError, match="pairs was 12, now 5"):
         trained_model(model, Squares(5), options, tmp_path, cpu=True, progress=False)
+    with pytest.raises(ValueError, match="data_pixels was"):
+        trained_model(model, OTHER, options, tmp_path, cpu=True, progress=False)
 
 
 def test_worker_processes_change_nothing():
