@@ -290,6 +290,8 @@ class Recipe:
         for section in (values["sampling"], values["refinement"]["sam"]):
             for name in UNSEEN & section.keys():
                 del section[name]
+        if self.pictures is not None:
+            values["pictures"] = self.pictures.deciding()
         return values
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from diffusers_attnmask.ground.options import Name, Share, Side, options
+from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Share, Side, options
 
 Labelling = Literal["attention", "seg-diffusion", "sam", "segmenter"]
+ASKS = {"attention": ("strength", "looks"), "sam": ("score",)}  # options that only one labeller heeds
 
 
 @options(kw_only=True)
@@ -20,7 +22,7 @@ class PictureOptions:
     with the columns `file` and `classes`, which may have a `caption`; what it does not list is left out.
     captioner: a model that writes captions, for pictures without one. strength and looks: how noisy a picture
     is to "attention", and how often it looks. score: from which on "sam" counts an object. longest_side:
-    larger pictures are made smaller.
+    larger pictures are made smaller. allow_outside: read pictures, too, that links in the folder lead to.
     """
 
     folder: Name
@@ -31,3 +33,15 @@ class PictureOptions:
     looks: Annotated[int, Field(ge=1, le=1000)] = 2
     score: Share = 0.5
     longest_side: Side | None = None
+    allow_outside: bool = False
+
+    def __post_init__(self) -> None:
+        for labeller, names in ASKS.items():
+            for name in names if labeller != self.by else ():
+                if getattr(self, name) != getattr(type(self), name):
+                    told = f" goes with {labeller}; the pictures are labelled by {self.by}"
+                    raise OptionsError([Fault(name, told)])
+
+    def deciding(self) -> dict[str, Any]:
+        """Plain values of all that decides a byte."""
+        return {name: value for name, value in asdict(self).items() if name != "allow_outside"}

@@ -14,6 +14,9 @@ from dataset_builder.annotating.wording import captioned, described
 from dataset_builder.prompts import PromptItem, PromptReport
 from dataset_builder.vocabulary import Vocabulary
 from train_segmenter.data.base import IMAGE_SUFFIXES
+from train_segmenter.data.home import Home
+
+REMEDY = "where that is meant, --allow-outside reads it (in a recipe, pictures.allow_outside)"
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,15 @@ class PicturePlan:
 def picture_plan(options: PictureOptions, vocabulary: Vocabulary) -> PicturePlan:
     """The plan of a folder, whose pictures are only counted."""
     folder = Path(options.folder)
-    files = {path.relative_to(folder).as_posix(): path for path in pictures_below(folder)}
+    pictures = pictures_below(folder, options.allow_outside)
+    files = {path.relative_to(folder).as_posix(): path for path in pictures}
     items = listed_items(options, vocabulary, files) if options.table else every_class(vocabulary, files)
     counted = Counter(name for item in items for name in item.class_names)
     names = [own.name for own in vocabulary.classes]
     report = PromptReport(
         {name: counted[name] for name in names}, tuple(own for own in names if not counted[own])
     )
-    digest = sha256(repr((asdict(options), asdict(vocabulary))).encode())
+    digest = sha256(repr((options.deciding(), asdict(vocabulary))).encode())
     for item in items:
         assert item.condition is not None  # the picture
         path = Path(item.condition)
@@ -52,14 +56,16 @@ def picture_plan(options: PictureOptions, vocabulary: Vocabulary) -> PicturePlan
     return PicturePlan(items, report, digest.hexdigest())
 
 
-def pictures_below(folder: Path) -> list[Path]:
-    """The pictures of a folder and of those in it, by name."""
+def pictures_below(folder: Path, outside: bool = False) -> list[Path]:
+    """The pictures of a folder and of those in it, by name; outside: those, too, that links lead to."""
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder of pictures {folder}")
     files = [path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     if not files:
         raise FileNotFoundError(f"the folder {folder} holds no picture ({', '.join(IMAGE_SUFFIXES)})")
+    home = Home(folder, outside, REMEDY)
     for path in files:
+        home.path(path)
         if (known := path.name.encode(errors="replace").decode()) != path.name:
             raise ValueError(f"{path.parent} holds {known}, whose name is not UTF-8: rename it")
     return sorted(files, key=lambda path: path.relative_to(folder).as_posix())

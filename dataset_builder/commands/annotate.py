@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from dataset_builder.commands.shared_ending import tell
-from dataset_builder.commands.shared_options import Address, Engine, Gpus, Private, typed_engine
+from dataset_builder.commands.shared_options import (
+    Address,
+    Engine,
+    Gpus,
+    Outside,
+    Private,
+    typed_engine,
+)
 from diffusers_attnmask.ground.typed import choice, is_trial, parsed_classes
 from diffusers_attnmask.loading import flags
 
@@ -46,6 +53,7 @@ def annotate(
     ] = None,
     score: Annotated[float, typer.Option(help="From which on sam counts an object.")] = 0.5,
     longest_side: Annotated[int | None, typer.Option(help="Larger pictures are made smaller.")] = None,
+    allow_outside: Outside = False,
     method: flags.RecipeMethod = None,
     method_option: flags.MethodOptions = None,
     maps: Annotated[bool, typer.Option("--maps", help="Keep the class maps, for attnmask refine.")] = False,
@@ -91,6 +99,7 @@ def annotate(
             looks=looks,
             score=score,
             longest_side=longest_side,
+            allow_outside=allow_outside,
         )
         asked = recipe_over(
             recipe,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dataset_builder.commands.shared_options import Address, Engine, Workers, typed_engine
+from dataset_builder.commands.shared_options import Address, Engine, Outside, Workers, typed_engine
 from diffusers_attnmask.ground.typed import choice
 
 
@@ -34,10 +34,7 @@ def augment(
     split: Annotated[
         str, typer.Option(help="Split that is augmented, where --data names none; the others stay.")
     ] = "train",
-    allow_outside: Annotated[
-        bool,
-        typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
-    ] = False,
+    allow_outside: Outside = False,
     engine: Engine = "local",
     workers: Workers = 1,
     address: Address = "local",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dataset_builder.commands.shared_options import Address, Engine, Workers, typed_engine
+from dataset_builder.commands.shared_options import Address, Engine, Outside, Workers, typed_engine
 
 
 def export(
@@ -36,10 +36,7 @@ def export(
     val_share: Annotated[
         float | None, typer.Option(help="Part of the training pairs to write as validation split, as 0.1.")
     ] = None,
-    allow_outside: Annotated[
-        bool,
-        typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
-    ] = False,
+    allow_outside: Outside = False,
     png: Annotated[bool, typer.Option("--png", help="VOC's pictures as PNG, not as JPEG.")] = False,
     engine: Engine = "local",
     workers: Workers = 1,

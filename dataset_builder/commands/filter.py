@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dataset_builder.commands.shared_options import Address, Engine, Gpus, Workers, typed_engine
+from dataset_builder.commands.shared_options import Address, Engine, Gpus, Outside, Workers, typed_engine
 from diffusers_attnmask.ground.typed import by_name, choice, given, is_trial, named
 
 
@@ -87,10 +87,7 @@ def filter(
         Path | None, typer.Option(help="Table of flagged pairs, as attnmask app writes it: they go, too.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of folds, training and the second labeller.")] = 0,
-    allow_outside: Annotated[
-        bool,
-        typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
-    ] = False,
+    allow_outside: Outside = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how pairs would be judged, and exit.")
     ] = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dataset_builder.commands.shared_options import Address, Engine, Gpus, Workers, typed_engine
+from dataset_builder.commands.shared_options import Address, Engine, Gpus, Outside, Workers, typed_engine
 from diffusers_attnmask.ground.typed import choice, is_trial
 
 
@@ -67,10 +67,7 @@ def refine(
         bool, typer.Option(help="Scale the CRF's distances from 512 pixels to the image's size.")
     ] = True,
     seed: Annotated[int, typer.Option(help="Of AffinityNet's weights and views.")] = 0,
-    allow_outside: Annotated[
-        bool,
-        typer.Option("--allow-outside", help="Read files, too, that the data name outside."),
-    ] = False,
+    allow_outside: Outside = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be refined, and exit.")] = False,
     measure: Annotated[
         bool, typer.Option("--measure", help="Of --dry-run: refine a few pairs, for the hours.")

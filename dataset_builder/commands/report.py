@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dataset_builder.commands.shared_options import Address, Engine, Workers, typed_engine
+from dataset_builder.commands.shared_options import Address, Engine, Outside, Workers, typed_engine
 
 
 def report(
@@ -22,9 +22,7 @@ def report(
     ] = None,
     gallery: Annotated[int, typer.Option(min=1, help="Pairs in the gallery, spread over the dataset.")] = 48,
     extremes: Annotated[int, typer.Option(min=0, help="Pairs among the best, and among the worst.")] = 8,
-    allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="Read files, too, that the data name outside.")
-    ] = False,
+    allow_outside: Outside = False,
     engine: Engine = "local",
     workers: Workers = 1,
     address: Address = "local",

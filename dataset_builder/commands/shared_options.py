@@ -1,4 +1,4 @@
-"""Options that the commands over whole datasets have in common: where they run."""
+"""Options that the commands over whole datasets have in common: where they run, and what they may read."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Engine = Annotated[str, typer.Option(help="local, or ray for more than one machine.")]
 Workers = Annotated[int, typer.Option(help="Processes at work, on one machine or on all of a cluster.")]
 Address = Annotated[str, typer.Option(help="Ray cluster: HOST:PORT, auto, or local.")]
+Outside = Annotated[
+    bool, typer.Option("--allow-outside", help="Read files, too, that the data name outside.")
+]
 Gpus = Annotated[str | None, typer.Option(help="GPUs of this machine, as 0,1: a process on each.")]
 Private = Annotated[bool, typer.Option("--private", help="Make the repository private.")]
 

@@ -12,10 +12,11 @@ BLOBS = "blobs"  # of the Hub's cache: the files that snapshots beside it link t
 
 @dataclass(frozen=True)
 class Home:
-    """A dataset's folder. outside: whether what its files name may lie elsewhere."""
+    """A dataset's folder. outside: whether what its files name may lie elsewhere; remedy: how to say so."""
 
     folder: Path
     outside: bool = False
+    remedy: str = field(default=REMEDY, repr=False, compare=False)
     _real: dict[str, str] = field(default_factory=dict, repr=False, compare=False)  # folders behind links
 
     def file(self, name: str, within: Path | None = None) -> Path:
@@ -26,7 +27,7 @@ class Home:
             )
         windows = PureWindowsPath(name)
         if not self.outside and (windows.drive or ("\\" in name and (".." in windows.parts or windows.root))):
-            raise ValueError(f"the file name {name!r} leads out of {self.folder}; {REMEDY}")
+            raise ValueError(f"the file name {name!r} leads out of {self.folder}; {self.remedy}")
         return self.path((within or self.folder) / name, name)
 
     def path(self, path: Path, name: str = "") -> Path:
@@ -41,7 +42,7 @@ class Home:
             real = os.path.realpath(real)
         if not self._holds(real):
             raise ValueError(
-                f"the file name {name or str(path)!r} leads out of {self.folder}, to {real}; {REMEDY}"
+                f"the file name {name or str(path)!r} leads out of {self.folder}, to {real}; {self.remedy}"
             )
         return path
 
