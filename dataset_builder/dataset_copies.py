@@ -16,9 +16,9 @@ from dataset_builder.dataset_folder import label_names
 from dataset_builder.engine.spans import Span, numbers_through
 from diffusers_attnmask.ground.columns import picture_cell
 from diffusers_attnmask.ground.ids import BACKGROUND, BACKGROUND_ID, IGNORE_ID
-from diffusers_attnmask.ground.mirror import fetched
+from train_segmenter.data.finished import data_folder
 from train_segmenter.data.home import Home
-from train_segmenter.data.hub import home_of, picture_file, undecoded
+from train_segmenter.data.hub import from_dataset, home_of, names_beside, picture_file, undecoded
 from train_segmenter.data.shards import open_rows, split_names, split_order
 from train_segmenter.data.split_parts import Part, data_word
 
@@ -54,16 +54,22 @@ def open_dataset(word: str | Path, *, outside: bool = False) -> OpenedDataset:
     """The pairs of a dataset folder or Hub name, or those of the splits and parts of it that the word names
     (`folder@train[:10%]`), in the columns of `pair_features`."""
     path, parts = data_word(word)
-    path = fetched(path)
+    path = data_folder(path)
     splits: dict[str, list[datasets.Dataset]] = {}
     for part in parts or map(Part, sorted(split_names(path, outside=outside), key=split_order)):
         splits.setdefault(part.split, []).append(open_rows(path, str(part), outside=outside))
     dataset = datasets.concatenate_datasets([own for parts in splits.values() for own in parts])
     if missing := {"image", "mask", "classes"} - set(dataset.column_names):
         raise ValueError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-    label_names(dataset.features, path)
+    home = home_of(path, outside)
+    labels = label_names(dataset.features, path)
+    if from_dataset(dataset, names_beside(path, dataset.features), path, home).class_names != labels:
+        raise ValueError(
+            f"{path} has masks with a {BACKGROUND} that its column `classes` does not name: attnmask export "
+            f"--data {path} --to dataset writes them with one"
+        )
     lengths = {split: sum(map(len, own)) for split, own in splits.items()}
-    return OpenedDataset(dataset, lengths, home_of(path, outside), Path(path))
+    return OpenedDataset(dataset, lengths, home, Path(path))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from datasets import ClassLabel, Features
+from datasets import Features
 from PIL import Image
 
 from diffusers_attnmask.ground.atomic_files import write_text
@@ -21,8 +21,8 @@ from diffusers_attnmask.ground.pictures import mask_ids, opened, rgb_pixels, upr
 from train_segmenter.data import shards
 from train_segmenter.data.base import fault
 from train_segmenter.data.home import Home
-from train_segmenter.data.hub import picture_file
-from train_segmenter.data.names import LABELS, read_names
+from train_segmenter.data.hub import names_beside, picture_file
+from train_segmenter.data.names import LABELS, labels_of
 from train_segmenter.data.split_parts import Part, no_split
 
 FILTER_TABLE = "filter.csv"  # of a filtered dataset: all pairs before, kept or not, and why
@@ -138,7 +138,8 @@ def write_labels(class_names: Sequence[str], folder: Path) -> None:
 
 def class_names(folder: Path, *, outside: bool = False) -> tuple[str, ...]:
     """The name of each mask id: from `id2label.json`, else from the `classes` column."""
-    return read_names(folder) or label_names(folder_features(folder, outside=outside), str(folder))
+    features = folder_features(folder, outside=outside)
+    return names_beside(str(folder), features) or label_names(features, str(folder))
 
 
 def named_classes(row: Mapping[str, Any], features: Features, name: str) -> list[str]:
@@ -160,7 +161,7 @@ def quality_of(row: Mapping[str, Any], name: str) -> float:
 
 def label_names(features: Features, origin: str) -> tuple[str, ...]:
     """The names of the column `classes`, which must be a list of labels."""
-    label = getattr(features.get("classes"), "feature", None)
-    if not isinstance(label, ClassLabel):
+    labels = labels_of(features)
+    if labels is None:
         raise ValueError(f"{origin} has no column `classes` of class labels, as attnmask build writes it")
-    return tuple(label.names)
+    return labels

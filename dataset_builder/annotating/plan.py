@@ -14,6 +14,7 @@ from dataset_builder.annotating.wording import captioned, described
 from dataset_builder.prompts import PromptItem, PromptReport
 from dataset_builder.vocabulary import Vocabulary
 from train_segmenter.data.base import IMAGE_SUFFIXES
+from train_segmenter.data.finished import check_finished
 from train_segmenter.data.home import Home
 
 REMEDY = "where that is meant, --allow-outside reads it (in a recipe, pictures.allow_outside)"
@@ -60,6 +61,7 @@ def pictures_below(folder: Path, outside: bool = False) -> list[Path]:
     """The pictures of a folder and of those in it, by name; outside: those, too, that links lead to."""
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder of pictures {folder}")
+    check_finished(folder)
     files = [path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     if not files:
         raise FileNotFoundError(f"the folder {folder} holds no picture ({', '.join(IMAGE_SUFFIXES)})")

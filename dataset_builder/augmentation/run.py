@@ -20,12 +20,12 @@ from dataset_builder.engine.workers import OpenedAnew, working
 from dataset_builder.hub.card import write_derived_card
 from dataset_builder.origin import identity_of
 from diffusers_attnmask.ground.bars import moving_bar
-from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.options import Fault, Name, OptionsError, Seed, options
 from diffusers_attnmask.ground.places import new_place
 from diffusers_attnmask.publishing import CARD
 from train_segmenter.augmentation.options import AugmentOptions
 from train_segmenter.data.check import faults_of
+from train_segmenter.data.finished import data_folder
 from train_segmenter.data.hub import HubPairs, hub
 from train_segmenter.data.shards import UNNAMED, split_names, split_order
 from train_segmenter.data.split_parts import Part, data_word
@@ -72,7 +72,7 @@ class AugmentStage(OpenedAnew):
 
     @cached_property
     def sources(self) -> dict[str, HubPairs]:
-        return _sources(fetched(self.path), self.parts, self.run)
+        return _sources(data_folder(self.path), self.parts, self.run)
 
     @cached_property
     def made(self) -> dict[str, KeptRows]:
@@ -117,7 +117,7 @@ def augment_dataset(
     if parts and run.split not in (UNNAMED, *(part.split for part in parts)):
         raise ValueError(f"{data} names a split, and --split {run.split} another one: name one of them")
     stage = AugmentStage(path, parts, run)
-    path = fetched(path)
+    path = data_folder(path)
     asked = stage.asked
     lengths = {split: len(own) for split, own in stage.sources.items()}
     with new_place(out, "augment") as work:

@@ -32,11 +32,11 @@ from dataset_builder.export.yolo import YoloBoxWriter, YoloWriter, read_yolo
 from dataset_builder.origin import identity_of
 from diffusers_attnmask.ground.bars import moving_bar
 from diffusers_attnmask.ground.columns import pair_features
-from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.options import Fault, OptionsError, options
 from diffusers_attnmask.ground.own_folder import clear
 from diffusers_attnmask.ground.places import new_place, within
 from diffusers_attnmask.ground.remote import is_remote
+from train_segmenter.data.finished import data_folder
 from train_segmenter.data.split_parts import DataWord, Part, data_word, format_of, parts_of
 
 Reader = Callable[..., PairSet]  # of a folder, a split, and whether files may lie outside
@@ -97,7 +97,7 @@ def _reader(spec: str) -> tuple[Callable[..., PairSet], DataWord]:
     kind, rest = format_of(spec)
     if kind in FORMATS:
         word = data_word(rest)
-        word = word._replace(path=fetched(word.path))
+        word = word._replace(path=data_folder(word.path))
         if not Path(word.path).is_dir():
             raise FileNotFoundError(f"there is no folder {word.path!r}")
         reader = FORMATS[kind][0]
@@ -105,7 +105,7 @@ def _reader(spec: str) -> tuple[Callable[..., PairSet], DataWord]:
     if kind and not (kind == DATASET or is_remote(spec) or Path(spec).exists()):
         raise ValueError(f"{spec!r} has an unknown format: use one of {', '.join((*FORMATS, DATASET))}")
     word = data_word(rest if kind == DATASET else spec)
-    return read_dataset, word._replace(path=fetched(word.path))
+    return read_dataset, word._replace(path=data_folder(word.path))
 
 
 def _parts(reader: Callable[..., PairSet], path: str, parts: Sequence[Part], outside: bool) -> PairSet:

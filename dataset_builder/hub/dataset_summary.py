@@ -26,6 +26,7 @@ from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.options import read_options
 from diffusers_attnmask.ground.palette import SAFE_PALETTE, Colour
+from train_segmenter.data.finished import check_complete
 from train_segmenter.data.split_parts import Part
 
 SUMMED = ("id", "classes", "quality", "method", "model")  # columns
@@ -120,9 +121,8 @@ def summary_of(folder: Path, *, parts: Sequence[Part] = (), outside: bool = Fals
 
 def summary_without_rows(folder: Path, *, outside: bool = False) -> DatasetSummary:
     """What the files and the manifest say."""
+    check_complete(folder)
     manifest = Manifest.read(folder)
-    if manifest is not None and not manifest.complete:
-        raise ValueError(f"the build in {folder} is not complete: run the same attnmask build once more")
     return DatasetSummary(
         manifest.tally if manifest and manifest.tally else Tally(),
         class_names(folder, outside=outside),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from diffusers_attnmask.ground.hub_errors import within_reach
-from diffusers_attnmask.ground.mirror import fetched
+from train_segmenter.data.finished import data_folder
 
 FILES = ("*.parquet", "*.json", "*.csv")
 
 
 def local_folder(dataset: str) -> Path:
     """The folder itself, or that of a remote folder or a downloaded `user/name`."""
-    dataset = fetched(dataset)
+    dataset = data_folder(dataset)
     if Path(dataset).is_dir():
         return Path(dataset)
     from huggingface_hub import snapshot_download

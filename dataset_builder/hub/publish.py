@@ -12,9 +12,9 @@ from dataset_builder.engine.workers import Alone
 from dataset_builder.hub.card import license_of, write_card
 from dataset_builder.hub.push import push_folder
 from dataset_builder.origin import identity_of
-from diffusers_attnmask.ground.mirror import fetched
 from diffusers_attnmask.ground.own_folder import held_folder
 from diffusers_attnmask.publishing import PIPELINE_INDEX, check_repository_name, push_pipeline
+from train_segmenter.data.finished import data_folder
 from train_segmenter.data.split_parts import data_word
 from train_segmenter.models.base import SPEC_FILE
 
@@ -25,7 +25,7 @@ def publish_folder(folder: str | Path, repo: str, private: bool = False, license
     path, parts = data_word(folder)
     check_repository_name(repo)  # before a card is written
     if not parts:
-        return _published_whole(Path(fetched(path)), repo, private, license)
+        return _published_whole(Path(data_folder(path)), repo, private, license)
     opened = open_dataset(folder)
     with TemporaryDirectory() as work:
         own = Path(work) / repo.rpartition("/")[2]

@@ -84,7 +84,7 @@ def _check_own(folder: Path, command: str) -> None:
         return
     if not folder.is_dir():
         raise FileExistsError(f"{folder} is a file: choose a folder")
-    check_owner(folder, command, _owner(folder), [entry.name for entry in folder.iterdir()])
+    check_owner(folder, command, owner_of(folder), [entry.name for entry in folder.iterdir()])
 
 
 def check_owner(folder: Path | str, command: str, owner: str | None, names: Iterable[str]) -> None:
@@ -102,7 +102,7 @@ def check_owner(folder: Path | str, command: str, owner: str | None, names: Iter
     )
 
 
-def _owner(folder: Path) -> str | None:
+def owner_of(folder: Path) -> str | None:
     """The command that a folder's mark names; None where there is no mark."""
     mark = folder / MARK
     return mark.read_text(encoding="utf-8", errors="replace").strip() if mark.is_file() else None
@@ -149,7 +149,7 @@ def _claimed(folder: Path, command: str) -> Iterator[None]:
     try:
         with held_folder(folder):
             _check_own(folder, command)  # another command may have been quicker
-            if _owner(folder) != command:
+            if owner_of(folder) != command:
                 write_text(folder / MARK, f"{command}\n")
             remove_partial(folder)
             try:

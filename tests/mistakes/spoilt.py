@@ -7,7 +7,7 @@ import pickle
 import shutil
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from datasets import DatasetInfo
+from datasets.info import DatasetInfosDict
+from huggingface_hub import DatasetCardData
 from PIL import Image
 
 from diffusers_attnmask.ground.columns import MAPS, pair_features, picture_cell
+from diffusers_attnmask.ground.own_folder import MARK
 from diffusers_attnmask.ground.pictures import encoded
 from tests.small_models import sd15
 from tests.small_models.sam import sam2
@@ -75,10 +79,10 @@ def dataset_rows() -> Rows:
     return rows
 
 
-def write_dataset(path: Path, rows: Rows, shard: str = SHARD) -> None:
+def write_dataset(path: Path, rows: Rows, shard: str = SHARD, names: Sequence[str] = NAMES) -> None:
     """Rows as they are: also those that name files, which `datasets` would read when it writes."""
     (path / shard).parent.mkdir(parents=True, exist_ok=True)
-    schema = pair_features(NAMES, maps=True).arrow_schema
+    schema = pair_features(names, maps=True).arrow_schema
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path / shard)
     (path / "id2label.json").write_text(json.dumps({str(i): name for i, name in enumerate(NAMES)}))
 
@@ -155,7 +159,27 @@ def linked_shard(path: Path) -> None:
     (path / SHARD).symlink_to("../../shard-elsewhere.parquet")
 
 
-OUTWARD_CARD = "---\nconfigs:\n- config_name: default\n  data_files: ../outside/data/*\n---\n"
+def card_of_others(path: Path) -> None:
+    """A card that has its two classes the other way round."""
+    info = DatasetInfo(features=pair_features((NAMES[0], NAMES[2], NAMES[1]), maps=True))
+    data = DatasetCardData()
+    DatasetInfosDict({"default": info}).to_dataset_card_data(data)
+    (path / "README.md").write_text(f"---\n{data.to_yaml()}\n---\n")
+
+
+def unnamed_background(path: Path) -> None:
+    """Labels that begin after the background, which is id 0 of the masks."""
+    rows = [{**row, "classes": [own - 1 for own in row["classes"]]} for row in dataset_rows()]
+    write_dataset(path, rows, names=NAMES[1:])
+    (path / "id2label.json").unlink()
+
+
+def begun(path: Path) -> None:
+    """A build that has a shard to make."""
+    (path / MARK).write_text("build\n")
+    (path / "manifest.json").write_text('{"complete": false}')
+
+
 FOLDERS: dict[str, Callable[[Path], None]] = {
     "cut-shard": with_shard(lambda content: content[: len(content) // 2]),
     "empty-shard": with_shard(lambda content: b""),
@@ -176,6 +200,11 @@ FOLDERS: dict[str, Callable[[Path], None]] = {
     "labels-words": with_file("id2label.json", '{"background": 0, "red": 1}'),
     "labels-few": with_file("id2label.json", '{"0": "background", "1": "red"}'),
     "labels-deep": with_file("id2label.json", "[" * 50_000),
+    "labels-swapped": with_file("id2label.json", '{"0": "background", "1": "blue", "2": "red"}'),
+    "unnamed-background": unnamed_background,
+    "begun": begun,
+    "half.unfinished": with_file(MARK, "refine\n"),
+    "card-swapped": card_of_others,
     "card": with_file("README.md", "---\nlicense: [mit\n---\n"),
     "card-outside": with_file(
         "README.md", "---\nconfigs:\n- config_name: default\n  data_files: ../outside/data/*\n---\n"
@@ -284,6 +313,8 @@ def formats(path: Path) -> None:
     lines |= {"two": "a.jpg ../../secret.png", "lost": "b"}
     for name, line in lines.items():
         voc(path / f"voc-{name}", f"{line}\n")
+    voc(path / "voc.unfinished", "a\n")
+    (path / "voc.unfinished" / MARK).write_text("export\n")
     voc(path / "voc-linked", "a\n")
     (path / "voc-linked/JPEGImages/a.jpg").unlink()
     (path / "voc-linked/JPEGImages/a.jpg").symlink_to("../../secret.png")

@@ -16,7 +16,7 @@ from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.pictures import mask_ids, object_ids, opened, rgb_pixels
 from train_segmenter.data.base import Sample, checked
 from train_segmenter.data.home import Home
-from train_segmenter.data.names import LABELS, read_labels, read_names
+from train_segmenter.data.names import LABELS, check_labels, labels_of, read_labels, read_names
 from train_segmenter.data.shards import open_rows
 
 MASK_COLUMNS = ("mask", "label", "labels", "annotation", "segmentation_mask", "semantic_segmentation")
@@ -115,8 +115,8 @@ def undecoded(dataset: datasets.Dataset) -> datasets.Dataset:
 
 def hub(path: str, split: str = "train", *, outside: bool = False) -> HubPairs:
     """A dataset folder (Parquet and card, or `save_to_disk`) or a Hub name."""
-    dataset = open_rows(path, split, outside=outside)
-    return from_dataset(dataset, _names_of_file(path), path, home_of(path, outside))
+    dataset, home = open_rows(path, split, outside=outside), home_of(path, outside)
+    return from_dataset(dataset, names_beside(path, dataset.features), path, home)
 
 
 def home_of(path: str | Path, outside: bool = False) -> Home | None:
@@ -161,11 +161,8 @@ def _names_of_features(
     dataset: datasets.Dataset, mask_column: str, origin: str, home: Home | None
 ) -> tuple[str, ...] | None:
     """The names of `classes: List(ClassLabel)` by mask id."""
-    label = getattr(dataset.features.get("classes"), "feature", None)
-    if not isinstance(label, datasets.ClassLabel):
-        return None
-    names = tuple(label.names)
-    if BACKGROUND in names:
+    names = labels_of(dataset.features)
+    if names is None or BACKGROUND in names:
         return names
     as_ids = after_background = True
     few = dataset.select_columns(["classes", mask_column]).select(range(min(len(dataset), LOOKED_AT)))
@@ -186,11 +183,19 @@ def _names_of_features(
     return names if as_ids else (BACKGROUND, *names)
 
 
-def _names_of_file(path: str) -> tuple[str, ...] | None:
+def names_beside(path: str, features: datasets.Features) -> tuple[str, ...] | None:
+    """The names that a file beside a dataset says; None without one. Its labels must be the same, though they
+    may leave a background out."""
     if Path(path).exists():
-        return read_names(Path(path))
-    file = _download_labels(path)
-    return read_labels(file) if file is not None else None
+        names = read_names(Path(path))
+    else:
+        file = _download_labels(path)
+        names = read_labels(file) if file is not None else None
+    labels = labels_of(features)
+    if names is not None and labels is not None:
+        unnamed = names[0] == BACKGROUND and BACKGROUND not in labels
+        check_labels(names, (BACKGROUND, *labels) if unnamed else labels, LABELS, path)
+    return names
 
 
 def _download_labels(repo: str) -> Path | None:

@@ -1,10 +1,13 @@
-"""Class names by id, from the file beside the data that says them."""
+"""Class names by id, from the file beside the data that says them, or from the data's own labels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+
+from datasets import ClassLabel, Features
 
 from diffusers_attnmask.ground.damage import DamagedFile
 from diffusers_attnmask.ground.ids import IGNORE_ID
@@ -12,6 +15,23 @@ from diffusers_attnmask.ground.json_files import read_json
 
 LABELS = "id2label.json"  # {"0": "background", ...}
 LINES = "classes.txt"  # a line for each id
+
+
+def labels_of(features: Features) -> tuple[str, ...] | None:
+    """The names of the column `classes`, where it is a list of labels."""
+    label = getattr(features.get("classes"), "feature", None)
+    return tuple(label.names) if isinstance(label, ClassLabel) else None
+
+
+def check_labels(names: Sequence[str], labels: Sequence[str], file: str, origin: str) -> None:
+    """Refuse the names of a file where the labels within the data are others."""
+    for number, (name, label) in enumerate(zip_longest(names, labels)):
+        if name != label:
+            told, within = ("nothing" if own is None else repr(own) for own in (name, label))
+            raise ValueError(
+                f"{file} calls id {number} {told}, the column `classes` of {origin} {within}: correct "
+                f"{file}, or remove it"
+            )
 
 
 def read_names(root: Path) -> tuple[str, ...] | None:

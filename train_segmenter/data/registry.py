@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from diffusers_attnmask.ground.mirror import fetched
 from train_segmenter.data.base import Source
 from train_segmenter.data.cityscapes import cityscapes
 from train_segmenter.data.coco import coco
+from train_segmenter.data.finished import data_folder
 from train_segmenter.data.folder import folder
 from train_segmenter.data.hub import hub
 from train_segmenter.data.mixture import Joined
@@ -43,7 +43,7 @@ def open_source(spec: str, split: str | None = None, *, outside: bool = False) -
         raise ValueError(f"Unknown data format {prefix!r} in {spec!r}. Known: {', '.join(FORMATS)}.")
     reader, path = (FORMATS[kind], rest) if kind in FORMATS else (hub, spec)
     path, parts = data_word(path)
-    path = fetched(path)
+    path = data_folder(path)
     if reader is hub and (Path(path) / "images").is_dir() and (Path(path) / "masks").is_dir():
         reader = FORMATS["folder"]
     if reader is hub:

@@ -19,6 +19,7 @@ from diffusers_attnmask.ground.damage import DamagedFile
 from diffusers_attnmask.ground.hub_errors import first_line, within_reach
 from diffusers_attnmask.ground.json_files import read_json
 from train_segmenter.data.home import Home
+from train_segmenter.data.names import check_labels, labels_of
 from train_segmenter.data.split_parts import no_split, parts_of
 
 NUMBERED = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.parquet")
@@ -196,6 +197,7 @@ def _cache_of(shards: Sequence[Path]) -> str:
 def _rows(builder: datasets.DatasetBuilder, split: str, shards: Sequence[Path]) -> datasets.Dataset:
     if split not in builder.config.data_files:
         raise no_split(builder.base_path, split, builder.config.data_files)
+    _check_card(builder.info.features, shards[0], Path(builder.base_path))
     try:
         builder.download_and_prepare()
     except SplitsVerificationError as mistake:
@@ -210,6 +212,14 @@ def _rows(builder: datasets.DatasetBuilder, split: str, shards: Sequence[Path]) 
                     pass
         raise DamagedFile(f"{shards[0].parent} cannot be read: {first_line(_cause(mistake))}") from mistake
     return builder.as_dataset(split=split)
+
+
+def _check_card(features: datasets.Features | None, shard: Path, folder: Path) -> None:
+    """Refuses a card of other labels than its files have, whose numbers would be read as the card's."""
+    told = labels_of(features or datasets.Features())
+    within = labels_of(datasets.Features.from_arrow_schema(pq.read_schema(shard)))
+    if told is not None and within is not None:
+        check_labels(told, within, str(folder / CARD), shard.name)
 
 
 def _saved(home: Home, split: str) -> datasets.Dataset:

@@ -92,7 +92,7 @@ def test_an_unfinished_build_has_no_card(folder):
     manifest = Manifest.read(folder)
     manifest.tally = None
     manifest.write(folder)
-    with pytest.raises(ValueError, match="is not complete: run the same attnmask build once more"):
+    with pytest.raises(ValueError, match=r"is unfinished: run the same attnmask build --out .* again"):
         write_card(folder)
 
 
