@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dataset_builder.building.diffumask_sampler import DiffuMaskSampler
+from dataset_builder.building.diffumask_sampler import DiffuMaskSampler, fitting_model
 from dataset_builder.building.sampler import Refused, Sampled
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
@@ -24,6 +24,10 @@ class AttentionLabeller:
         assert recipe.pictures is not None
         self.sampler, self.pictures = DiffuMaskSampler(recipe), recipe.pictures
         self.model, self.method = self.sampler.model, self.sampler.method
+
+    @staticmethod
+    def check(recipe: Recipe) -> None:
+        fitting_model(recipe)
 
     def __call__(
         self, images: Sequence[np.ndarray], items: Sequence[PromptItem], seeds: Sequence[int]

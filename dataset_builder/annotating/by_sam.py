@@ -10,7 +10,7 @@ from dataset_builder.building.diffumask_sampler import model_name
 from dataset_builder.building.sampler import Refused, Sampled
 from dataset_builder.prompts import PromptItem
 from dataset_builder.recipe import Recipe
-from dataset_builder.sam.kinds import worded_sam
+from dataset_builder.sam.kinds import check_sam, worded_sam
 from dataset_builder.sam.options import SamOptions
 from dataset_builder.sam.worded import surest
 
@@ -25,7 +25,12 @@ class SamLabeller:
         assert recipe.pictures is not None
         sampling, self.score = recipe.sampling, recipe.pictures.score
         options = SamOptions(prompts="words", score=self.score, device=sampling.device, dtype=sampling.dtype)
+        self.check(recipe)
         self.model, self.sam = model_name(recipe), worded_sam(recipe.model, options)
+
+    @staticmethod
+    def check(recipe: Recipe) -> None:
+        check_sam(recipe.model, SamOptions(prompts="words", device=recipe.sampling.device), "name a SAM 3")
 
     def __call__(
         self, images: Sequence[np.ndarray], items: Sequence[PromptItem], seeds: Sequence[int]

@@ -17,6 +17,7 @@ from diffusers_attnmask.ground.ids import BACKGROUND
 from train_segmenter.augmentation.transforms import to_tensor
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models import load
+from train_segmenter.models.registry import CONFIGS, model_folder, names_saved
 
 
 class SegmenterLabeller:
@@ -31,15 +32,16 @@ class SegmenterLabeller:
         segmenter = load(recipe.model).to(device_called(recipe.sampling.device))
         if segmenter.open_vocabulary:
             segmenter = segmenter.for_classes((BACKGROUND, *names))
-        elif self.method == "seg-diffusion":
-            raise ValueError(f"{recipe.model} is no seg-diffusion: label by segmenter, or take another model")
-        if missing := [own for own in names if own not in segmenter.class_names]:
-            raise ValueError(
-                f"{recipe.model} does not know {', '.join(missing)}, only "
-                f"{', '.join(segmenter.class_names)}: ask for classes that it knows"
-            )
+        else:
+            _check_known(recipe, segmenter.class_names)
         self.segmenter = segmenter
         self.places = {name: place for place, name in enumerate(segmenter.class_names)}
+
+    @staticmethod
+    def check(recipe: Recipe) -> None:
+        known = names_saved(model_folder(recipe.model, CONFIGS))
+        if known is not None:
+            _check_known(recipe, known)
 
     def __call__(
         self, images: Sequence[np.ndarray], items: Sequence[PromptItem], seeds: Sequence[int]
@@ -57,3 +59,15 @@ class SegmenterLabeller:
         empty = torch.zeros_like(maps[0])
         ground = probabilities[self.places[BACKGROUND]] if BACKGROUND in self.places else empty
         return torch.cat([ground[None], maps]).argmax(0).to(torch.uint8)
+
+
+def _check_known(recipe: Recipe, known: Sequence[str]) -> None:
+    """Refuse a segmenter of classes of its own where others are asked for, or where any are."""
+    assert recipe.pictures is not None
+    if recipe.pictures.by == "seg-diffusion":
+        raise ValueError(f"{recipe.model} is no seg-diffusion: label by segmenter, or take another model")
+    if missing := [own.name for own in recipe.open_vocabulary().classes if own.name not in known]:
+        raise ValueError(
+            f"{recipe.model} does not know {', '.join(missing)}, only {', '.join(known)}: ask for classes "
+            "that it knows"
+        )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from PIL import Image
 
-from diffusers_attnmask.ground.hub_errors import within_reach
-from diffusers_attnmask.ground.model_files import TENSORS_ALONE, readable_model
+from dataset_builder.seeing_models import seeing_model
 
 ASKED = "Describe this picture in one sentence."  # of models that converse
 LONGEST = 40  # tokens
+TAKER = "AutoModelForImageTextToText"
+
+
+def check_captioner(model: str) -> None:
+    """Raise unless a model can write captions; its weights are not read."""
+    seeing_model(TAKER, model, weights=False)
 
 
 class Captioner:
@@ -20,11 +24,7 @@ class Captioner:
     others), by folder or Hub name. The likeliest token comes next, so that captions are always the same."""
 
     def __init__(self, model: str, device: str) -> None:
-        from transformers import AutoModelForImageTextToText, AutoProcessor
-
-        with within_reach(model, "model"), readable_model(model):
-            self.model: Any = AutoModelForImageTextToText.from_pretrained(model, **TENSORS_ALONE).eval()
-            self.processor: Any = AutoProcessor.from_pretrained(model)
+        self.model, self.processor = seeing_model(TAKER, model)
         self.model.to(device)
         self.converses = bool(getattr(self.processor, "chat_template", None))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from dataset_builder.annotating.options import PictureOptions
 from dataset_builder.annotating.plan import PicturePlan, picture_plan
+from dataset_builder.annotating.sampler import check_models
 from dataset_builder.building.dataset import BuiltDataset, build_dataset
 from dataset_builder.building.layout import layout_of
 from dataset_builder.engine.options import EngineOptions
@@ -61,6 +62,7 @@ def plan_annotation(recipe: Recipe, *, measure: bool = False, workers: int = 1) 
     workers: processes that refine beside the labeller.
     """
     recipe, plan = _planned(recipe)
+    check_models(recipe)
     timed = measured(recipe, recipe.open_vocabulary(), plan) if measure else None
     folder, first = Path(_pictures(recipe).folder), plan.items[:SHOWN]
     prompts = {Path(str(item.condition)).relative_to(folder).as_posix(): item.text for item in first}

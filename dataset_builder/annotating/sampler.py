@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from dataset_builder.annotating.captioner import Captioner
+from dataset_builder.annotating.captioner import Captioner, check_captioner
 from dataset_builder.annotating.wording import captioned
 from dataset_builder.building.sampler import Refused, Sampled
 from dataset_builder.prompts import PromptItem
@@ -24,7 +24,13 @@ class Labeller(Protocol):
     """Labels images uint8 (H, W, 3) of any sizes, as their items say what they may show.
 
     `model` and `method` are the names for the dataset's columns, `tells` what else is told, as of samplers.
+    `check` raises unless the recipe's model is there and of the right kind, and reads no weights.
     """
+
+    def __init__(self, recipe: Recipe) -> None: ...
+
+    @staticmethod
+    def check(recipe: Recipe) -> None: ...
 
     @property
     def model(self) -> str: ...
@@ -117,16 +123,28 @@ def picture_sampler(recipe: Recipe) -> PictureSampler:
     )
 
 
+def check_models(recipe: Recipe) -> None:
+    """Raise unless the models are there and of the right kind; their weights are not read."""
+    assert recipe.pictures is not None
+    labeller_class(recipe).check(recipe)
+    if recipe.pictures.captioner is not None:
+        check_captioner(recipe.pictures.captioner)
+
+
 def labeller_of(recipe: Recipe) -> Labeller:
+    return labeller_class(recipe)(recipe)
+
+
+def labeller_class(recipe: Recipe) -> type[Labeller]:
     assert recipe.pictures is not None
     if recipe.pictures.by == "attention":
         from dataset_builder.annotating.by_attention import AttentionLabeller
 
-        return AttentionLabeller(recipe)
+        return AttentionLabeller
     if recipe.pictures.by == "sam":
         from dataset_builder.annotating.by_sam import SamLabeller
 
-        return SamLabeller(recipe)
+        return SamLabeller
     from dataset_builder.annotating.by_segmenter import SegmenterLabeller
 
-    return SegmenterLabeller(recipe)
+    return SegmenterLabeller

@@ -15,7 +15,10 @@ from diffusers_attnmask.families import check_supported
 from diffusers_attnmask.ground.options import Fault, OptionsError
 from diffusers_attnmask.instances.divide import reading_for
 from diffusers_attnmask.loading.asking import call_arguments
+from diffusers_attnmask.loading.fitting import check_fit
 from diffusers_attnmask.loading.load import load_pipeline
+from diffusers_attnmask.loading.memory import planned_model
+from diffusers_attnmask.loading.source import ModelSource
 
 
 class DiffuMaskSampler:
@@ -115,6 +118,16 @@ class DiffuMaskSampler:
                 strict=True,
             )
         ]
+
+
+def fitting_model(recipe: Recipe) -> ModelSource:
+    """The recipe's diffusion model, which takes its options; no weight of it is read."""
+    source = planned_model(recipe.model, recipe.sampling, recipe.revision)
+    try:
+        check_fit(source, recipe.sampling)
+    except OptionsError as mistake:
+        raise OptionsError([fault.under("sampling") for fault in mistake.faults]) from mistake
+    return source
 
 
 def model_name(recipe: Recipe) -> str:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from PIL import Image
 from torch.nn.functional import cosine_similarity
 
-from diffusers_attnmask.ground.hub_errors import within_reach
-from diffusers_attnmask.ground.model_files import TENSORS_ALONE, readable_model
+from dataset_builder.seeing_models import seeing_model
+
+
+def clip(model: str, *, weights: bool = True) -> tuple[Any, Any]:
+    """A CLIP and its processor."""
+    network, processor = seeing_model("AutoModel", model, weights=weights)
+    if not hasattr(network, "get_image_features"):
+        raise ValueError(f"{model} is no CLIP: it has no image features")
+    return network, processor
 
 
 class ClipScore:
     """A CLIP of any kind that transformers loads (CLIP, SigLIP ...), by folder or Hub name."""
 
     def __init__(self, model: str, device: str = "cpu") -> None:
-        from transformers import AutoModel, AutoProcessor
-
-        with within_reach(model, "model"), readable_model(model):
-            self.model = AutoModel.from_pretrained(model, **TENSORS_ALONE).to(device).eval()
-            self.processor = AutoProcessor.from_pretrained(model)
-        if not hasattr(self.model, "get_image_features"):
-            raise ValueError(f"{model} is no CLIP: it has no image features")
+        self.model, self.processor = clip(model)
+        self.model.to(device)
 
     @torch.no_grad()
     def __call__(self, images: list[Image.Image], prompts: list[str]) -> list[float]:

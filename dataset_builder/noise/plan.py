@@ -95,6 +95,7 @@ def plan_filter(data: str | Path, run: FilterRun | None = None, *, measure: bool
     _, source = pairs_to_judge(data, run)
     folds = split_folds(len(source), run.folds, run.seed)  # refuses more folds than pairs
     flags_of(run.flags, source)
+    run.check_models(source.class_names)
     judges, names = judges_of(run), tuple(source.class_names)
     if measure:
         judge = new_model(judges, names, run.pretrained, judges.training.seed)

@@ -10,10 +10,9 @@ from PIL import Image
 
 from dataset_builder.noise.coverage import class_coverage
 from dataset_builder.prompts.templates import indefinite
+from dataset_builder.seeing_models import seeing_model
 from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.device import best_device
-from diffusers_attnmask.ground.hub_errors import within_reach
-from diffusers_attnmask.ground.model_files import TENSORS_ALONE, readable_model
 from train_segmenter.data import Source
 
 QUESTION = "Is there {class} in this picture? Answer yes or no."
@@ -25,16 +24,7 @@ class Questioner:
     """A model that reads pictures and writes text (`AutoModelForImageTextToText`), by folder or Hub name."""
 
     def __init__(self, model: str) -> None:
-        from transformers import AutoModelForImageTextToText, AutoProcessor
-
-        with within_reach(model, "model"), readable_model(model):
-            self.model: Any = AutoModelForImageTextToText.from_pretrained(model, **TENSORS_ALONE).eval()
-            self.processor: Any = AutoProcessor.from_pretrained(model)
-        if self.model.config.is_encoder_decoder or not getattr(self.processor, "chat_template", None):
-            raise ValueError(
-                f"{model} holds no conversation ({type(self.model).__name__}): name a model with a chat "
-                "template, such as HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
-            )
+        self.model, self.processor = conversing(model)
         self.processor.tokenizer.padding_side = "left"  # the answer comes after the last token of each
         self.model.to(best_device())
         self.yes, self.no = first_tokens(self.processor.tokenizer, model)
@@ -60,6 +50,23 @@ class Questioner:
         return self.processor.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True
         )
+
+
+def check_questioner(model: str) -> None:
+    """Raise unless a model can be asked; its weights are not read."""
+    _, processor = conversing(model, weights=False)
+    first_tokens(processor.tokenizer, model)
+
+
+def conversing(model: str, *, weights: bool = True) -> tuple[Any, Any]:
+    """A model that can be asked about a picture, and its processor."""
+    network, processor = seeing_model("AutoModelForImageTextToText", model, weights=weights)
+    if network.config.is_encoder_decoder or not getattr(processor, "chat_template", None):
+        raise ValueError(
+            f"{model} holds no conversation ({type(network).__name__}): name a model with a chat template, "
+            "such as HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
+        )
+    return network, processor
 
 
 def question(name: str) -> str:

@@ -28,8 +28,8 @@ def sam_labeller(
 
     elsewhere: the id of what belongs to no class. score: from which on a SAM 3 counts an object.
     """
-    worded = kind_of(model) in WORDED
-    options = SamOptions(prompts="words" if worded else "attention", score=score)
+    options = options_for(model, score)
+    worded = options.prompts == "words"
 
     def label(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         shown = list(class_coverage(mask))
@@ -43,6 +43,11 @@ def sam_labeller(
         return np.array([elsewhere, *shown], np.uint8)[found.cpu().numpy()]
 
     return label
+
+
+def options_for(model: str, score: float = SamOptions.score) -> SamOptions:
+    """How a SAM is asked: by words where it takes any."""
+    return SamOptions(prompts="words" if kind_of(model) in WORDED else "attention", score=score)
 
 
 def places_of(mask: np.ndarray, shown: list[int]) -> Tensor:

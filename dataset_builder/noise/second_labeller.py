@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +10,23 @@ import torch
 from PIL import Image
 
 from dataset_builder.noise.coverage import class_coverage
-from dataset_builder.noise.sam_labeller import sam_labeller
+from dataset_builder.noise.sam_labeller import options_for, sam_labeller
 from dataset_builder.noise.scores import class_scores
 from dataset_builder.prompts.templates import indefinite, listed
-from dataset_builder.sam.kinds import holds_sam
+from dataset_builder.sam.kinds import check_sam, holds_sam
 from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.device import best_device
 from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.options import Fault, OptionsError
+from diffusers_attnmask.loading.fitting import check_fit
 from diffusers_attnmask.loading.load import load_pipeline
+from diffusers_attnmask.loading.options import ModelOptions
+from diffusers_attnmask.loading.source import find_model
 from diffusers_attnmask.methods import METHODS
 from train_segmenter.data import Source
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models import load
-from train_segmenter.models.registry import model_folder
+from train_segmenter.models.registry import CONFIGS, model_folder, names_saved
 
 # Ids uint8 (H, W) of an image uint8 (H, W, 3), which may ask its mask (H, W) what there is to be labelled.
 Label = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -46,6 +49,18 @@ def check_labeller(name: str | None, model: str | None) -> None:
         raise OptionsError(
             [Fault("second_model", f" needs a mask method as second (--second): one of {methods}")]
         )
+
+
+def check_second(name: str, model: str | None, class_names: tuple[str, ...]) -> None:
+    """Raise unless the second labeller is there, and can label the classes; its weights are not read."""
+    if name in METHODS:
+        check_fit(find_model(model, usual := ModelOptions()), usual)
+        return
+    folder = model_folder(name, CONFIGS)
+    if holds_sam(folder):
+        check_sam(str(folder), options_for(str(folder)))
+    elif (known := names_saved(folder)) is not None:
+        _check_known(folder, class_names, known)
 
 
 def labeller(name: str, model: str | None, class_names: tuple[str, ...], seed: int) -> Label:
@@ -94,12 +109,7 @@ def segmenter_labeller(folder: Path, class_names: tuple[str, ...]) -> Label:
     segmenter = load(folder).to(best_device())
     if segmenter.open_vocabulary:
         segmenter = segmenter.for_classes(class_names)
-    wanted = [own for own in class_names if own != BACKGROUND]
-    if missing := [own for own in wanted if own not in segmenter.class_names]:
-        raise ValueError(
-            f"{folder} does not know {', '.join(missing)}, only {', '.join(segmenter.class_names)}: name a "
-            "second labeller that knows the classes of the dataset"
-        )
+    _check_known(folder, class_names, segmenter.class_names)
     inference = Inference()
     ids = {own: number for number, own in enumerate(class_names)}
     table = np.array([ids.get(own, unlabelled(class_names)) for own in segmenter.class_names], np.uint8)
@@ -108,6 +118,14 @@ def segmenter_labeller(folder: Path, class_names: tuple[str, ...]) -> Label:
         return table[inference.mask(segmenter, image)]
 
     return label
+
+
+def _check_known(folder: Path, class_names: Sequence[str], known: Sequence[str]) -> None:
+    if missing := [own for own in class_names if own != BACKGROUND and own not in known]:
+        raise ValueError(
+            f"{folder} does not know {', '.join(missing)}, only {', '.join(known)}: name a second labeller "
+            "that knows the classes of the dataset"
+        )
 
 
 def unlabelled(class_names: tuple[str, ...]) -> int:

@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dataset_builder.noise.clip_score import ClipScore
+from dataset_builder.noise.clip_score import ClipScore, clip
 from dataset_builder.noise.duplicates import HASH_BITS, duplicates, perceptual_hash
 from dataset_builder.noise.filtering import named
 from dataset_builder.noise.prune import PruneOptions
-from dataset_builder.noise.question import Questioner, answers
-from dataset_builder.noise.second_labeller import Label, agreements, check_labeller, labeller
+from dataset_builder.noise.question import Questioner, answers, check_questioner
+from dataset_builder.noise.second_labeller import (
+    Label,
+    agreements,
+    check_labeller,
+    check_second,
+    labeller,
+)
 from diffusers_attnmask.ground.options import Fault, Name, OptionsError, options
 from train_segmenter.data import Source
 
@@ -49,6 +55,15 @@ class Witnesses:
 
     def asks_witnesses(self, prune: PruneOptions) -> bool:
         return any((self.clip, self.second, self.ask, prune.duplicates is not None))
+
+    def check_models(self, class_names: tuple[str, ...]) -> None:
+        """Raise unless all who are asked are there and of the right kind; no weights are read."""
+        if self.clip:
+            clip(self.clip, weights=False)
+        if self.second:
+            check_second(self.second, self.second_model, class_names)
+        if self.ask:
+            check_questioner(self.ask)
 
     def heard(self, class_names: tuple[str, ...], prune: PruneOptions, seed: int) -> HeardWitnesses:
         """Those who are asked, with their models."""

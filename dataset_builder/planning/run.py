@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dataset_builder.building.diffumask_sampler import fitting_model
 from dataset_builder.building.layout import layout_of, shards_for
 from dataset_builder.planning.disk import bytes_per_pair
 from dataset_builder.planning.measure import Measured, measured
 from dataset_builder.prompts import PromptItem, PromptPlan, prompt_plan
 from dataset_builder.recipe import Recipe
+from dataset_builder.sam.kinds import check_sam
 from diffusers_attnmask.ground.amounts import bytes_told, hours_told, peak_told, weights_told
-from diffusers_attnmask.ground.options import Count, OptionsError, Processes, Whole, options
-from diffusers_attnmask.loading.fitting import check_fit
-from diffusers_attnmask.loading.memory import BYTES, native_size, parameters, planned_model, without_weights
+from diffusers_attnmask.ground.options import Count, Processes, Whole, options
+from diffusers_attnmask.loading.memory import BYTES, native_size, parameters, without_weights
 
 COUNTED = 1000  # prompts, of which the average number of classes is taken
 
@@ -109,11 +110,9 @@ def plan_build(recipe: Recipe, asked: PlanOptions | None = None, *, progress: bo
         raise ValueError("a plan is of drawn pictures: attnmask annotate --dry-run counts those that exist")
     vocabulary = recipe.open_vocabulary()
     plan = prompt_plan(recipe.prompts, vocabulary, recipe.seed)
-    source = planned_model(recipe.model, recipe.sampling, recipe.revision)
-    try:
-        check_fit(source, recipe.sampling)
-    except OptionsError as mistake:
-        raise OptionsError([fault.under("sampling") for fault in mistake.faults]) from mistake
+    source = fitting_model(recipe)
+    if recipe.refinement.model is not None:
+        check_sam(recipe.refinement.model, recipe.refinement.sam)
     networks = without_weights(source)
     if not recipe.sampling.safety_checker:
         networks.pop("safety_checker", None)

@@ -12,9 +12,11 @@ from typing import Any
 
 from dataset_builder.refinement.affinity.network import AffinityNet
 from dataset_builder.refinement.affinity.training import AffinityExample, train_affinity_net
+from dataset_builder.refinement.class_thresholds import class_thresholds
 from dataset_builder.refinement.dataset import ConfidentExamples, encoded_labels, refined_row
 from dataset_builder.refinement.refine_mask import refine_options
 from dataset_builder.refinement.run import NETWORK, RefineRun, RefineStage
+from dataset_builder.sam.kinds import check_sam
 from diffusers_attnmask.ground.amounts import hours_told, weights_told
 from diffusers_attnmask.ground.device import best_device
 from diffusers_attnmask.ground.threads import threads
@@ -81,6 +83,9 @@ class RefinePlan:
 def plan_refinement(data: str | Path, run: RefineRun | None = None, *, measure: bool = False) -> RefinePlan:
     """Read what `refine_dataset` would begin with, and count. measure: refine a few pairs."""
     run = run or RefineRun()
+    if run.model is not None:
+        check_sam(run.model, run.sam)
+    class_thresholds("", run.thresholds)  # refuses a table that cannot be read
     with TemporaryDirectory() as work:
         stage = RefineStage(str(data), run, Path(work) / NETWORK, progress=False)
         trains, pairs, training = run.method == "affinity", len(stage.pairs), run.training

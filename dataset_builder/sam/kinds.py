@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 PROMPTED = ("sam", "sam2", "sam2_video", "sam3_tracker", "sam3_video")
 WORDED = ("sam3", "sam3_video")
 CONFIG = "config.json"
+WORDLESS = "take the prompts attention, or another model"
 
 
-def check_sam(model: str, options: SamOptions) -> None:
-    """Raise unless the model is a SAM that can be asked so, here; only its configuration is read."""
+def check_sam(model: str, options: SamOptions, wordless: str = WORDLESS) -> None:
+    """Raise unless the model is a SAM that can be asked so, here; only its configuration is read.
+
+    wordless: what to do where it takes no words.
+    """
     device_called(options.device)
     kind = kind_of(model)
     if kind not in (*PROMPTED, *WORDED):
@@ -31,8 +35,7 @@ def check_sam(model: str, options: SamOptions) -> None:
         raise ValueError(f"{model} is no SAM: its configuration says {kind!r}, and not one of {known}")
     if options.prompts == "words" and kind not in WORDED:
         raise ValueError(
-            f"{model} takes no words: they need a SAM 3, and its configuration says {kind!r}; take the "
-            "prompts attention, or another model"
+            f"{model} takes no words: they need a SAM 3, and its configuration says {kind!r}; {wordless}"
         )
     if options.prompts == "attention" and kind not in PROMPTED:
         raise ValueError(f"{model} is the half of SAM 3 that takes words alone: take the prompts words")

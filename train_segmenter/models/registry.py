@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +17,8 @@ from train_segmenter.models.base import Segmenter, SegmenterSpec
 
 CONFIG_FILE = "config.json"  # of a model of smp or transformers
 PIPELINE_FILE = "model_index.json"  # of a pipeline of diffusers
-FILES = ("*.json", "*.safetensors", "*.txt")  # of a repository; code is not among them
+CONFIGS = ("*.json",)  # of a repository
+FILES = (*CONFIGS, "*.safetensors", "*.txt")  # code is not among them
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,13 @@ def kind_saved(folder: Path) -> Kind:
     raise ValueError(f"{folder} holds a model of the kind {what!r}; known kinds are {', '.join(KINDS)}.")
 
 
-def model_folder(path: str) -> Path:
+def names_saved(folder: Path) -> tuple[str, ...] | None:
+    """The classes of the model that a folder holds; None where it says none, or may be asked for any."""
+    kind, spec = kind_saved(folder), SegmenterSpec.read(folder)
+    return None if spec is None or kind is KINDS["seg-diffusion"] else spec.class_names
+
+
+def model_folder(path: str, files: Sequence[str] = FILES) -> Path:
     """The folder of a trained model: itself, or its download's; its kind may stand first."""
     if not path.strip():
         raise ValueError(f"{path!r} names no model: give a folder or a Hub name")
@@ -126,9 +133,9 @@ def model_folder(path: str) -> Path:
                 f"{kind} is a kind of model, not a trained one: train it (attnmask train --model {path}) and "
                 "name its folder, or a Hub name."
             )
-        return model_folder(rest)
+        return model_folder(rest, files)
     with within_reach(path, "model"):
-        return Path(snapshot_download(path, allow_patterns=list(FILES)))
+        return Path(snapshot_download(path, allow_patterns=list(files)))
 
 
 def _config(folder: Path) -> dict[str, Any]:
