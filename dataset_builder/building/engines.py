@@ -9,6 +9,7 @@ from dataset_builder.building.gpu_samplers import loaded_samplers
 from dataset_builder.building.job import Job, ShardPrompts, Watcher
 from dataset_builder.building.local_engine import local_shards, shards_on_gpus
 from dataset_builder.building.shard import Shard
+from dataset_builder.engine.main_guard import check_main_guard
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.engine.visible_gpus import visible_gpus
 
@@ -38,5 +39,7 @@ def spread(
         ):
             yield shards
     else:
+        if engine.workers:
+            check_main_guard()  # before the model is loaded
         with closing(local_shards(job, asked, engine.workers, watcher)) as shards:
             yield shards

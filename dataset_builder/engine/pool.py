@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from dataset_builder.engine.main_guard import check_main_guard
 from dataset_builder.engine.visible_gpus import see_only
 from dataset_builder.engine.worker_errors import noted
 
@@ -45,6 +46,7 @@ class WorkerPool(Generic[Task, Result]):
         self.given_up, self.on_death, self.gpus = given_up, on_death, gpus
         self.waiting: deque[tuple[Task, Future]] = deque()
         if workers:
+            check_main_guard()
             self._start()
 
     def __enter__(self) -> WorkerPool[Task, Result]:
