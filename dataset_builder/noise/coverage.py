@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
+from diffusers_attnmask.ground.ids import BACKGROUND, IGNORE_ID
 from diffusers_attnmask.ground.options import Fault, OptionsError, Share, options
 
 
@@ -23,12 +25,14 @@ class CoverageBounds:
         return self.low <= share <= self.high
 
 
-def class_coverage(mask: np.ndarray) -> dict[int, float]:
-    """The share of the image of each class of a mask (H, W).
+def class_coverage(mask: np.ndarray, class_names: Sequence[str]) -> dict[int, float]:
+    """The share of the image of each class of a mask (H, W); a background is none.
 
-    >>> class_coverage(np.array([[1, 0, 255, 0]]))
+    >>> class_coverage(np.array([[1, 0, 255, 0]]), ["background", "dog"])
     {1: 0.25}
+    >>> class_coverage(np.array([[1, 0, 255, 0]]), ["road", "car"])
+    {0: 0.5, 1: 0.25}
     """
     ids, counts = np.unique(mask, return_counts=True)
     shares = zip(ids.tolist(), (counts / mask.size).tolist(), strict=True)
-    return {class_id: share for class_id, share in shares if class_id not in (BACKGROUND_ID, IGNORE_ID)}
+    return {own: share for own, share in shares if own != IGNORE_ID and class_names[own] != BACKGROUND}

@@ -26,7 +26,7 @@ def judge(source: Source, folds: int, seed: int, train: Train) -> list[Judged]:
 def judged_pair(source: Source, index: int, scores: Mapping[int, float]) -> Judged:
     """A pair by its IoU, by class id, with a prediction that has not seen it."""
     sample, names = source[index], source.class_names
-    return Judged(sample.name, named(scores, names), named(class_coverage(sample.mask), names))
+    return Judged(sample.name, named(scores, names), named(class_coverage(sample.mask, names), names))
 
 
 def write_table(pairs: Iterable[Judged], reasons: Iterable[str], stream: TextIO) -> None:

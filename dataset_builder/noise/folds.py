@@ -63,4 +63,4 @@ def held_out_scores(
         predict = train(other_folds(source, parts, number), number)
         for index in held_out:
             sample = source[int(index)]
-            yield int(index), class_scores(predict(sample.image), sample.mask)
+            yield int(index), class_scores(predict(sample.image), sample.mask, source.class_names)

@@ -87,12 +87,15 @@ def first_tokens(tokenizer: Any, model: str) -> tuple[list[int], list[int]]:
 
 def answers(source: Source, ask: Questioner, progress: bool = True) -> list[dict[int, float]]:
     """By class id, the probability that each pair's classes are in its picture."""
-    asked = [(index, own) for index in range(len(source)) for own in class_coverage(source[index].mask)]
+    names = source.class_names
+    asked = [
+        (index, own) for index in range(len(source)) for own in class_coverage(source[index].mask, names)
+    ]
     found: list[dict[int, float]] = [{} for _ in range(len(source))]
     for start in bar(range(0, len(asked), BATCH), "asking about classes", unit="batch", shown=progress):
         part = asked[start : start + BATCH]
         images = [Image.fromarray(source[index].image) for index, _ in part]
-        told = ask(images, [source.class_names[own] for _, own in part])
+        told = ask(images, [names[own] for _, own in part])
         for (index, own), yes in zip(part, told, strict=True):
             found[index][own] = yes
     return found

@@ -32,7 +32,7 @@ def sam_labeller(
     worded = options.prompts == "words"
 
     def label(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        shown = list(class_coverage(mask))
+        shown = list(class_coverage(mask, class_names))
         if not shown:
             return np.full(mask.shape, elsewhere, np.uint8)
         if worded:

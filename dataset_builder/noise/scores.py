@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dataset_builder.noise.coverage import class_coverage
 from diffusers_attnmask.ground.ids import IGNORE_ID
 
 
-def class_scores(prediction: np.ndarray, mask: np.ndarray) -> dict[int, float]:
-    """IoU of prediction and mask, ids uint8 (H, W), for each class of the mask; ignored pixels do not count.
+def class_scores(prediction: np.ndarray, mask: np.ndarray, class_names: Sequence[str]) -> dict[int, float]:
+    """IoU of prediction and mask, ids uint8 (H, W), for each class of the mask, of which a background is none;
+    ignored pixels do not count.
 
-    >>> class_scores(np.array([[1, 1, 0, 2]]), np.array([[1, 0, 0, 255]]))
+    >>> class_scores(np.array([[1, 1, 0, 2]]), np.array([[1, 0, 0, 255]]), ["background", "dog", "cat"])
     {1: 0.5}
     """
     if prediction.shape != mask.shape:
         raise ValueError(f"prediction {prediction.shape} and mask {mask.shape} differ in size")
     known = mask != IGNORE_ID
     scores = {}
-    for class_id in np.unique(mask[known & (mask > 0)]):
+    for class_id in class_coverage(mask, class_names):
         own, predicted = mask == class_id, (prediction == class_id) & known
-        scores[int(class_id)] = float((own & predicted).sum() / (own | predicted).sum())
+        scores[class_id] = float((own & predicted).sum() / (own | predicted).sum())
     return scores
 
 

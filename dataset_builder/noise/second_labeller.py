@@ -38,7 +38,7 @@ def agreements(source: Source, label: Label, progress: bool = True) -> list[dict
     found = []
     for index in bar(range(len(source)), "labelling a second time", shown=progress):
         sample = source[index]
-        found.append(class_scores(label(sample.image, sample.mask), sample.mask))
+        found.append(class_scores(label(sample.image, sample.mask), sample.mask, source.class_names))
     return found
 
 
@@ -80,7 +80,7 @@ def attention_labeller(method: str, model: str | None, class_names: tuple[str, .
     elsewhere = unlabelled(class_names)
 
     def label(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        shown = tuple(class_coverage(mask))
+        shown = tuple(class_coverage(mask, class_names))
         names = [class_names[own] for own in shown]
         if not names:
             return np.full(image.shape[:2], elsewhere, np.uint8)

@@ -93,7 +93,7 @@ class FilterStage(OpenedAnew):
             predict = self.held_judge(fold)
             for index in indices:
                 sample = self.source[index]
-                scores = class_scores(predict(sample.image), sample.mask)
+                scores = class_scores(predict(sample.image), sample.mask, self.source.class_names)
                 judged.append({INDEX: index, **asdict(judged_pair(self.source, index, scores))})
         return Part.of(span, judged)
 

@@ -69,19 +69,23 @@ def test_no_segmenter_has_seen_the_pairs_that_it_scores():
 def test_a_score_is_the_iou_of_each_class_of_the_mask_without_ignored_pixels():
     mask = np.array([[1, 1, 2, 0], [1, 255, 2, 0]], np.uint8)
     prediction = np.array([[1, 0, 2, 2], [1, 1, 0, 3]], np.uint8)
-    scores = class_scores(prediction, mask)
+    names = ("background", "dog", "cat", "cow")
+    scores = class_scores(prediction, mask, names)
     assert scores == {1: pytest.approx(2 / 3), 2: pytest.approx(1 / 3)}
+    without_background = class_scores(prediction, mask, ("road", *names[1:]))
+    assert without_background == {0: pytest.approx(0.25), **scores}
     assert quality(scores) == pytest.approx(1 / 3)
     assert quality({}) == 0
     with pytest.raises(ValueError, match="differ in size"):
-        class_scores(prediction[:1], mask)
+        class_scores(prediction[:1], mask, names)
 
 
 def test_coverage_is_the_share_of_all_pixels():
     mask = np.zeros((10, 10), np.uint8)
     mask[:2] = 3
     mask[9] = 255
-    assert class_coverage(mask) == {3: 0.2}
+    assert class_coverage(mask, ("background", "a", "b", "c")) == {3: 0.2}
+    assert class_coverage(mask, ("road", "a", "b", "c")) == {0: 0.7, 3: 0.2}
     with pytest.raises(ValueError, match=r"^low must be at most the greatest, 0\.5, not 0\.6"):
         CoverageBounds(0.6, 0.5)
 

@@ -41,7 +41,8 @@ def test_every_generation_labels_what_the_mask_shows(kind, scene, tmp_path):
     assert np.array_equal(found, second(image, mask))
     assert not second(image, np.zeros_like(mask)).any(), "nothing is looked for where the mask is empty"
     bare = labeller(str(tmp_path), None, tiny_world.CLASSES, 0)  # without a background
-    assert (bare(image, np.zeros_like(mask)) == IGNORE_ID).all()
+    assert (bare(image, np.full_like(mask, IGNORE_ID)) == IGNORE_ID).all()
+    assert set(np.unique(bare(image, np.zeros_like(mask)))) <= {0, IGNORE_ID}, "id 0 is a class, too"
 
 
 class ExactSam:
@@ -71,10 +72,10 @@ def test_masks_that_end_elsewhere_than_objects_do_are_told(monkeypatch, tmp_path
     monkeypatch.setattr(sam_labeller, "prompted_sam", lambda model, options: exact)
     second = labeller(str(tmp_path), None, NAMES, 0)
     for image, mask in rendered:
-        assert min(class_scores(second(image, mask), mask).values()) == 1
+        assert min(class_scores(second(image, mask), mask, NAMES).values()) == 1
         own = int(mask.max())
         grown = np.where((mask == 0) & binary_dilation(mask == own, iterations=8), own, mask)
-        assert class_scores(second(image, grown), grown)[own] < 0.8
+        assert class_scores(second(image, grown), grown, NAMES)[own] < 0.8
     for prompts in exact.asked:
         assert prompts.masks is None and not (prompts.labels == OFF).any(), "no outline is told"
 
