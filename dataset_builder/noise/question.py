@@ -88,9 +88,8 @@ def first_tokens(tokenizer: Any, model: str) -> tuple[list[int], list[int]]:
 def answers(source: Source, ask: Questioner, progress: bool = True) -> list[dict[int, float]]:
     """By class id, the probability that each pair's classes are in its picture."""
     names = source.class_names
-    asked = [
-        (index, own) for index in range(len(source)) for own in class_coverage(source[index].mask, names)
-    ]
+    shown = (class_coverage(source[index].mask, names) for index in range(len(source)))
+    asked = [(index, own) for index, classes in enumerate(shown) for own in classes]
     found: list[dict[int, float]] = [{} for _ in range(len(source))]
     for start in bar(range(0, len(asked), BATCH), "asking about classes", unit="batch", shown=progress):
         part = asked[start : start + BATCH]

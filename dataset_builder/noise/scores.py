@@ -11,7 +11,7 @@ from diffusers_attnmask.ground.ids import IGNORE_ID
 
 
 def class_scores(prediction: np.ndarray, mask: np.ndarray, class_names: Sequence[str]) -> dict[int, float]:
-    """IoU of prediction and mask, ids uint8 (H, W), for each class of the mask, of which a background is none;
+    """IoU of prediction and mask, ids uint8 (H, W), for each class of the mask; a background is none, and
     ignored pixels do not count.
 
     >>> class_scores(np.array([[1, 1, 0, 2]]), np.array([[1, 0, 0, 255]]), ["background", "dog", "cat"])

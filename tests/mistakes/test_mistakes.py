@@ -7,6 +7,7 @@ A row of a command, run in this process from an empty folder:
       files: {recipe.yaml: "pairs: 2"}            # written first; {tmp} is the folder
       line: [--learning-rate, nan, finite]        # what the one line holds: file, key, value, remedy
       code: 2                                     # 2, a user's mistake (by default); 1, a fault of the world
+      trial: true                                 # the same is due with --dry-run
 
 A row of a recipe has `recipe` or `training` instead of `run`: what the file says that `attnmask build` or
 `train` is given, as text or, over what a small recipe has, as options. A row of Python has `python`,
@@ -41,7 +42,7 @@ RECIPES = {
     ),
     "training": ("train --data {dataset} --out {out} --recipe recipe.yaml", {"model": "smp:unet:resnet18"}),
 }
-KEYS = {*RECIPES, "says", "run", "python", "files", "line", "code"}
+KEYS = {*RECIPES, "says", "run", "python", "files", "line", "code", "trial"}
 
 
 def rows(kind: str) -> list[Any]:
@@ -53,6 +54,9 @@ def rows(kind: str) -> list[Any]:
                 row |= with_recipe(row, kind_of_recipe)
             if kind in row:
                 found.append(pytest.param(row, id=f"{file.stem}: {row['says']}"))
+            if kind in row and row.get("trial"):
+                trial = {**row, "run": f"{row['run']} --dry-run"}
+                found.append(pytest.param(trial, id=f"{file.stem}: {row['says']}, in a dry run"))
     return found
 
 
