@@ -118,6 +118,7 @@ def augment_dataset(
         raise ValueError(f"{data} names a split, and --split {run.split} another one: name one of them")
     stage = AugmentStage(path, parts, run)
     path = data_folder(path)
+    run.augment.check_classes(next(iter(stage.sources.values())).class_names)
     asked = stage.asked
     lengths = {split: len(own) for split, own in stage.sources.items()}
     with new_place(out, "augment") as work:

@@ -89,7 +89,9 @@ def refine(
     from diffusers_attnmask.ground.places import read_with, shown
 
     trial = is_trial(dry_run, measure)
-    with as_flags({"model": "--sam-model", "prompts": "--sam-prompts", "sam": "--sam-…"}):
+    with as_flags(
+        {"model": "--sam-model", "prompts": "--sam-prompts", "sam": "--sam-…", "training.view": "--crop"}
+    ):
         run = RefineRun(
             method=choice(method),
             whole_regions=whole_regions,

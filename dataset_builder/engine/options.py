@@ -52,5 +52,7 @@ class EngineOptions:
             raise OptionsError([Fault("workers", " must be at least 1 with engine ray, not 0")])
         if self.engine == "ray" and self.gpus:
             raise OptionsError([Fault("gpus", " are for engine local: ray gives each worker its own GPU")])
+        if self.engine == "local" and self.address != LOCAL:
+            raise OptionsError([Fault("address", f" {self.address} is for engine ray: ask for that, too")])
         if len(set(self.gpus)) < len(self.gpus):
             raise OptionsError([Fault("gpus", f" must be different ones, not {list(self.gpus)}")])

@@ -47,6 +47,8 @@ class PruneOptions:
     def __post_init__(self) -> None:
         if "default" not in self.thresholds:
             raise OptionsError([Fault("thresholds", ": give one under the name 'default', too")])
+        if self.keep_fraction is not None and self.thresholds != {"default": DEFAULT_THRESHOLD}:
+            raise OptionsError([Fault("keep_fraction", " replaces all thresholds: leave it or them out")])
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from dataset_builder.noise.scores import class_scores
 from dataset_builder.noise.segmenter import SegmenterTrainer
 from dataset_builder.noise.witnesses import HeardWitnesses
 from diffusers_attnmask.ground.atomic_files import replacing
+from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.threads import threads
 from train_segmenter.data import HubPairs
 from train_segmenter.data.check import faults_of
@@ -30,6 +31,7 @@ from train_segmenter.data.hub import from_dataset
 
 KEPT, NUMBER, QUALITY = "kept.npy", "number", "quality"
 INDEX = "index"  # of an entry: the number of its pair
+PROMPT = "prompt"  # a column
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,9 @@ class FilterStage(OpenedAnew):
     def testimony(self, span: Span) -> Part:
         """What others than the judges say of some pairs."""
         pairs = FoldPart(self.source, np.array(span.numbers))
-        prompts = self.source.dataset.select_columns("prompt").select(span.numbers)["prompt"]
+        prompts = self.source.dataset.select(span.numbers)[PROMPT] if self.run.clip else ()
         with threads(1):
-            return Part.of(span, self.witnesses.testimony(pairs, [own or "" for own in prompts]))
+            return Part.of(span, self.witnesses.testimony(pairs, prompts))
 
     @cached_property
     def stored(self) -> StoredRows:
@@ -145,11 +147,25 @@ def pairs_to_judge(data: str | Path, run: FilterRun) -> tuple[OpenedDataset, Hub
     names = tuple(mask_names(opened.pairs.features))
     source = from_dataset(opened.pairs, names, str(data), opened.home)
     _check_classes(run.prune, source.class_names)
+    if run.clip:
+        _check_prompts(source)
     return opened, source
+
+
+def _check_prompts(source: HubPairs) -> None:
+    """Refuse pairs without words that a CLIP could compare with their pictures."""
+    words = source.dataset[PROMPT] if PROMPT in source.dataset.column_names else [""] * len(source)
+    bare = next((number for number, own in enumerate(words) if not (own or "").strip()), None)
+    if bare is not None:
+        raise ValueError(
+            f"--clip compares pictures with their prompts, and {source.name(bare)} has none: leave --clip out"
+        )
 
 
 def _check_classes(prune: PruneOptions, class_names: Sequence[str]) -> None:
     named = {*prune.thresholds, *prune.class_coverage} - {"default"}
+    if BACKGROUND in named:
+        raise ValueError(f"--class-threshold {BACKGROUND}: it is no class, and pairs are not judged by it")
     if unknown := sorted(named - set(class_names)):
         raise ValueError(
             f"--class-threshold {', '.join(unknown)}: the dataset has no such class; it has "

@@ -75,7 +75,19 @@ class RefineRun:
     def __post_init__(self) -> None:
         if self.thresholds is not None and self.method != "affinity":
             raise OptionsError([Fault("thresholds", " goes with method affinity")])
+        if self.method != "affinity":
+            self._check_networkless()
         self.refinement(Path(NETWORK))  # refuses what does not go together
+
+    def _check_networkless(self) -> None:
+        """Refuse what is said of a network that is not trained; a seed may be that of all stages."""
+        usual = replace(AffinityTraining(), seed=self.training.seed)
+        for name, own, expected in (
+            ("net", self.net, pretrained_network()),
+            ("training", self.training, usual),
+        ):
+            if changed := [key for key, value in asdict(expected).items() if asdict(own)[key] != value]:
+                raise OptionsError([Fault(f"{name}.{changed[0]}", " goes with method affinity")])
 
     def refinement(self, network: Path) -> Refinement:
         """What is done to each mask; `network` is the folder of the AffinityNet, where there is one."""

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from diffusers_attnmask.ground.options import Share, options
+from diffusers_attnmask.ground.options import Fault, OptionsError, Share, options
 from diffusers_attnmask.loading.options import Device, Precision
 
 Prompting = Literal["attention", "words"]
+ASKED_BY = {"attention": ("agreement", "points", "margin"), "words": ("score",)}
 
 
 @options(kw_only=True)
@@ -31,3 +32,9 @@ class SamOptions:
     score: Share = 0.5
     device: Device = "auto"
     dtype: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        for prompts, names in ASKED_BY.items():
+            for name in names if prompts != self.prompts else ():
+                if getattr(self, name) != getattr(type(self), name):
+                    raise OptionsError([Fault(name, f" goes with the prompts {prompts}")])

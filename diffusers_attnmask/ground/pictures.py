@@ -127,6 +127,8 @@ def read_mask(file: Path) -> np.ndarray:
 
 def mask_ids(picture: Image.Image, name: str) -> np.ndarray:
     """Class ids uint8 (H, W) of an opened mask."""
+    if picture.format == "JPEG":
+        raise ValueError(f"{name} is a JPEG, whose pixels are not the ids that were saved: save masks as PNG")
     picture = _upright(_decoded(picture, name))
     ids = np.asarray(picture)
     if ids.ndim != 2:

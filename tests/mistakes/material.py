@@ -31,6 +31,11 @@ def dataset(path: Path) -> None:
     make_dataset(path, NAMES, count=4)
 
 
+def roads(path: Path) -> None:
+    """A dataset without a background."""
+    make_dataset(path, ("road", "car", "sky"), count=4)
+
+
 def mapped_dataset(path: Path) -> None:
     """A dataset with class maps, as `attnmask refine` needs."""
     rows = []
@@ -92,7 +97,10 @@ def built(path: Path) -> None:
 
 
 MATERIAL: dict[str, Callable[[Path], None]] = {
-    **{made.__name__: made for made in (dataset, mapped_dataset, folder, model, picture, recipe, built)},
+    **{
+        made.__name__: made
+        for made in (dataset, roads, mapped_dataset, folder, model, picture, recipe, built)
+    },
     **{made.__name__: made for made in (oracle, words_alone)},
     **{made.__name__: made for made in (sam2, sam3)},
     **spoilt.MATERIAL,

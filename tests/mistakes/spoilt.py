@@ -104,6 +104,7 @@ CELLS: dict[str, tuple[str, Any]] = {
     "other-size": ("mask", picture_cell(encoded(np.zeros((16, 32), np.uint8)))),
     "fractions": ("mask", picture_cell(tiff(np.full((32, 32), 0.5, np.float32)))),
     "colours": ("mask", picture_cell(encoded(np.zeros((32, 32, 3), np.uint8)))),
+    "jpeg-mask": ("mask", picture_cell(encoded(draw(0)[1], "jpeg"))),
     "many-ids": ("mask", picture_cell(tiff(np.full((32, 32), 300, np.int32)))),
     "cut-image": ("image", picture_cell(encoded(draw(0)[0])[:900])),
     "cut-mask": ("mask", picture_cell(encoded(draw(0)[1])[:-40])),
@@ -174,6 +175,19 @@ def unnamed_background(path: Path) -> None:
     (path / "id2label.json").unlink()
 
 
+def with_masks(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
+    """Every mask changed."""
+
+    def spoil(path: Path) -> None:
+        rows = [
+            {**row, "mask": picture_cell(encoded(change(draw(seed)[1])))}
+            for seed, row in enumerate(dataset_rows())
+        ]
+        write_dataset(path, rows)
+
+    return spoil
+
+
 def begun(path: Path) -> None:
     """A build that has a shard to make."""
     (path / MARK).write_text("build\n")
@@ -203,6 +217,8 @@ FOLDERS: dict[str, Callable[[Path], None]] = {
     "labels-swapped": with_file("id2label.json", '{"0": "background", "1": "blue", "2": "red"}'),
     "unnamed-background": unnamed_background,
     "begun": begun,
+    "two-tones": with_masks(lambda mask: np.where(mask > 0, np.uint8(255), mask)),
+    "all-ignored": with_masks(lambda mask: np.full_like(mask, 255)),
     "half.unfinished": with_file(MARK, "refine\n"),
     "card-swapped": card_of_others,
     "card": with_file("README.md", "---\nlicense: [mit\n---\n"),
@@ -325,12 +341,13 @@ def formats(path: Path) -> None:
     city = path / "cityscapes/leftImg8bit/train/bonn"
     city.mkdir(parents=True)
     (city / "a_leftImg8bit.png").symlink_to("../../../../secret.png")
-    for name in ("folder-linked", "folder-nameless", "folder-lost"):
+    for name in ("folder-linked", "folder-nameless", "folder-lost", "folder-twins"):
         write_folder(path / name, count=1)
     (path / "folder-linked/masks/0.png").unlink()
     (path / "folder-linked/masks/0.png").symlink_to("../../secret.png")
     (path / "folder-nameless/classes.txt").unlink()
     (path / "folder-lost/masks/0.png").unlink()
+    (path / "folder-twins/images/0.jpg").write_bytes(encoded(draw(0)[0], "jpeg"))
 
 
 def changed_json(name: str, **changes: Any) -> Callable[[Path], None]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.options import (
     Fault,
     OptionsError,
@@ -51,3 +53,12 @@ class AugmentOptions:
     def __post_init__(self) -> None:
         if self.splice and not self.grids:
             raise OptionsError([Fault("grids", " must not be empty where pairs are spliced: try [[2, 2]]")])
+        for name in ("angle", "zoom") if not self.turn else ():
+            if getattr(self, name) != getattr(type(self), name):
+                raise OptionsError([Fault(name, " is of turns, whose probability (turn) is 0")])
+
+    def check_classes(self, class_names: Sequence[str]) -> None:
+        """Refuse a background beneath patches where there is none among the classes, by id."""
+        if self.occlude and self.occluded == "background" and class_names[0] != BACKGROUND:
+            told = f" background is no class of the data, whose id 0 is {class_names[0]}: take ignore or keep"
+            raise OptionsError([Fault("occluded", told)])

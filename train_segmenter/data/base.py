@@ -129,6 +129,10 @@ def matching_masks(
     images: list[Path], mask_folder: Path, home: Home, suffix: str = ".png"
 ) -> tuple[FilePair, ...]:
     """Pairs each image with the mask of the same stem; reading a pair tells which are missing."""
+    by_stem: dict[str, Path] = {}
+    for image in images:
+        if (other := by_stem.setdefault(image.stem, image)) != image:
+            raise ValueError(f"{other} and {image.name} would share one mask: rename one of them")
     return tuple(
         FilePair(home.path(image), home.path(mask_folder / f"{image.stem}{suffix}")) for image in images
     )

@@ -8,6 +8,7 @@ from dataclasses import field
 from pathlib import Path
 
 from diffusers_attnmask.ground.device import device_called
+from diffusers_attnmask.ground.ids import IGNORE_ID
 from diffusers_attnmask.ground.options import Batch, Device, Name, Names, Share, Steps, Whole, options
 from diffusers_attnmask.ground.own_folder import own_folder
 from diffusers_attnmask.ground.typed import given
@@ -18,7 +19,7 @@ from train_segmenter.data.registry import open_judged
 from train_segmenter.evaluation.charts import check_drawable, write_charts
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.evaluation.judge import evaluate
-from train_segmenter.evaluation.open_vocabulary import VOC_UNSEEN
+from train_segmenter.evaluation.open_vocabulary import VOC_UNSEEN, check_unseen
 from train_segmenter.evaluation.pictures import worst_pictures
 from train_segmenter.evaluation.scores import Report
 from train_segmenter.models import Segmenter, load
@@ -79,6 +80,8 @@ def _judged(model: str | Path, data: str, run: EvaluateRun, out: Path | None, pr
     if segmenter.open_vocabulary and not run.groups and run.others == "error":
         segmenter = segmenter.for_classes(source.class_names)
     source = mapped(source, ClassMap(tuple(segmenter.class_names), run.groups, run.others))
+    unseen = run.unseen or (VOC_UNSEEN if run.open_vocabulary else None)
+    check_unseen(source.class_names, unseen or ())
     report = evaluate(
         segmenter,
         source,
@@ -86,10 +89,12 @@ def _judged(model: str | Path, data: str, run: EvaluateRun, out: Path | None, pr
         batch_size=run.batch_size,
         boundary=run.boundary,
         worst=run.worst if out else 0,
-        unseen=run.unseen or (VOC_UNSEEN if run.open_vocabulary else None),
+        unseen=unseen,
         objects=segmenter.spec.task != "semantic" and source[0].objects is not None,
         progress=progress,
     )
+    if not report.confusion[:-1].any():
+        raise ValueError(f"{data} has nothing to judge by: its masks are {IGNORE_ID} everywhere")
     if out is not None:
         Evaluation(report, data).write(out)
         write_charts(report, out)

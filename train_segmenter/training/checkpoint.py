@@ -66,7 +66,7 @@ def load(
     """Puts the newest checkpoint's state into model, optimiser, average and scaler."""
     steps = _steps(out)
     if not steps:
-        raise FileNotFoundError(f"There is no checkpoint in {out / FOLDER} to resume from.")
+        raise nothing_to_resume(out)
     folder = steps[-1]
     with readable_model(folder):
         content = read_json(folder / "progress.json")
@@ -89,6 +89,10 @@ def load(
 def exists(out: Path) -> bool:
     """Whether there is a checkpoint to resume from."""
     return bool(_steps(out))
+
+
+def nothing_to_resume(out: Path) -> FileNotFoundError:
+    return FileNotFoundError(f"There is no checkpoint in {out / FOLDER} to resume from.")
 
 
 def _steps(out: Path) -> list[Path]:

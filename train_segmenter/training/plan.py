@@ -10,10 +10,12 @@ from typing import Any
 from diffusers_attnmask.ground.own_folder import place_here
 from train_segmenter.models import create
 from train_segmenter.models.registry import kind_of
+from train_segmenter.training import checkpoint
 from train_segmenter.training.loop import check_startable
 from train_segmenter.training.measure import NOT_MEASURED, MeasuredTraining, Size, measured_training
 from train_segmenter.training.options import TrainingRecipe, TrainOptions
 from train_segmenter.training.run import TrainRun, new_model, prepared
+from train_segmenter.training.self_training import FIRST_STAGE
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,9 @@ def plan_training(
     time a few steps."""
     run = run or TrainRun()
     check_startable(place_here(out), run.resume)
+    begun = Path(out) / FIRST_STAGE if run.self_training else Path(out)
+    if run.resume and not checkpoint.exists(begun):
+        raise checkpoint.nothing_to_resume(begun)
     ready = prepared(data, run, progress)
     names, timed = ready.source.class_names, None
     if measure:

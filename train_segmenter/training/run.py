@@ -84,6 +84,8 @@ class TrainRun:
         replace(TrainOptions(), **self.changes)  # refuses what no training takes, before anything is read
         if self.weights and not any(self.weights):
             raise OptionsError([Fault("weights", ": all are 0, so that no data would be drawn")])
+        if self.confidence and not self.self_training:
+            raise OptionsError([Fault("confidence", " is of the labels of self_training: ask for that, too")])
 
     @property
     def on_cpu(self) -> bool:
@@ -134,6 +136,8 @@ def prepared(data: Sequence[str], run: TrainRun, progress: bool) -> Prepared:
     if run.self_training and task != "semantic":
         raise ValueError(f"--task {task} has no --self-training, whose labels tell no objects apart")
     check_task(source, options, task)
+    if options.augment is not None:
+        options.augment.check_classes(source.class_names)
     judged = _judged(run.validation, source.class_names, run) if run.validation else None
     if run.check and not run.resume:
         for part in (source, judged):
@@ -219,6 +223,8 @@ def _recipe(run: TrainRun) -> TrainingRecipe:
         )
     if run.model_options and Path(recipe.model).exists():
         raise ValueError(f"{recipe.model} keeps the options that it has: leave --model-option out.")
+    if run.pretrained == "none" and Path(recipe.model).exists():
+        raise ValueError(f"{recipe.model} keeps the weights that it has: leave --pretrained none out.")
     task = {"task": run.task} if run.task is not None and len(kind.tasks) > 1 else {}
     return replace(recipe, model_options={**recipe.model_options, **run.model_options, **task})
 

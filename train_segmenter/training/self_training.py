@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,20 @@ from accelerate import PartialState
 
 from diffusers_attnmask.ground.atomic_files import replacing_folder
 from diffusers_attnmask.ground.bars import bar
+from diffusers_attnmask.ground.json_files import read_json
 from diffusers_attnmask.ground.pictures import encoded, read_mask
 from train_segmenter.data.base import Sample, Source
 from train_segmenter.data.reading import read_ahead
 from train_segmenter.evaluation.inference import Inference
 from train_segmenter.models.base import Segmenter
 from train_segmenter.training import checkpoint
+from train_segmenter.training.fingerprint import check_same
 from train_segmenter.training.loop import Trained, train, trained_model, training_folder
 from train_segmenter.training.options import TrainOptions
 
 FIRST_STAGE = "first-stage"
 LABELS = "pseudo-labels"
+SETTINGS = "settings.json"  # beside the labels: how they were made
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def pseudo_label(
 ) -> Relabelled:
     """Writes the model's masks of a source's images; pixels less probable than `confidence` are ignored.
 
-    The folder appears when it is complete; a complete one is used again.
+    The folder appears when it is complete; a complete one is used again, for the same confidence.
     """
     if not 0 <= confidence < 1:
         raise ValueError(f"confidence is at least 0 and less than 1, not {confidence}.")
@@ -74,6 +78,8 @@ def pseudo_label(
             for index, sample in enumerate(shown):
                 ids = inference.mask(model, sample.image, confidence)
                 mask_file(partial, index).write_bytes(encoded(ids))
+            (partial / SETTINGS).write_text(json.dumps({"confidence": confidence}))
+    check_same(read_json(folder / SETTINGS), {"confidence": confidence}, folder)
     return Relabelled(source, folder)
 
 
@@ -93,11 +99,13 @@ def self_train(
     """Two stages of training, as in Dataset Diffusion (NeurIPS 2023); the second learns the first's labels.
 
     `out` holds the second model, `out/first-stage` the first and `out/pseudo-labels` its masks. With `resume`
-    the stages that are complete stand.
+    the stages that are complete stand, and one of them must have begun.
     """
     common: dict[str, Any] = {"validation": validation, "cpu": cpu, "progress": progress}
     with training_folder(out, cpu) as folder:
         if resume:
+            if not checkpoint.exists(folder / FIRST_STAGE) and not (folder / LABELS).exists():
+                raise checkpoint.nothing_to_resume(folder / FIRST_STAGE)
             first = trained_model(new_model, source, options, folder / FIRST_STAGE, **common)
         else:
             first = train(new_model(), source, options, folder / FIRST_STAGE, **common).model

@@ -223,6 +223,18 @@ def test_what_cannot_be_read_or_shows_nothing_is_left_out(photos, models, tmp_pa
     assert (tmp_path / "report.html").is_file()
 
 
+def test_links_lead_out_of_the_folder_where_that_is_meant(photos, models, tmp_path):
+    Image.new("RGB", (64, 64)).save(tmp_path / "elsewhere.png")
+    own = recipe(photos, models / "sd15")
+    before = plan_annotation(own)
+    (photos / "z.png").symlink_to("../elsewhere.png")
+    with pytest.raises(ValueError, match=r"z\.png' leads out of .*elsewhere\.png; .*--allow-outside"):
+        plan_annotation(own)
+    meant = replace(own, pictures=replace(own.pictures, allow_outside=True))
+    assert plan_annotation(meant).pictures == before.pictures + 1
+    assert meant.deciding() == own.deciding()
+
+
 def test_larger_pictures_are_made_smaller(photos, models, tmp_path):
     annotated(recipe(photos, models / "sd15", longest_side=60), tmp_path / "out")
     sizes = {pair.mask.shape for pair in read_pairs(tmp_path / "out")}

@@ -48,3 +48,9 @@ def test_both_stages_train_and_what_is_complete_stands(tmp_path):
     assert (tmp_path / "first-stage/model.safetensors").stat().st_mtime_ns == weights
     with pytest.raises(FileExistsError):
         self_train(small_model, source, replace(OPTIONS, steps=3), tmp_path, cpu=True, progress=False)
+    with pytest.raises(ValueError, match=r"pseudo-labels cannot be resumed .* confidence was 0\.0, now 0\.5"):
+        self_train(
+            small_model, source, OPTIONS, tmp_path, confidence=0.5, resume=True, cpu=True, progress=False
+        )
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint in .*first-stage"):
+        self_train(small_model, source, OPTIONS, tmp_path / "new", resume=True, cpu=True, progress=False)
