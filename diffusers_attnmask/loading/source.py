@@ -88,6 +88,10 @@ def find_model(model: str | None, options: ModelOptions, revision: str | None = 
     address = str(BUNDLED_MODELS[name]()) if name in BUNDLED_MODELS else name
     configuration = address
     check_no_pickle(address)
+    if revision is not None and Path(address).exists():
+        raise ValueError(
+            f"--revision {revision} is of a repository, and {address} is on this machine: leave it out"
+        )
     if address.endswith(WEIGHTS) and not Path(address).is_dir():
         address = local_file(address, revision)
         configuration, revision = options.config or published_like(address), None
