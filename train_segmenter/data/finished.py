@@ -14,7 +14,8 @@ MANIFEST, COMPLETE = "manifest.json", "complete"  # of a build, whose shards are
 def data_folder(word: str | Path) -> str:
     """Where the data of a path or an address lie on this machine, if they are complete; Hub names stay."""
     folder = fetched(word)
-    check_finished(Path(folder), str(word))
+    if Path(folder).exists():  # a Hub name is none
+        check_finished(Path(folder), str(word))
     return folder
 
 
