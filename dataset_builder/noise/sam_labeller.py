@@ -47,7 +47,7 @@ def sam_labeller(
 
 def options_for(model: str, score: float = SamOptions.score) -> SamOptions:
     """How a SAM is asked: by words where it takes any."""
-    return SamOptions(prompts="words" if kind_of(model) in WORDED else "attention", score=score)
+    return SamOptions(prompts="words", score=score) if kind_of(model) in WORDED else SamOptions()
 
 
 def places_of(mask: np.ndarray, shown: list[int]) -> Tensor:

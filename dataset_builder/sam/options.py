@@ -10,7 +10,7 @@ from diffusers_attnmask.ground.options import Fault, OptionsError, Share, option
 from diffusers_attnmask.loading.options import Device, Precision
 
 Prompting = Literal["attention", "words"]
-ASKED_BY = {"attention": ("agreement", "points", "margin"), "words": ("score",)}
+ASKED_BY = {"attention": ("points", "margin"), "words": ("score",)}
 
 
 @options(kw_only=True)

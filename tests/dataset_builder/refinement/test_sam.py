@@ -255,11 +255,13 @@ def models(tmp_path_factory):
     return {name: str(folder) for name, folder in made.items()}
 
 
-@pytest.mark.parametrize(("kind", "prompts"), [("sam2", "attention"), ("sam3", "words")])
-def test_a_mask_is_refined_by_a_real_network(scene, image, models, kind, prompts):
+@pytest.mark.parametrize(
+    ("kind", "asked"), [("sam2", SamOptions()), ("sam3", SamOptions(prompts="words", score=0.0))]
+)
+def test_a_mask_is_refined_by_a_real_network(scene, image, models, kind, asked):
     labels, maps = scene
     sampled = Sampled(image, maps.numpy(), labels.numpy())
-    own = Refinement("sam", model=models[kind], box_area=0, sam=SamOptions(prompts=prompts, score=0.0))
+    own = Refinement("sam", model=models[kind], box_area=0, sam=asked)
     never = replace(own, sam=replace(own.sam, agreement=1.0))
     always = replace(own, sam=replace(own.sam, agreement=0.0))
     assert (refined(sampled, ["star", "moon"], never) == sampled.mask).all()
