@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from PIL import Image
 
-from dataset_builder.seeing_models import seeing_model
+from dataset_builder.seeing_models import Taker, seeing_model
 
 ASKED = "Describe this picture in one sentence."  # of models that converse
 LONGEST = 40  # tokens
-TAKER = "AutoModelForImageTextToText"
+TAKER: Taker = "AutoModelForImageTextToText"
 
 
 def check_captioner(model: str) -> None:
