@@ -47,7 +47,7 @@ def row(name: str, data: Path, engine: str, repeats: int) -> dict[str, Any]:
 
 
 def main(
-    pairs: Annotated[int | None, typer.Option(help="Instead of some ten seconds' of each stage.")] = None,
+    pairs: Annotated[int | None, typer.Option(help="Instead of some minute's of each stage.")] = None,
     repeats: Annotated[int, typer.Option(help="Of each time, of which the median counts.")] = 3,
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
     only: Annotated[list[str] | None, typer.Option(help="A stage; may be repeated.")] = None,

@@ -33,7 +33,7 @@ from train_segmenter.training.options import TrainingRecipe
 
 PAINTED = 256  # pairs; more are these again, under names and prompts of their own
 SIDE = 128  # pixels of a build's, which reads no data
-FEW_STEPS, MANY_STEPS = 4, 256  # of judges
+FEW_STEPS, MANY_STEPS = 4, 1024  # of judges
 KEEP_ALL = PruneOptions({"default": 0.0})
 
 Run = Callable[[Path, Path, EngineOptions], object]  # of data, of the folder to write, of an engine
@@ -41,7 +41,7 @@ Run = Callable[[Path, Path, EngineOptions], object]  # of data, of the folder to
 
 @dataclass(frozen=True)
 class PaintedStage:
-    """pairs: for some ten seconds of one worker at 128 × 128."""
+    """pairs: for some minute of one worker at 128 × 128, beside which the first seconds of two are few."""
 
     run: Run
     pairs: int
@@ -80,14 +80,14 @@ def building(data: Path, out: Path, engine: EngineOptions) -> object:
 
 
 STAGES: Mapping[str, PaintedStage] = {
-    "build": PaintedStage(building, 128),
-    "refine": PaintedStage(refining("crf"), 128),
-    "filter": PaintedStage(filtering(FEW_STEPS), 448),
+    "build": PaintedStage(building, 512),
+    "refine": PaintedStage(refining("crf"), 512),
+    "filter": PaintedStage(filtering(FEW_STEPS), 1792),
     "judges of filter": PaintedStage(filtering(MANY_STEPS), 32),
-    "augment": PaintedStage(augmenting, 320),
-    "export to coco": PaintedStage(exporting("coco"), 2560),
-    "export to dataset": PaintedStage(exporting("dataset"), 4096),
-    "report": PaintedStage(reporting, 3072),
+    "augment": PaintedStage(augmenting, 2560),
+    "export to coco": PaintedStage(exporting("coco"), 20480),
+    "export to dataset": PaintedStage(exporting("dataset"), 32768),
+    "report": PaintedStage(reporting, 24576),
 }
 
 
