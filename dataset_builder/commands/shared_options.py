@@ -1,4 +1,4 @@
-"""Options that the commands over whole datasets have in common: where they run, and what they may read."""
+"""What the commands over whole datasets have in common: where they run, what they may read and push."""
 
 from __future__ import annotations
 
