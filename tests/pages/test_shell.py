@@ -149,6 +149,8 @@ def test_the_commands_of_a_page_do_their_work(page, place, monkeypatch):
         small = SMALL.get(words[1], "").split()
         if "seg-diffusion" in words:  # which begins from a text-to-image model
             small = [own for own in small if own not in ("--pretrained", "none")]
+        if words[1] == "refine" and "--method" in words:  # of others than AffinityNet's
+            small = []
         words += [own for own in small if "--schema" not in words]
         if way(line) == "trial":
             words += ["--dry-run", "--out", "trial"]  # the last one counts
