@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,6 +34,7 @@ from benchmarks.stages.forked_runs import (
     run_to_the_end,
 )
 from benchmarks.stages.full_disks import Limit, Tmpfs, full_disk
+from benchmarks.stages.kept_rows import KeptRows, WorkOption
 from diffusers_attnmask.cli_errors import FAULT
 
 
@@ -89,9 +91,11 @@ def main(
     by: Annotated[Literal["tmpfs", "limit"], typer.Option(help="What there is too little of.")] = "tmpfs",
     only: Annotated[list[str] | None, typer.Option(help="A command; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(help="Of the room that there is.")] = 0,
+    work: WorkOption = None,
     json: JsonOption = None,
 ) -> None:
-    rows = []
+    rows, settings = [], {"fills": fills, "by": by, "seed": seed}
+    kept = KeptRows(work, settings)
     with tempfile.TemporaryDirectory() as name, one_thread():
         read = Path(name) / "read"
         read.mkdir()
@@ -100,11 +104,11 @@ def main(
             if only and stage.name not in only:
                 continue
             with full_disk(Path(name) / "disk", by) as disk:
-                rows.append(filled_over_and_over(stage, disk, read, fills, seed))
+                filled = partial(filled_over_and_over, stage, disk, read, fills, seed)
+                rows.append(kept.row(stage.name, filled))
             shutil.rmtree(disk.home)
-            print(rows[-1], flush=True)
     shown = [{key: value for key, value in row.items() if key != "list"} for row in rows]
-    report("A full disk, then room", shown, {"fills": fills, "by": by, "seed": seed}, json)
+    report("A full disk, then room", shown, settings, json)
     raise SystemExit(any(row["faults"] for row in rows))
 
 

@@ -15,6 +15,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ import typer
 from benchmarks.report import JsonOption, report
 from benchmarks.stages.fault_stages import Material, long_stages
 from benchmarks.stages.forked_runs import Stage, contents, different, one_thread, run_apart, run_to_the_end
+from benchmarks.stages.kept_rows import KeptRows, WorkOption
 from diffusers_attnmask.cli_errors import STOPPED
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -74,9 +76,11 @@ def main(
     kills: Annotated[int, typer.Option(min=1, help="Of each command.")] = 200,
     only: Annotated[list[str] | None, typer.Option(help="A command to kill; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(help="Of moments and signals.")] = 0,
+    work: WorkOption = None,
     json: JsonOption = None,
 ) -> None:
-    rows = []
+    rows, settings = [], {"kills": kills, "seed": seed}
+    kept = KeptRows(work, settings)
     with tempfile.TemporaryDirectory() as name, one_thread():
         material = Material.make(Path(name))
         for stage in long_stages(material):
@@ -84,10 +88,9 @@ def main(
                 continue
             home = Path(name) / stage.name
             home.mkdir()
-            rows.append(killed_over_and_over(stage, home, kills, seed))
-            print(rows[-1], flush=True)
+            rows.append(kept.row(stage.name, partial(killed_over_and_over, stage, home, kills, seed)))
     shown = [{key: value for key, value in row.items() if key != "names"} for row in rows]
-    report("Killed and run again", shown, {"kills": kills, "seed": seed}, json)
+    report("Killed and run again", shown, settings, json)
     raise SystemExit(any(row["names"] for row in rows))
 
 
