@@ -25,6 +25,7 @@ Row = Mapping[str, Any]
 JsonOption = Annotated[Path | None, typer.Option(help="Where to write the rows.")]
 
 DIGITS = 5  # of a number in a file
+STARTED_AS = tuple(sys.argv)  # kept at import: a stage that runs as another command changes it
 
 
 def report(title: str, rows: Sequence[Row], settings: Mapping[str, Any], path: Path | None) -> None:
@@ -36,7 +37,7 @@ def report(title: str, rows: Sequence[Row], settings: Mapping[str, Any], path: P
             path,
             {
                 "title": title,
-                "command": command_line(sys.argv),
+                "command": command_line(STARTED_AS),
                 "date": datetime.now(timezone.utc).date().isoformat(),
                 "commit": commit(),
                 "environment": environment(),
@@ -110,7 +111,7 @@ def shown(value: Any) -> str:
 
 
 def command_line(argv: Sequence[str]) -> str:
-    """The command of this process, as it is typed, but for where its rows go."""
+    """The command of a process, as it is typed, but for where its rows go."""
     words = list(argv[1:])
     if "--json" in words:
         place = words.index("--json")

@@ -4,6 +4,7 @@ import ast
 import importlib
 import json
 import re
+import shlex
 
 import pytest
 import typer
@@ -28,6 +29,16 @@ def test_every_table_of_a_piece_stands_on_the_page_and_every_file_of_rows_is_one
     told = dict(tables(PIECES)).keys()
     assert page.sections(page.RESULTS_PAGE.read_text(encoding="utf-8")).keys() == told
     assert {file.stem for file in RESULTS.glob("*.json")} <= told
+
+
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("*.json")), ids=lambda file: file.stem)
+def test_rows_tell_a_command_of_their_own_benchmark_that_names_no_place_of_a_machine(file):
+    command = shlex.split(json.loads(file.read_text(encoding="utf-8"))["command"])
+    own = ["python", "-m", f"benchmarks.{benchmark(file.stem)}"]
+    start = command.index("python")
+    assert command[start : start + 3] == own
+    assert all(re.fullmatch(r"OMP_NUM_THREADS=\d+", word) for word in command[:start])
+    assert not [word for word in command if word.startswith(("/", "~"))]
 
 
 def test_a_number_that_was_changed_by_hand_is_noticed():
