@@ -6,6 +6,7 @@ import torch
 
 from tests.train_segmenter.shapes import small_mask2former, small_model
 from train_segmenter.export import export
+from train_segmenter.models import mask2former
 
 KINDS = {"smp": small_model, "mask2former": small_mask2former}
 
@@ -13,7 +14,9 @@ KINDS = {"smp": small_model, "mask2former": small_mask2former}
 @pytest.fixture(scope="module", params=["smp", pytest.param("mask2former", marks=pytest.mark.slow)])
 def model(request):
     torch.manual_seed(0)
-    return KINDS[request.param]().train()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mask2former, "COMBINED", 32 * 32)  # so that these pictures are large ones
+        yield KINDS[request.param]().train()
 
 
 def logits(model, images):

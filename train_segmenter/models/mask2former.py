@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -59,6 +60,7 @@ PUBLISHED = {
 }
 CERTAIN = -20.0  # a mask logit so sure of "not here" that the loss and its gradient vanish in ignored pixels
 FLOOR = 1e-6  # of a class score, before its logarithm
+COMBINED = 384 * 384  # pixels at which masks of larger pictures are combined, as many as transformers takes
 
 
 class Mask2FormerSegmenter(Segmenter):
@@ -141,31 +143,30 @@ class Mask2FormerSegmenter(Segmenter):
         return cls(network, spec)
 
     def logits(self, prepared: Tensor) -> Tensor:
+        """Of large pictures the classes' scores are enlarged, which are fewer than the queries' masks."""
+        size = prepared.shape[-2:]
         class_logits, masks = self.queries(prepared)
         classes = class_logits.softmax(dim=-1)[..., :-1]  # (B, Q, K), without "no object"
-        scores = torch.einsum("bqk,bqhw->bkhw", classes, masks.sigmoid())
+        masks = enlarged(masks, combining_size(masks.shape[-2:], size)).sigmoid_()
+        scores = enlarged(torch.einsum("bqk,bqhw->bkhw", classes, masks), size)
         if self.spec.task == "instance" and self.class_names[0] == BACKGROUND:  # which no query stands for
             scores[:, BACKGROUND_ID] = 1 - scores[:, 1:].amax(1)
-        return scores.clamp(min=FLOOR).log()
+        return scores.clamp_(min=FLOOR).log_()
 
     def queries(self, prepared: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of classes (B, Q, K + 1) and of masks (B, Q, H, W) of prepared images (B, 3, H, W)."""
+        """Logits of classes (B, Q, K + 1) and of masks (B, Q, h, w) of prepared images (B, 3, H, W)."""
         outputs = self.network(pixel_values=prepared)
-        masks = functional.interpolate(
-            outputs.masks_queries_logits.float(),
-            size=prepared.shape[-2:],
-            mode="bilinear",
-            align_corners=False,
-        )
-        return outputs.class_queries_logits.float(), masks
+        return outputs.class_queries_logits.float(), outputs.masks_queries_logits.float()
 
     @torch.inference_mode()
     def objects(self, images: Tensor) -> list[tuple[FoundObjects, FoundSegments]]:
         height, width = images.shape[-2:]
-        class_logits, masks = self.queries(self.prepare(images))
+        prepared = self.prepare(images)
+        class_logits, masks = self.queries(prepared)
+        masks = enlarged(masks, prepared.shape[-2:])[..., :height, :width]
         return [
             (found_objects(own, pixels, self.things), found_segments(own, pixels, self.things))
-            for own, pixels in zip(class_logits, masks[..., :height, :width], strict=True)
+            for own, pixels in zip(class_logits, masks, strict=True)
         ]
 
     def pictures(
@@ -243,6 +244,24 @@ def _config(name: str, entries: dict) -> Mask2FormerConfig:
     else:
         backbone = TimmBackboneConfig.from_dict({"backbone": name, "out_indices": TIMM_STAGES})
     return Mask2FormerConfig(backbone_config=backbone, **entries)
+
+
+def enlarged(values: Tensor, size: Sequence[int]) -> Tensor:
+    """Of (B, N, h, w) a copy (B, N, H, W), bilinearly."""
+    return functional.interpolate(values, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+def combining_size(grid: Sequence[int], size: Sequence[int]) -> tuple[int, ...]:
+    """The picture's size, if it has no more than `COMBINED` pixels; else one of that many pixels, and of no
+    fewer than the masks' grid.
+
+    >>> combining_size((96, 96), (384, 384)), combining_size((128, 256), (512, 1024))
+    ((384, 384), (272, 543))
+    >>> combining_size((512, 512), (2048, 2048))
+    (512, 512)
+    """
+    times = max(1.0, math.sqrt(COMBINED / math.prod(grid)))
+    return tuple(min(most, round(times * side)) for side, most in zip(grid, size, strict=True))
 
 
 def matched_targets(masks: Tensor, shown: Sequence[Shown]) -> tuple[list[Tensor], list[Tensor]]:
