@@ -1,6 +1,7 @@
 """Seg-diffusion on the tiny world: classes it was trained with, and classes it knows by their words alone.
 
     python -m benchmarks.open_vocabulary --work W --json open_vocabulary.json
+    python -m benchmarks.open_vocabulary --work W1 --noisiness 100000 --steps 1 --samples 1 --ablated 0
 
 Training begins from the bundled text-to-image model and sees only renders without an object of the unseen
 classes, first at half size, then at full size. Held-out renders show all classes. Scores are the mean IoU
@@ -11,6 +12,9 @@ for all classes of the world and for those alone that the caption names,
   trained classes and the score of the background that suit them best;
 - (a) attention masks of the same images (`pipe.segment`), at the settings that suit validation renders best;
 - (b) a small U-Net trained on the same renders; it has no unseen classes, so that their pixels are ignored.
+
+The second command learns the last timestep alone, where noise is all that is seen and the mask all that is
+answered, to be sampled in one step.
 
 Then the same with content attention (--no-content leaves out its training, half of all the work), and with
 other numbers of steps and samples. What is complete in --work stands; what was interrupted goes on.
@@ -48,6 +52,7 @@ def main(
     full_steps: Annotated[int, typer.Option(min=1, help="Then at full size, of 8 pairs.")] = 600,
     unet_steps: Annotated[int, typer.Option(min=0, help="Of (b), of 16 pairs; 0 for none.")] = 1000,
     learning_rate: Annotated[float, typer.Option(help="Of seg-diffusion at half size.")] = 5e-4,
+    noisiness: Annotated[float, typer.Option(help="How much more often noisy timesteps are learned.")] = 3.0,
     validation: Annotated[int, typer.Option(min=1, help="Renders that choose settings.")] = 30,
     held_out: Annotated[int, typer.Option(min=1, help="Renders that judge.")] = 100,
     ablated: Annotated[int, typer.Option(min=0, help="Of them for the ablation; 0 for none.")] = 40,
@@ -63,17 +68,17 @@ def main(
     seen = renders_without(hidden, renders)
     judges, trying = Judges.draw("test", held_out, hidden), Judges.draw("validation", validation, hidden)
     phases = two_sizes(half_steps, full_steps, learning_rate, seed)
-    model = seg_diffusion(work, seen, phases, attention=False)
+    model = seg_diffusion(work, seen, phases, noisiness)
     plain, best = calibrated(ways(model, steps or STEPS, samples), trying)
     rows = [*sampled_rows(plain, best, judges), *attention_rows(trying, judges)]
     if unet_steps:
         rows.append(unet_row(unet(work, seen, unet_steps, seed), judges))
     settings = {"unseen": hidden, "renders": renders, "half_steps": half_steps, "full_steps": full_steps}
     settings |= {"held_out": held_out, "steps": plain.steps, "samples": plain.samples}
-    settings |= {"unet_steps": unet_steps, "seed": seed}
+    settings |= {"unet_steps": unet_steps, "noisiness": noisiness, "seed": seed}
     report(f"Seen and unseen classes on {held_out} held-out renders", rows, settings, json)
     if ablated:
-        attentive = seg_diffusion(work, seen, phases, attention=True) if content else None
+        attentive = seg_diffusion(work, seen, phases, noisiness, attention=True) if content else None
         part = Judges(judges.shown[:ablated], hidden)
         ablation = list(ablation_rows(best, attentive, samples, part))
         beside = json.with_name(f"{json.stem}-ablation{json.suffix}") if json else None

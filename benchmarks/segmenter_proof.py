@@ -10,7 +10,7 @@ of (b) to (e) labels its own images again; (g) a third of the steps on the pairs
 the others on N / 10 renders. "Best" is chosen on validation renders, never on the held-out ones. Arms that
 are complete in --work stand. `--scale 0.5` trains at half size, for a quarter of the time, and judges there
 and a quarter larger. `--arm 'TITLE=FOLDER'` adds an arm on pairs made in another way, with which (e) to (g)
-have nothing to do; `--model bundled-transformer` has the other bundled model paint all pairs.
+have nothing to do.
 
 The last rows tell what (g) owes to what: its renders alone, trained as the other arms and at the learning
 rates of (g), which rise again after a third of the steps; the renders of (a) at those rates; and fewer
@@ -26,23 +26,15 @@ from typing import Annotated
 import typer
 
 from benchmarks.proof.arms import all_arms, first_renders
-from benchmarks.proof.bench import Arm, Bench
-from benchmarks.proof.pairs import Model, generated_pairs
+from benchmarks.proof.bench import Arm, Bench, judging_at, training_at
+from benchmarks.proof.pairs import generated_pairs, pairs_of
 from benchmarks.report import JsonOption, Row, over_seeds, report
 from tiny_world.oracle import CLASS_NAMES, MODEL
-from tiny_world.scene import SIZE
-from train_segmenter.augmentation.transforms import Augmentation
-from train_segmenter.data import ClassMap, Source, mapped, open_source
-from train_segmenter.evaluation import Inference
-from train_segmenter.training.options import TrainOptions
-
-LARGER = 1.25  # the second scale of judging, and of the labels of (f), as a factor
 
 
 def main(
     work: Annotated[Path, typer.Option(help="folder for the arms' models and the generated pairs")],
     pairs: Annotated[int, typer.Option(min=0, help="generated, of (b) to (d); 0 for none")] = 3000,
-    model: Annotated[Model, typer.Option(help="that paints them")] = "bundled",
     judge_steps: Annotated[int, typer.Option(min=1, help="of the judges that filter (d)")] = 1500,
     arm: Annotated[list[str] | None, typer.Option(help="TITLE=FOLDER of other pairs; repeatable")] = None,
     real: Annotated[int, typer.Option(min=1, help="N, the renders of arm (a)")] = 3000,
@@ -57,39 +49,18 @@ def main(
     cpu: bool = False,
     json: JsonOption = None,
 ) -> None:
-    options = TrainOptions(
-        steps=steps,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        dtype=dtype,
-        weight_decay=1e-2,
-        schedule="cosine",
-        warmup=min(50, steps),
-        loss="ce+dice",
-        ema=0.99,
-        augmentation=Augmentation(
-            crop=round(SIZE * scale), scale=(0.9 * scale, 1.2 * scale), largest_class=1.0
-        ),
-        log_every=50,
-        save_every=max(1, steps // 4),
-    )
+    options = training_at(scale, steps, batch_size=batch_size, learning_rate=learning_rate, dtype=dtype)
     judges = first_renders(validation, "validation"), first_renders(held_out, "test")
-    inference = Inference(scales=(scale, LARGER * scale), flip=True)
-    made = generated_pairs(work / "pairs", pairs, model, judge_steps) if pairs else {}
-    generated = {title: pairs_of(path) for title, path in made.items()}
+    generated = generated_pairs(work / "pairs", pairs, judge_steps) if pairs else {}
     others = {title: pairs_of(path) for title, _, path in (own.rpartition("=") for own in arm or [])}
     runs = []
     for seed in range(seeds):
         folder = work if seed == 0 else work / f"seed-{seed}"
-        bench = Bench(folder, replace(options, seed=seed), inference, *judges, cpu)
+        bench = Bench(folder, replace(options, seed=seed), judging_at(scale), *judges, cpu)
         runs.append(rows(all_arms(bench, real, generated, others)))
-    settings = {**options.to_dict(), "model": MODEL, "painted by": model, "pairs": pairs, "real": real}
+    settings = {**options.to_dict(), "model": MODEL, "pairs": pairs, "real": real}
     settings |= {"held_out": held_out, "scale": scale, "seeds": seeds}
     report(f"segmenters judged on {held_out} held-out renders", over_seeds(runs), settings, json)
-
-
-def pairs_of(path: Path | str) -> Source:
-    return mapped(open_source(str(path)), ClassMap(CLASS_NAMES))
 
 
 def rows(arms: list[Arm]) -> list[Row]:

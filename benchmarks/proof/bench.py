@@ -1,15 +1,18 @@
-"""How an arm of `segmenter_proof` comes to be: one model, trained on this or that for as many steps."""
+"""How an arm of a proof comes to be: one model, trained on this or that for as many steps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from tiny_world.oracle import CLASS_NAMES, MODEL, SHAPE, Renders
+from tiny_world.scene import SIZE
 from train_segmenter.augmentation.options import AugmentOptions
+from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.data import Source
 from train_segmenter.evaluation import Inference, Report, evaluate
 from train_segmenter.models import Segmenter, create
@@ -21,6 +24,30 @@ FIRST = 1 / 3  # of the steps of (g) are on generated pairs; the learning rate i
 FASTER = 8 / 3  # of the other arms' learning rate is where (g) begins on the renders
 # The model paints objects upright and of a middling size; the world tilts them and varies their sizes more.
 TURNED = AugmentOptions(splice=0, blur=0, occlude=0, perspective=0, turn=1, angle=15, zoom=(0.9, 1.12))
+LARGER = 1.25  # the second scale of judging, and of the labels of (f), as a factor
+
+
+def training_at(scale: float, steps: int, **others: Any) -> TrainOptions:
+    """The training that all arms have, at a scale of the images."""
+    return TrainOptions(
+        steps=steps,
+        weight_decay=1e-2,
+        schedule="cosine",
+        warmup=min(50, steps),
+        loss="ce+dice",
+        ema=0.99,
+        augmentation=Augmentation(
+            crop=round(SIZE * scale), scale=(0.9 * scale, 1.2 * scale), largest_class=1.0
+        ),
+        log_every=50,
+        save_every=max(1, steps // 4),
+        **others,
+    )
+
+
+def judging_at(scale: float) -> Inference:
+    """At two scales and mirrored."""
+    return Inference(scales=(scale, LARGER * scale), flip=True)
 
 
 @dataclass(frozen=True)

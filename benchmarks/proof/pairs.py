@@ -1,9 +1,10 @@
-"""The generated datasets of `segmenter_proof.py`, by the project's own commands: raw, refined, filtered.
+"""The generated datasets of `segmenter_proof` and `generator_proof`, by the project's own commands.
 
     python -m benchmarks.proof.pairs pairs --count 3000
 
-The prompts are captions of the training split (`captions.py`), the recipe is recipe.yaml. What
-is complete in the folder stands; a build that was stopped goes on.
+makes those of `segmenter_proof`: raw, refined, filtered. The prompts are captions of the training split
+(`captions.py`), the recipe is recipe.yaml. What is complete in the folder stands; a build that was stopped
+goes on.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import yaml
 
 from benchmarks.environment import ROOT
 from benchmarks.proof.captions import main as write_captions
+from tiny_world.oracle import CLASS_NAMES
+from train_segmenter.data import ClassMap, Source, mapped, open_source
 
 Model = Literal["bundled", "bundled-transformer"]
 RECIPE = Path(__file__).with_name("recipe.yaml")
@@ -26,6 +29,8 @@ SAMPLING: dict[str, Any] = {  # of the transformer, which is sampled by its own 
     "bundled": {},
     "bundled-transformer": {"steps": 20, "guidance": 3.0, "scheduler": None},
 }
+WHOLE = ("refine", "--data", "raw", "--method", "none", "--whole-regions")
+DECIDED = ("--method", "none", "--snap", "--uncertain", "decide")
 JUDGES = (
     *("--model", "smp:unet:tu-resnet10t", "--pretrained", "none", "--folds", 2, "--scale", 0.5),
     *("--crop", 64, "--learning-rate", 2e-3, "--keep-fraction", 0.85),
@@ -35,16 +40,27 @@ JUDGES = (
 def main(
     folder: Annotated[Path, typer.Argument(help="Of the datasets.")],
     count: Annotated[int, typer.Option(min=1, help="Pairs.")] = 3000,
-    model: Annotated[Model, typer.Option(help="That paints them.")] = "bundled",
     judge_steps: Annotated[int, typer.Option(min=1, help="Training steps of the filter's judges.")] = 1500,
 ) -> None:
-    for title, made in generated_pairs(folder, count, model, judge_steps).items():
-        print(f"{title}: {made}")
+    for title, source in generated_pairs(folder, count, judge_steps).items():
+        print(f"{title}: {len(source)} pairs")
 
 
-def generated_pairs(folder: Path, count: int, model: Model, judge_steps: int = 1500) -> dict[str, Path]:
-    """The folder of each dataset by the title of its arm, made where it is missing."""
-    folder = folder.resolve()
+def generated_pairs(folder: Path, count: int, judge_steps: int = 1500) -> dict[str, Source]:
+    """The datasets of the bundled model by the titles of their arms."""
+    refined = refined_pairs(folder, count)
+    made(folder, "regions", *WHOLE)
+    made(folder, "kept", "filter", "--data", "regions", *JUDGES, "--steps", judge_steps)
+    made(folder, "filtered", "refine", "--data", "kept", *DECIDED)
+    return {
+        "(b) raw": pairs_of(folder / "raw"),
+        "(c) refined": refined,
+        "(d) filtered": pairs_of(folder / "filtered"),
+    }
+
+
+def refined_pairs(folder: Path, count: int, model: Model = "bundled", method: str | None = None) -> Source:
+    """Pairs of a model with masks by a method, its own by default: whole regions, decided on edges."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "captions").exists():
         write_captions(folder / "captions")
@@ -54,16 +70,16 @@ def generated_pairs(folder: Path, count: int, model: Model, judge_steps: int = 1
         "model": model,
         "pairs": count,
         "sampling": {key: value for key, value in sampling.items() if value is not None},
+        **({"method": method} if method else {}),
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     attnmask(folder, "build", "--recipe", "recipe.yaml", "--out", "raw")
-    decided = ("--method", "none", "--snap", "--uncertain", "decide")
-    judges = (*JUDGES, "--steps", judge_steps)
-    made(folder, "refined", "refine", "--data", "raw", *decided, "--whole-regions")
-    made(folder, "regions", "refine", "--data", "raw", "--method", "none", "--whole-regions")
-    made(folder, "kept", "filter", "--data", "regions", *judges)
-    made(folder, "filtered", "refine", "--data", "kept", *decided)
-    return {"(b) raw": folder / "raw", "(c) refined": folder / "refined", "(d) filtered": folder / "filtered"}
+    made(folder, "refined", *WHOLE, *DECIDED[2:])
+    return pairs_of(folder / "refined")
+
+
+def pairs_of(folder: Path | str) -> Source:
+    return mapped(open_source(str(folder)), ClassMap(CLASS_NAMES))
 
 
 def made(folder: Path, out: str, *words: object) -> None:

@@ -20,7 +20,6 @@ from train_segmenter.training.loop import trained_model
 from train_segmenter.training.options import TrainOptions
 
 FIRST_SEED = 900_000_000  # of the training split, far from what the bundled model was trained on
-NOISINESS = 3.0  # masks are sampled in few steps, which begin in noise
 
 
 def renders_without(unseen: Sequence[str], count: int) -> Source:
@@ -55,13 +54,15 @@ def two_sizes(half_steps: int, full_steps: int, learning_rate: float, seed: int)
     )
 
 
-def seg_diffusion(work: Path, seen: Source, phases: Sequence[TrainOptions], attention: bool) -> Segmenter:
+def seg_diffusion(
+    work: Path, seen: Source, phases: Sequence[TrainOptions], noisiness: float, attention: bool = False
+) -> Segmenter:
     """The model after all phases. attention: with content attention."""
     names = tuple(seen.class_names)
     torch.manual_seed(phases[0].seed)
 
     def start() -> Segmenter:
-        return create("seg-diffusion", names, content_attention=attention, noisiness=NOISINESS)
+        return create("seg-diffusion", names, content_attention=attention, noisiness=noisiness)
 
     for number, options in enumerate(phases):
         folder = work / f"{'content-attention' if attention else 'plain'}-{number}"
