@@ -231,6 +231,9 @@ class Recipe:
             if getattr(self.sampling, name) != getattr(usual, name):
                 told = f" is for a diffusion model; the pictures are labelled by {by}"
                 raise OptionsError([Fault(f"sampling.{name}", told)])
+        if by != "sam" and self.sampling.dtype not in ("auto", "fp32"):
+            told = f" is fp32 where pictures are labelled by {by}, not {self.sampling.dtype!r}"
+            raise OptionsError([Fault("sampling.dtype", told)])
 
     @classmethod
     def read(cls, recipe: str | Path) -> Recipe:
