@@ -54,8 +54,8 @@ def rows(bench: Bench, work: Path, pairs: int) -> Iterator[Row]:
 
 def main(
     work: Annotated[Path, typer.Option(help="Folder of the pairs and the arms' models.")],
-    pairs: Annotated[int, typer.Option(min=1, help="Of each arm.")] = 400,
-    steps: Annotated[int, typer.Option(min=1, help="Of training, of 16 pairs.")] = 600,
+    pairs: Annotated[int, typer.Option(min=1, help="Of each arm.")] = 256,
+    steps: Annotated[int, typer.Option(min=1, help="Of training, of 16 pairs.")] = 500,
     held_out: Annotated[int, typer.Option(min=1, help="Renders that judge.")] = 300,
     scale: Annotated[float, typer.Option(help="Of the images in training, and the smaller in judging.")] = 0.5,
     seeds: Annotated[int, typer.Option(min=1, help="Of trainings, on the same pairs.")] = 1,

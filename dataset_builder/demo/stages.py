@@ -12,6 +12,7 @@ from dataset_builder.engine.options import EngineOptions
 from dataset_builder.noise.prune import PruneOptions
 from dataset_builder.noise.run import FilterRun, filter_dataset
 from dataset_builder.recipe import Recipe
+from diffusers_attnmask.ground.device import best_device, fastest_precision
 from diffusers_attnmask.sampling.run import SampleRun, sample_pictures
 
 FOLDS = 2
@@ -25,7 +26,7 @@ def first_picture(options: DemoOptions, folder: Path) -> Path:
 
 def sample_pairs(options: DemoOptions, folder: Path) -> None:
     """Pairs of the bundled model, as the recipe `tiny` draws them in fewer steps."""
-    sampling = {"steps": options.sampling_steps}
+    sampling = {"steps": options.sampling_steps, "dtype": fastest_precision(best_device())}
     recipe = Recipe.read("tiny").with_changes(pairs=options.pairs, seed=options.seed, sampling=sampling)
     build(recipe, folder, EngineOptions(workers=options.workers))
 
@@ -36,7 +37,7 @@ def filter_pairs(data: Path, options: DemoOptions, folder: Path) -> None:
         return
     run = FilterRun(
         recipe=TRAINING,
-        changes={"steps": options.judge_steps},
+        changes={"steps": options.judge_steps, "dtype": fastest_precision(best_device())},
         pretrained="none",
         folds=FOLDS,
         scale=SCALE,

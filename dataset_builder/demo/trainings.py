@@ -12,6 +12,7 @@ import recipes
 from dataset_builder.demo.options import DemoOptions
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.engine.workers import working
+from diffusers_attnmask.ground.device import fastest_precision
 from diffusers_attnmask.ground.threads import threads
 from tiny_world.oracle import Renders
 from train_segmenter.data import Source
@@ -64,7 +65,13 @@ def trained(source: Source, options: DemoOptions, folder: Path, *, progress: boo
     """The segmenter in the folder, trained if it is not there, and further if it was stopped."""
     recipe = TrainingRecipe.read(recipes.find(TRAINING, training=True))
     views = recipe.training.augmentation.resized(SCALE)
-    training = replace(recipe.training, steps=options.steps, seed=options.seed, augmentation=views)
+    training = replace(
+        recipe.training,
+        steps=options.steps,
+        seed=options.seed,
+        augmentation=views,
+        dtype=fastest_precision("cpu"),
+    )
 
     def new_model() -> Segmenter:
         torch.manual_seed(options.seed)

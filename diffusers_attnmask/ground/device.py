@@ -31,3 +31,11 @@ def precision_on(word: str, device: str) -> str:
     # an older GPU emulates bf16, which is slower there than fp32
     computes = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16" if computes else "fp32"
+
+
+def fastest_precision(device: str) -> str:
+    """bf16 where the device computes in it, processors included; they are known by a newer PyTorch alone."""
+    if device != "cpu":
+        return precision_on("auto", device)
+    told = getattr(torch.cpu, "get_capabilities", dict)()
+    return "bf16" if told.get("amx_bf16") or told.get("avx512_bf16") else "fp32"
