@@ -17,7 +17,7 @@ from tests.small_models import picture, sd15
 # What an example names, and what stands in its place here. All else of an example is run as it is.
 IN_PLACE_OF = {
     '"stable-diffusion-v1-5/stable-diffusion-v1-5"': '"sd15"',
-    "torch_dtype=torch.float16": "torch_dtype=torch.float32",
+    "dtype=torch.float16": "dtype=torch.float32",
     '.to("cuda")': '.to("cpu")',
     'load_dataset("user/birds"': 'load_dataset("birds-kept"',  # from the Hub, which is not there
     "/data/VOC2012": "VOC2012",
