@@ -57,7 +57,7 @@ def main(
     pairs: Annotated[int, typer.Option(min=1, help="Of each arm.")] = 256,
     steps: Annotated[int, typer.Option(min=1, help="Of training, of 16 pairs.")] = 500,
     held_out: Annotated[int, typer.Option(min=1, help="Renders that judge.")] = 300,
-    scale: Annotated[float, typer.Option(help="Of the images in training, and the smaller in judging.")] = 0.5,
+    scale: Annotated[float, typer.Option(help="Of images in training, and the smaller in judging.")] = 0.5,
     seeds: Annotated[int, typer.Option(min=1, help="Of trainings, on the same pairs.")] = 1,
     json: JsonOption = None,
 ) -> None:
