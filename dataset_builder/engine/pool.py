@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 from collections import deque
@@ -11,16 +13,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
+from multiprocessing.util import Finalize
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from dataset_builder.engine.main_guard import check_main_guard
+from dataset_builder.engine.parcels import packed, unpacked
 from dataset_builder.engine.visible_gpus import see_only
 from dataset_builder.engine.worker_errors import noted
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 TRIES = 2  # how often a task may take its worker along before it is given up
+LAST = -1000  # of what `multiprocessing` does as a process ends
 
 
 class WorkerPool(Generic[Task, Result]):
@@ -47,6 +53,7 @@ class WorkerPool(Generic[Task, Result]):
         self.waiting: deque[tuple[Task, Future]] = deque()
         if workers:
             check_main_guard()
+            self.parcels = TemporaryDirectory(prefix="attnmask-", ignore_cleanup_errors=True)
             self._start()
 
     def __enter__(self) -> WorkerPool[Task, Result]:
@@ -73,8 +80,8 @@ class WorkerPool(Generic[Task, Result]):
 
     def close(self) -> None:
         if self.workers:
-            self.executor.shutdown(wait=True, cancel_futures=True)
-            self.lifeline.close()
+            self._stop()
+            self.parcels.cleanup()
 
     def _submit(self, task: Task) -> None:
         try:
@@ -92,7 +99,7 @@ class WorkerPool(Generic[Task, Result]):
                 self._recover()
             else:
                 self.waiting.popleft()
-                return result
+                return unpacked(result)
 
     def _recover(self) -> None:
         """New workers. Which task killed the old ones is not known, so each of them is tried by itself."""
@@ -117,8 +124,12 @@ class WorkerPool(Generic[Task, Result]):
         return future
 
     def _restart(self) -> None:
-        self.close()
+        self._stop()
         self._start()
+
+    def _stop(self) -> None:
+        self.executor.shutdown(wait=True, cancel_futures=True)
+        self.lifeline.close()
 
     def _start(self) -> None:
         # spawned, not forked: a fork of a process with a GPU or with threads of torch hangs
@@ -127,30 +138,41 @@ class WorkerPool(Generic[Task, Result]):
         gpus = context.SimpleQueue()
         for number in range(self.workers if self.gpus else 0):
             gpus.put(self.gpus[number % len(self.gpus)])
-        self.executor = ProcessPoolExecutor(self.workers, context, _begin, (self.function, end, gpus))
+        own = (self.function, end, gpus, self.parcels.name)
+        self.executor = ProcessPoolExecutor(self.workers, context, _begin, own)
 
 
 _function: Callable[[Any], Any]  # of a worker, once it has begun
+_parcels: str  # the folder of its large results
 
 
-def _begin(function: Callable[[Any], Any], lifeline: Connection, gpus: Any) -> None:
-    global _function
-    _function = function
+def _begin(function: Callable[[Any], Any], lifeline: Connection, gpus: Any, parcels: str) -> None:
+    global _function, _parcels
+    _function, _parcels = function, parcels
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends the pool
-    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(lifeline, parcels), daemon=True).start()
     if not gpus.empty():
         see_only(gpus.get())
+    Finalize(None, _end, exitpriority=LAST)
 
 
-def _end_with_parent(lifeline: Connection) -> None:
+def _end() -> None:
+    """As a forked process ends: with all that was registered for it. To take PyTorch's modules down as well,
+    one by one, is a second in which the parent waits."""
+    atexit._run_exitfuncs()
+    os._exit(0)
+
+
+def _end_with_parent(lifeline: Connection, parcels: str) -> None:
     """A worker whose parent was killed would wait for tasks for ever; one in the middle of an hour's work
     would keep a parent that was stopped from ending. Both parents let go of the other end."""
     try:
         lifeline.recv()
     except EOFError:
+        shutil.rmtree(parcels, ignore_errors=True)
         os._exit(1)
 
 
 def _run(task: Any) -> Any:
     with noted():
-        return _function(task)
+        return packed(_function(task), _parcels)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -29,6 +31,18 @@ def test_results_come_in_the_order_of_the_tasks(workers):
     pool = WorkerPool(square, workers, ahead=4, given_up=given_up)
     assert list(pool.results(iter(range(20)))) == [number * number for number in range(20)]
     pool.close()
+
+
+def at_its_end(file: str) -> int:
+    atexit.register(Path(file).touch)
+    return os.getpid()
+
+
+def test_what_a_worker_registered_for_its_end_is_done(tmp_path):
+    file = tmp_path / "done"
+    with WorkerPool(at_its_end, 1, ahead=2, given_up=given_up) as pool:
+        (worker,) = pool.results([str(file)])
+    assert worker != os.getpid() and file.exists()
 
 
 def test_few_tasks_are_drawn_ahead():
