@@ -27,15 +27,18 @@ class DistinctCount:
 
     def merge(self, other: DistinctCount) -> None:
         """Count the things of another one, too."""
-        self.level = max(self.level, other.level)
-        self.kept = {own for own in self.kept if not own % (1 << self.level)}
+        if other.level > self.level:
+            self._rise(other.level)
         self._keep(other.kept)
 
     def _keep(self, digests: Iterable[int]) -> None:
         self.kept.update(own for own in digests if not own % (1 << self.level))
         while len(self.kept) > MOST:
-            self.level += 1
-            self.kept = {own for own in self.kept if not own % (1 << self.level)}
+            self._rise(self.level + 1)
+
+    def _rise(self, level: int) -> None:
+        self.level = level
+        self.kept = {own for own in self.kept if not own % (1 << level)}
 
     @property
     def exact(self) -> bool:
