@@ -30,7 +30,7 @@ class VocWriter:
     kind = "JPEG"
 
     def __init__(self, pairs: PairSet, palette: Sequence[Colour]) -> None:
-        safe_names(name for own in pairs.splits.values() for name in own.names)  # all splits share a folder
+        safe_names([name for own in pairs.splits.values() for name in own.names])  # which share a folder
         self.pairs, self.palette = pairs, palette
 
     def pair(self, split: str, number: int, pair: NamedPair) -> WrittenPair:
