@@ -14,13 +14,13 @@ import typer
 
 from benchmarks.report import JsonOption, report
 from benchmarks.stages.painted_sampler import PaintedSampler
-from benchmarks.stages.peak_memory import own_peak, peak_apart
+from benchmarks.stages.peak_memory import beside_first, peak_apart, tell_peak_of
 from dataset_builder.building.run import build
 from dataset_builder.engine.options import EngineOptions
 from dataset_builder.recipe import Recipe, SamplingOptions
 
 
-def peak_mebibytes(pairs: int, shard_size: int, side: int) -> float:
+def built_alone(pairs: int, shard_size: int, side: int) -> None:
     recipe = Recipe(
         "tiny-world",
         pairs=pairs,
@@ -30,8 +30,8 @@ def peak_mebibytes(pairs: int, shard_size: int, side: int) -> float:
     )
     with tempfile.TemporaryDirectory() as folder:
         engine = EngineOptions(workers=0)
-        build(recipe, folder, engine, make_sampler=PaintedSampler(side=side), show_progress=False)
-    return own_peak()
+        sampler = PaintedSampler(side=side)
+        tell_peak_of(lambda: build(recipe, folder, engine, make_sampler=sampler, show_progress=False))
 
 
 def main(
@@ -42,14 +42,14 @@ def main(
     alone: Annotated[int | None, typer.Option(help="One length, in this process.", hidden=True)] = None,
 ) -> None:
     if alone is not None:
-        print(peak_mebibytes(alone, shard_size, side))
+        built_alone(alone, shard_size, side)
         return
-    rows: list[dict[str, float]] = []
-    for length in pairs or [1000, 100_000]:
-        words = ("--alone", length, "--shard-size", shard_size, "--side", side)
-        peak = peak_apart("build_memory", *words)
-        first = rows[0]["peak MiB"] if rows else peak
-        rows.append({"pairs": length, "peak MiB": peak, "of the first": peak / first})
+    words = ("--shard-size", shard_size, "--side", side)
+    numbers = pairs or [1000, 100_000]
+    peaks = [peak_apart("build_memory", "--alone", own, *words) for own in numbers]
+    rows = [
+        {"pairs": own, **beside_first(found, peaks[0])} for own, found in zip(numbers, peaks, strict=True)
+    ]
     report("Peak memory of a build", rows, {"shard size": shard_size, "side": side}, json)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,9 +17,11 @@ import typer
 
 from benchmarks.report import JsonOption, report
 from benchmarks.stages.forked_runs import one_thread
+from benchmarks.stages.kept_rows import KeptRows, WorkOption
 from benchmarks.stages.painted_stages import SIDE, STAGES, PaintedStage, painted, seconds
 from benchmarks.stages.worker_starts import awaited_workers
 from dataset_builder.engine.options import EngineOptions
+from train_segmenter.data.shards import UNNAMED, open_rows
 
 
 def timed(stage: PaintedStage, data: Path, engine: EngineOptions) -> tuple[float, float]:
@@ -29,6 +32,7 @@ def timed(stage: PaintedStage, data: Path, engine: EngineOptions) -> tuple[float
 
 
 def row(name: str, data: Path, engine: str, repeats: int) -> dict[str, Any]:
+    open_rows(str(data), UNNAMED)  # which first of all copies the pairs, for whoever reads them later
     medians = {}
     for workers in (1, 2):
         where = EngineOptions(engine, workers)
@@ -51,16 +55,18 @@ def main(
     repeats: Annotated[int, typer.Option(help="Of each time, of which the median counts.")] = 3,
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
     only: Annotated[list[str] | None, typer.Option(help="A stage; may be repeated.")] = None,
+    work: WorkOption = None,
     json: JsonOption = None,
 ) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
-    rows = []
-    with one_thread(), tempfile.TemporaryDirectory() as home:
-        for name in only or STAGES:
-            data = painted(Path(home), pairs or STAGES[name].pairs, SIDE)
-            rows.append(row(name, data, engine, repeats))
-            print(rows[-1], flush=True)
     settings = {"pairs": pairs, "repeats": repeats, "engine": engine}
+    kept = KeptRows(work, settings)
+    with one_thread(), tempfile.TemporaryDirectory() as home:
+
+        def measured(name: str) -> dict[str, Any]:
+            return row(name, painted(Path(home), pairs or STAGES[name].pairs, SIDE), engine, repeats)
+
+        rows = [kept.row(name, partial(measured, name)) for name in only or STAGES]
     report("Stages by one worker and by two", rows, settings, json)
 
 

@@ -29,7 +29,7 @@ from dataset_builder.refinement.run import RefineRun, refine_dataset
 from dataset_builder.report.collect import ReportOptions
 from dataset_builder.report.run import report_dataset
 from diffusers_attnmask.ground.options import read_options
-from train_segmenter.training.options import TrainingRecipe
+from train_segmenter.training.options import TrainingRecipe, TrainOptions
 
 PAINTED = 256  # pairs; more are these again, under names and prompts of their own
 SIDE = 128  # pixels of a build's, which reads no data
@@ -49,9 +49,9 @@ class PaintedStage:
 
 def filtering(steps: int) -> Run:
     judges = read_options(TrainingRecipe, TRAINING, "judges")
-    run = FilterRun(
-        recipe=judges, changes={"steps": steps}, pretrained="none", folds=2, crop=32, prune=KEEP_ALL
-    )
+    usual = {name: getattr(TrainOptions(), name) for name in ("log_every", "evaluate_every", "save_every")}
+    changes = {"steps": steps, **usual}  # `TRAINING` saves so often that it takes longer than to train
+    run = FilterRun(recipe=judges, changes=changes, pretrained="none", folds=2, crop=32, prune=KEEP_ALL)
     return lambda data, out, engine: filter_dataset(data, out, run, engine, progress=False)
 
 
