@@ -28,4 +28,4 @@ def _perhaps_twice(names: Sequence[str]) -> list[str]:
     """Those that share their hash with another one: few, where a dictionary of all would be many MiB."""
     hashes = np.fromiter((hash(name.casefold()) for name in names), np.int64, len(names))
     _, places, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-    return [names[place] for place in np.flatnonzero(counts[places] > 1)]
+    return [names[place] for place in np.flatnonzero(counts[places] > 1).tolist()]
