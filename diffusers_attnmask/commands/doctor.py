@@ -55,7 +55,7 @@ def heading(title: str) -> None:
 
 def row(good: bool, name: str, state: str) -> None:
     mark = typer.style("ok  ", fg="green") if good else typer.style("no  ", fg="yellow")
-    typer.echo(f"  {mark}{name:<16}{state}")
+    typer.echo(f"  {mark}{name:<18}{state}")
 
 
 def remedy(command: str | None) -> None:

@@ -65,6 +65,8 @@ def devices() -> list[dict[str, Any]]:
     """The devices PyTorch can use, fastest first, with their memory where it has its own."""
     try:
         import torch
+
+        from diffusers_attnmask.ground.device import fastest_precision
     except ImportError:  # told among the core packages
         return []
     found: list[dict[str, Any]] = []
@@ -75,8 +77,9 @@ def devices() -> list[dict[str, Any]]:
         )
     if torch.backends.mps.is_available():
         found.append({"device": "mps", "name": platform.processor(), "memory_gib": None})
-    threads = f"{torch.get_num_threads()} threads"
-    return [*found, {"device": "cpu", "name": f"{platform.machine()}, {threads}", "memory_gib": None}]
+    computes = ", computes in bf16" if fastest_precision("cpu") == "bf16" else ""
+    name = f"{platform.machine()}, {torch.get_num_threads()} threads{computes}"
+    return [*found, {"device": "cpu", "name": name, "memory_gib": None}]
 
 
 def in_progress(names: list[str]) -> Iterable[str]:

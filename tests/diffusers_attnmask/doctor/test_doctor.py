@@ -15,6 +15,7 @@ from diffusers_attnmask import bundled
 from diffusers_attnmask.commands import doctor
 from diffusers_attnmask.doctor import environment
 from diffusers_attnmask.doctor.examine import devices, examine_extra
+from diffusers_attnmask.ground import device
 
 
 @pytest.fixture
@@ -79,6 +80,12 @@ def test_the_install_command_names_exactly_what_is_missing(monkeypatch):
 def test_without_torch_there_are_no_devices_and_no_crash(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert devices() == []
+
+
+@pytest.mark.parametrize(("precision", "told"), [("bf16", True), ("fp32", False)])
+def test_a_processor_that_computes_in_bf16_is_told(monkeypatch, precision, told):
+    monkeypatch.setattr(device, "fastest_precision", lambda name: precision)
+    assert ("computes in bf16" in devices()[-1]["name"]) is told
 
 
 def test_json_is_one_document_that_a_program_can_read(intact_files, capsys):
