@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -160,6 +161,7 @@ def _end() -> None:
     """As a forked process ends: with all that was registered for it. To take PyTorch's modules down as well,
     one by one, is a second in which the parent waits."""
     atexit._run_exitfuncs()
+    sys.stdout.flush()
     os._exit(0)
 
 
