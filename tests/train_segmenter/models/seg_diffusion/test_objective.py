@@ -73,6 +73,11 @@ def test_noisy_timesteps_are_drawn_more_often(noisiness):
         assert float((times < limit).float().mean()) == pytest.approx(expected, abs=0.015)
 
 
+def test_a_large_noisiness_draws_the_last_timestep_alone():
+    torch.manual_seed(0)
+    assert drawn_timesteps(20_000, 1000, 100_000).unique().tolist() == [999]
+
+
 def test_what_pads_a_pair_is_ignored():
     images, masks = padded_pair(torch.rand(1, 3, 5, 8), torch.ones(1, 5, 8, dtype=torch.long), 8)
     assert images.shape == (1, 3, 8, 8) and torch.equal(images[..., 7, :], images[..., 4, :])
