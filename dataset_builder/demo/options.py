@@ -8,7 +8,7 @@ from pydantic import Field
 
 from diffusers_attnmask.ground.options import Count, Processes, Seed, Share, options
 
-QUICK: dict[str, int] = {"pairs": 96, "sampling_steps": 8, "steps": 900, "judge_steps": 150}
+QUICK: dict[str, int] = {"pairs": 96, "sampling_steps": 8, "steps": 900, "judge_steps": 250}
 FULL: dict[str, int] = {"pairs": 208, "sampling_steps": 12, "steps": 900, "judge_steps": 400}
 
 

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from dataset_builder.engine.main_guard import check_main_guard
-from dataset_builder.engine.parcels import packed, unpacked
+from dataset_builder.engine.tables import through_files
 from dataset_builder.engine.visible_gpus import see_only
 from dataset_builder.engine.worker_errors import noted
 
@@ -54,7 +54,7 @@ class WorkerPool(Generic[Task, Result]):
         self.waiting: deque[tuple[Task, Future]] = deque()
         if workers:
             check_main_guard()
-            self.parcels = TemporaryDirectory(prefix="attnmask-", ignore_cleanup_errors=True)
+            self.tables = TemporaryDirectory(prefix="attnmask-", ignore_cleanup_errors=True)
             self._start()
 
     def __enter__(self) -> WorkerPool[Task, Result]:
@@ -82,7 +82,7 @@ class WorkerPool(Generic[Task, Result]):
     def close(self) -> None:
         if self.workers:
             self._stop()
-            self.parcels.cleanup()
+            self.tables.cleanup()
 
     def _submit(self, task: Task) -> None:
         try:
@@ -100,7 +100,7 @@ class WorkerPool(Generic[Task, Result]):
                 self._recover()
             else:
                 self.waiting.popleft()
-                return unpacked(result)
+                return result
 
     def _recover(self) -> None:
         """New workers. Which task killed the old ones is not known, so each of them is tried by itself."""
@@ -139,19 +139,19 @@ class WorkerPool(Generic[Task, Result]):
         gpus = context.SimpleQueue()
         for number in range(self.workers if self.gpus else 0):
             gpus.put(self.gpus[number % len(self.gpus)])
-        own = (self.function, end, gpus, self.parcels.name)
+        own = (self.function, end, gpus, self.tables.name)
         self.executor = ProcessPoolExecutor(self.workers, context, _begin, own)
 
 
 _function: Callable[[Any], Any]  # of a worker, once it has begun
-_parcels: str  # the folder of its large results
 
 
-def _begin(function: Callable[[Any], Any], lifeline: Connection, gpus: Any, parcels: str) -> None:
-    global _function, _parcels
-    _function, _parcels = function, parcels
+def _begin(function: Callable[[Any], Any], lifeline: Connection, gpus: Any, tables: str) -> None:
+    global _function
+    _function = function
+    through_files(tables)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends the pool
-    threading.Thread(target=_end_with_parent, args=(lifeline, parcels), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(lifeline, tables), daemon=True).start()
     if not gpus.empty():
         see_only(gpus.get())
     Finalize(None, _end, exitpriority=LAST)
@@ -165,16 +165,16 @@ def _end() -> None:
     os._exit(0)
 
 
-def _end_with_parent(lifeline: Connection, parcels: str) -> None:
+def _end_with_parent(lifeline: Connection, tables: str) -> None:
     """A worker whose parent was killed would wait for tasks for ever; one in the middle of an hour's work
     would keep a parent that was stopped from ending. Both parents let go of the other end."""
     try:
         lifeline.recv()
     except EOFError:
-        shutil.rmtree(parcels, ignore_errors=True)
+        shutil.rmtree(tables, ignore_errors=True)
         os._exit(1)
 
 
 def _run(task: Any) -> Any:
     with noted():
-        return packed(_function(task), _parcels)
+        return _function(task)
