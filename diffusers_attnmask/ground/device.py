@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import torch
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
@@ -33,9 +35,9 @@ def precision_on(word: str, device: str) -> str:
     return "bf16" if computes else "fp32"
 
 
-def fastest_precision(device: str) -> str:
+def fastest_precision(device: str) -> Literal["bf16", "fp32"]:
     """bf16 where the device computes in it, processors included; they are known by a newer PyTorch alone."""
     if device != "cpu":
-        return precision_on("auto", device)
-    told = getattr(torch.cpu, "get_capabilities", dict)()
+        return "bf16" if precision_on("auto", device) == "bf16" else "fp32"
+    told: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return "bf16" if told.get("amx_bf16") or told.get("avx512_bf16") else "fp32"
