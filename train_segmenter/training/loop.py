@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import Tensor, nn
 
+from diffusers_attnmask.ground.accelerators import own_accelerator
 from diffusers_attnmask.ground.atomic_files import replacing_files, write_text
 from diffusers_attnmask.ground.bars import Bar, moving_bar
 from diffusers_attnmask.ground.json_files import read_json
@@ -37,7 +37,7 @@ from train_segmenter.training.ema import WeightAverage
 from train_segmenter.training.fingerprint import check_same, fingerprint, marks, settings
 from train_segmenter.training.losses import Criterion
 from train_segmenter.training.optimizer import new_optimizer
-from train_segmenter.training.options import PRECISIONS, TrainOptions
+from train_segmenter.training.options import TrainOptions
 from train_segmenter.training.schedule import learning_rate_factor
 from train_segmenter.training.stopping import Interrupted, stop_asked
 from train_segmenter.training.trackers import TRACKERS
@@ -304,11 +304,9 @@ def _judge(accelerator: Accelerator, model: Segmenter, source: Source) -> Report
 
 
 def _accelerator(options: TrainOptions, cpu: bool) -> Accelerator:
-    # accelerate keeps the first precision for the process's life; each training here has its own
-    AcceleratorState._reset_state()
     if options.dtype == "fp16" and (cpu or not torch.cuda.is_available()):
         raise ValueError("fp16 training needs a GPU; on the CPU use fp32 or bf16.")
-    return Accelerator(mixed_precision=PRECISIONS[options.dtype], cpu=cpu)
+    return own_accelerator(options.dtype, cpu=cpu)
 
 
 def check_startable(out: Path, resume: bool) -> None:

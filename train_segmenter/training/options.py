@@ -29,8 +29,6 @@ from train_segmenter.augmentation.transforms import Augmentation
 from train_segmenter.models.registry import check_options
 from train_segmenter.training.losses import Criterion
 
-PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}  # as accelerate calls them
-
 
 def known_loss(words: str) -> str:
     Criterion.parse(words)

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -24,6 +23,7 @@ from dataset_builder.refinement.affinity.augment import ViewOptions, random_view
 from dataset_builder.refinement.affinity.loss import affinity_loss
 from dataset_builder.refinement.affinity.neighbourhood import Radius
 from dataset_builder.refinement.affinity.network import AffinityNet, AffinityNetOptions
+from diffusers_attnmask.ground.accelerators import own_accelerator
 from diffusers_attnmask.ground.atomic_files import replacing, write_text
 from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.json_files import read_json
@@ -95,7 +95,7 @@ def train_affinity_net(
     """
     if not len(examples):
         raise ValueError("AffinityNet cannot be trained on no examples")
-    accelerator = Accelerator()
+    accelerator = own_accelerator()
     total = options.epochs * math.ceil(len(examples) / options.batch_size)
     optimizer = _optimizer(net, options)
     origin = _origin(net, examples, options)
