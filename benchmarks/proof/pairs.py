@@ -25,9 +25,9 @@ from train_segmenter.data import ClassMap, Source, mapped, open_source
 
 Model = Literal["bundled", "bundled-transformer"]
 RECIPE = Path(__file__).with_name("recipe.yaml")
-SAMPLING: dict[str, Any] = {  # of the transformer, by its own scheduler and in the usual precision of such
+SAMPLING: dict[str, Any] = {  # of the transformer, by its own scheduler
     "bundled": {},
-    "bundled-transformer": {"steps": 20, "guidance": 3.0, "scheduler": None, "dtype": "bf16"},
+    "bundled-transformer": {"steps": 20, "guidance": 3.0, "scheduler": None},
 }
 WHOLE = ("refine", "--data", "raw", "--method", "none", "--whole-regions")
 DECIDED = ("--method", "none", "--snap", "--uncertain", "decide")
