@@ -11,7 +11,7 @@ from typing import Any
 
 from dataset_builder.building.manifest import SOFTWARE
 from dataset_builder.content_digest import content_digest
-from dataset_builder.recipe import digest
+from dataset_builder.plain_values import digest
 from diffusers_attnmask.ground.mirror import fetched
 from train_segmenter.data.shards import hub_revision
 from train_segmenter.data.split_parts import data_word

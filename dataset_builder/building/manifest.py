@@ -14,7 +14,8 @@ from typing import Any
 
 from dataset_builder.building.tally import Tally
 from dataset_builder.content_digest import content_digest
-from dataset_builder.recipe import Recipe, differences, digest
+from dataset_builder.plain_values import differences, digest
+from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.atomic_files import write_text
 
 FILE_NAME = "manifest.json"

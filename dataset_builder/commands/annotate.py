@@ -88,6 +88,7 @@ def annotate(
     from dataset_builder.annotating.run import annotate_pictures, lines, plan_annotation
     from dataset_builder.recipe import recipe_over
     from diffusers_attnmask.ground.options import as_flags
+    from diffusers_attnmask.ground.places import check_own_place
 
     with as_flags({**flags.FLAGS, **flags.OF_SAMPLING, "vocabulary": "-c", "pictures.by": "--by"}):
         pictures = PictureOptions(
@@ -126,6 +127,7 @@ def annotate(
         )
         options = typed_engine(engine, workers, address, gpus)
     if is_trial(dry_run, measure):
+        check_own_place(out, "annotate")
         plan = plan_annotation(asked, measure=measure, workers=workers)
         typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(lines(plan)))
         return

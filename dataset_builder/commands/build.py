@@ -66,6 +66,7 @@ def build(
     from dataset_builder.planning.run import PlanOptions, lines, plan_build
     from dataset_builder.recipe import Recipe
     from diffusers_attnmask.ground.options import as_flags
+    from diffusers_attnmask.ground.places import check_own_place
     from diffusers_attnmask.ground.typed import is_trial
 
     with as_flags({"pairs": "--num-pairs", **flags.FLAGS, **flags.OF_SAMPLING}):
@@ -94,6 +95,7 @@ def build(
         )
         options = typed_engine(engine, workers, address, gpus)
         if is_trial(dry_run, measure):
+            check_own_place(out, "build")
             plan = plan_build(asked, PlanOptions(measure=measure, workers=workers))
             typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(lines(plan)))
             return

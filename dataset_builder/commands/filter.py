@@ -107,7 +107,7 @@ def filter(
     from dataset_builder.noise.prune import PruneOptions
     from dataset_builder.noise.run import FilterRun, filter_dataset
     from diffusers_attnmask.ground.options import as_flags
-    from diffusers_attnmask.ground.places import shown
+    from diffusers_attnmask.ground.places import check_new_place, shown
 
     own_thresholds = by_name(map(parsed_threshold, class_threshold or []), "--class-threshold")
     if "default" in own_thresholds:
@@ -141,6 +141,7 @@ def filter(
         )
         where = typed_engine(engine, workers, address, gpus)
     if is_trial(dry_run, measure):
+        check_new_place(out, "filter")
         plan = plan_filter(data, run, measure=measure)
         typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(plan.lines()))
         return

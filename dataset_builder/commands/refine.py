@@ -86,7 +86,7 @@ def refine(
     from dataset_builder.refinement.run import RefineRun, refine_dataset
     from dataset_builder.sam.options import SamOptions
     from diffusers_attnmask.ground.options import as_flags
-    from diffusers_attnmask.ground.places import read_with, shown
+    from diffusers_attnmask.ground.places import check_new_place, read_with, shown
 
     trial = is_trial(dry_run, measure)
     with as_flags(
@@ -123,6 +123,7 @@ def refine(
         )
         where = typed_engine(engine, workers, address, gpus)
     if trial:
+        check_new_place(out, "refine")
         plan = plan_refinement(data, run, measure=measure)
         typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(plan.lines()))
         return

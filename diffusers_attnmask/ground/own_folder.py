@@ -53,14 +53,19 @@ def new_folder(out: str | Path, command: str) -> Iterator[Path]:
     An interrupted block leaves it for the next run of the command, which goes on with what it finds.
     """
     out = place_here(out)
-    _check_new(out)
-    own = out.resolve()
-    work = own.with_name(f"{own.name}{UNFINISHED}")
+    check_new(out)
+    own, work = out.resolve(), unfinished(out)
     with _claimed(work, command):
-        _check_new(out)  # a run that ended a moment ago may have made it
+        check_new(out)  # a run that ended a moment ago may have made it
         yield work
         work.replace(own)
         (own / LOCK).unlink()
+
+
+def unfinished(out: Path) -> Path:
+    """What a new folder is called until it is complete."""
+    own = out.resolve()
+    return own.with_name(f"{own.name}{UNFINISHED}")
 
 
 def is_empty(folder: Path) -> bool:
@@ -78,7 +83,7 @@ def bears_line(file: Path, line: str) -> bool:
     return not file.exists() or (file.is_file() and line.encode() in file.read_bytes())
 
 
-def _check_own(folder: Path, command: str) -> None:
+def check_own(folder: Path, command: str) -> None:
     """Raise unless the command may write into a folder."""
     if not folder.exists():
         return
@@ -108,7 +113,8 @@ def owner_of(folder: Path) -> str | None:
     return mark.read_text(encoding="utf-8", errors="replace").strip() if mark.is_file() else None
 
 
-def _check_new(out: Path) -> None:
+def check_new(out: Path) -> None:
+    """Raise unless a folder may get this name, which must not be there."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise FileExistsError(f"{out} exists: choose another folder, or remove it first")
 
@@ -144,11 +150,11 @@ def clear(folder: Path) -> None:
 
 @contextmanager
 def _claimed(folder: Path, command: str) -> Iterator[None]:
-    _check_own(folder, command)
+    check_own(folder, command)
     missing = [own for own in (folder, *folder.parents) if not own.exists()]
     try:
         with held_folder(folder):
-            _check_own(folder, command)  # another command may have been quicker
+            check_own(folder, command)  # another command may have been quicker
             if owner_of(folder) != command:
                 write_text(folder / MARK, f"{command}\n")
             remove_partial(folder)

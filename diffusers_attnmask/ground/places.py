@@ -14,7 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffusers_attnmask.ground.mirror import WRITING, Mirror, copy_of
-from diffusers_attnmask.ground.own_folder import MARK, check_owner, clear, new_folder, own_folder
+from diffusers_attnmask.ground.own_folder import (
+    MARK,
+    check_new,
+    check_own,
+    check_owner,
+    clear,
+    new_folder,
+    own_folder,
+    place_here,
+    unfinished,
+)
 from diffusers_attnmask.ground.remote import RemoteFolder, is_remote
 
 WORK = "work"  # of the cache: what is written
@@ -80,6 +90,25 @@ def new_place(out: str | Path, command: str) -> Iterator[Path]:
         remote.remove(WRITING)
     mirror.forget()
     shutil.rmtree(own)
+
+
+def check_own_place(out: str | Path, command: str) -> None:
+    """Raise where `own_place` would, for whoever wants to know before hours, and make nothing."""
+    if not is_remote(out):
+        check_own(place_here(out), command)
+        return
+    remote = RemoteFolder(str(out))
+    _check_own(remote, command, remote.stamps())
+
+
+def check_new_place(out: str | Path, command: str) -> None:
+    """Raise where `new_place` would, and make nothing."""
+    if is_remote(out):
+        _left_by(RemoteFolder(str(out)), command)
+        return
+    own = place_here(out)
+    check_new(own)
+    check_own(unfinished(own), command)
 
 
 def _check_own(remote: RemoteFolder, command: str, names: Iterable[str]) -> None:

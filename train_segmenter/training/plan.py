@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffusers_attnmask.ground.own_folder import place_here
+from diffusers_attnmask.ground.own_folder import check_own, place_here
 from train_segmenter.models import create
 from train_segmenter.models.registry import kind_of
 from train_segmenter.training import checkpoint
@@ -93,7 +93,8 @@ def plan_training(
     """Read and check what `train_model` would be asked, its folder included. measure: load the model, and
     time a few steps."""
     run = run or TrainRun()
-    check_startable(place_here(out), run.resume)
+    check_own(place_here(out), "train")
+    check_startable(Path(out), run.resume)
     begun = Path(out) / FIRST_STAGE if run.self_training else Path(out)
     if run.resume and not checkpoint.exists(begun):
         raise checkpoint.nothing_to_resume(begun)

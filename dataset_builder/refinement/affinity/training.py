@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.utils.data import DataLoader, Dataset
 
-from dataset_builder.recipe import differences
+from dataset_builder.plain_values import differences
 from dataset_builder.refinement.affinity.augment import ViewOptions, random_view
 from dataset_builder.refinement.affinity.loss import affinity_loss
 from dataset_builder.refinement.affinity.neighbourhood import Radius

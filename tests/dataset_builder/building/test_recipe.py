@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 import recipes
+from dataset_builder.plain_values import differences, digest
 from dataset_builder.prompts import CaptionOptions, PromptOptions, TemplateOptions, prompt_plan
 from dataset_builder.prompts.caption_filter import PUBLISHED, CaptionFilter
-from dataset_builder.recipe import Recipe, differences, digest
+from dataset_builder.recipe import Recipe
 from diffusers_attnmask.ground.options import OptionsError, json_schema, read_options
 
 

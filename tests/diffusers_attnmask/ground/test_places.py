@@ -7,7 +7,14 @@ from huggingface_hub import constants
 
 from diffusers_attnmask.ground.mirror import WRITING, fetched
 from diffusers_attnmask.ground.own_folder import MARK, own_folder
-from diffusers_attnmask.ground.places import new_place, own_place, shown, within
+from diffusers_attnmask.ground.places import (
+    check_new_place,
+    check_own_place,
+    new_place,
+    own_place,
+    shown,
+    within,
+)
 from diffusers_attnmask.ground.remote import RemoteFolder, StorageFault
 
 
@@ -71,6 +78,17 @@ def test_a_folder_of_others_is_refused_and_stays_as_it_is(elsewhere, name, conte
     ):
         pass
     assert elsewhere.files() == before and left_here() == []
+    with pytest.raises(FileExistsError, match=told):
+        check_own_place(elsewhere.address, "build")
+    with pytest.raises(FileExistsError, match="set exists"):
+        check_new_place(elsewhere.address, "build")
+
+
+@pytest.mark.parametrize("check", [check_own_place, check_new_place])
+def test_a_check_makes_nothing(elsewhere, check, tmp_path):
+    check(elsewhere.address, "build")
+    check(tmp_path / "new", "build")
+    assert elsewhere.files() == {} and left_here() == [] and not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("new", [own_place, new_place])
