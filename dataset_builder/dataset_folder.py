@@ -17,11 +17,12 @@ from PIL import Image
 from diffusers_attnmask.ground.atomic_files import write_text
 from diffusers_attnmask.ground.bars import bar
 from diffusers_attnmask.ground.columns import MAPS
+from diffusers_attnmask.ground.ids import BACKGROUND
 from diffusers_attnmask.ground.pictures import mask_ids, opened, rgb_pixels, upright_size
 from train_segmenter.data import shards
 from train_segmenter.data.base import fault
 from train_segmenter.data.home import Home
-from train_segmenter.data.hub import names_beside, picture_file
+from train_segmenter.data.hub import hub, names_beside, picture_file
 from train_segmenter.data.names import LABELS, labels_of
 from train_segmenter.data.split_parts import Part, no_split
 
@@ -137,9 +138,15 @@ def write_labels(class_names: Sequence[str], folder: Path) -> None:
 
 
 def class_names(folder: Path, *, outside: bool = False) -> tuple[str, ...]:
-    """The name of each mask id: from `id2label.json`, else from the `classes` column."""
+    """The name of each mask id: from `id2label.json`, else from the `classes` column, whose first rows tell
+    whether it leaves a background out."""
     features = folder_features(folder, outside=outside)
-    return names_beside(str(folder), features) or label_names(features, str(folder))
+    if (names := names_beside(str(folder), features)) is not None:
+        return names
+    labels = label_names(features, str(folder))
+    if BACKGROUND in labels:
+        return labels
+    return hub(str(folder), next(iter(split_files(folder, outside=outside))), outside=outside).class_names
 
 
 def named_classes(row: Mapping[str, Any], features: Features, name: str) -> list[str]:

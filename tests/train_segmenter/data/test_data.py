@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.train_segmenter.shapes import NAMES, Squares, draw, write_folder
+from tests.train_segmenter.shapes import NAMES, Squares, draw, labelled, write_folder
 from train_segmenter.data import ClassMap, FilePairs, Mixture, Source, check_source, mapped, open_source
 from train_segmenter.data.class_map import CITYSCAPES_GROUPS
 from train_segmenter.data.hub import from_dataset
@@ -147,23 +147,6 @@ def test_our_own_datasets_say_their_classes_themselves(tmp_path, form):
     assert source.class_names == NAMES and source.name(1) == "pair-1"
     np.testing.assert_array_equal(source[2].mask, pairs[2][1])
     np.testing.assert_array_equal(source[2].image, pairs[2][0])
-
-
-def labelled(names, pairs, mask_column="mask"):
-    """A dataset of masks (1, 4) under class labels that name no background."""
-    features = datasets.Features(
-        {
-            "image": datasets.Image(),
-            mask_column: datasets.Image(),
-            "classes": datasets.List(datasets.ClassLabel(names=names)),
-        }
-    )
-    image = Image.new("RGB", (4, 1))
-    rows = [
-        {"image": image, mask_column: Image.fromarray(np.array([ids], np.uint8)), "classes": classes}
-        for ids, classes in pairs
-    ]
-    return datasets.Dataset.from_list(rows, features=features)
 
 
 ROAD = ["road", "car", "sky"]
