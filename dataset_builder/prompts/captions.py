@@ -19,19 +19,14 @@ DATASET_FILES = (
 )  # in a folder: without them, all under it would be looked through
 
 
-def read_captions(path: str, column: str | None = None, split: str = "train") -> Iterator[str]:
-    """The captions of a file, or of the column of a dataset (`hub:user/name`, or a folder), in order.
-
-    A cell may hold a list of captions. A .json file is COCO's (`annotations`) or a list.
-    """
-    for text, _ in caption_pairs(path, column, split):
-        yield text
-
-
 def caption_pairs(
     path: str, column: str | None = None, split: str = "train", condition: str | None = None
 ) -> Iterator[tuple[str, str | None]]:
-    """The same, each with the file that the column `condition` names, which may lie beside the captions."""
+    """The captions of a file, or of the column of a dataset (`hub:user/name`, or a folder), in order, each
+    with the file that the column `condition` names, which may lie beside the captions.
+
+    A cell may hold a list of captions. A .json file is COCO's (`annotations`) or a list.
+    """
     import pyarrow
 
     damages = (UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError, pyarrow.ArrowException)

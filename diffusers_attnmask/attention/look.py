@@ -116,12 +116,6 @@ class Look:
             mask = mask.index_select(2, places)
         return mean_rows(self.query.index_select(2, places), self.image_key, self.scale, mask)
 
-    def image_logsumexp(self) -> Tensor:
-        """Over the image's keys alone: (n, heads, Q)."""
-        if self.site.kind == "self":
-            return self.logsumexp
-        return row_logsumexp(self.query, self.image_key, self.scale, self._image_mask(among_image=True))
-
     def _own(self, part: Tensor) -> Tensor:
         """Rows of keys or values; groups of heads that share them are told apart."""
         own = part[self.rows]

@@ -30,7 +30,7 @@ from diffusers_attnmask.ground.option_words import words_of
 
 __all__ = [
     *("MOST_SIDE", "SECTION", "Batch", "Count", "Device", "Eights", "Fault", "Guidance", "LearningRate"),
-    *("Name", "Names", "NotNegative", "OptionsError", "Positive", "Processes", "Range", "Scale"),
+    *("Name", "Names", "NotNegative", "OptionsError", "Positive", "Processes", "Scale"),
     *("ScaleRange", "Seed", "Share", "Shorthand", "Side", "Steps", "Whole", "as_flags"),
     *("json_schema", "options", "plain", "read_options", "shown", "told_by"),
 ]
@@ -83,9 +83,7 @@ def rising(pair: tuple[float, float]) -> tuple[float, float]:
     return pair
 
 
-Range = Annotated[tuple[NotNegative, NotNegative], pydantic.AfterValidator(rising)]
 ScaleRange = Annotated[tuple[Scale, Scale], pydantic.AfterValidator(rising)]
-PositiveRange = Annotated[tuple[Positive, Positive], pydantic.AfterValidator(rising)]
 
 
 @overload

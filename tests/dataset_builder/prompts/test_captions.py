@@ -11,7 +11,7 @@ import torch
 from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, SiglipConfig, SiglipModel
 
 from dataset_builder.prompts import PromptOptions, prompt_plan, retrieval
-from dataset_builder.prompts.captions import read_captions
+from dataset_builder.prompts.captions import caption_pairs
 from dataset_builder.prompts.options import CaptionOptions, RetrievalOptions
 from dataset_builder.prompts.retrieval import TextEmbedder, cached_embeddings, exact_nearest, nearest
 from dataset_builder.vocabulary import load_vocabulary
@@ -41,22 +41,26 @@ def written(folder, kind):
     return str(file)
 
 
+def read(path: str, column: str | None = None) -> list[str]:
+    return [text for text, _ in caption_pairs(path, column)]
+
+
 @pytest.mark.parametrize("kind", ["txt", "jsonl", "json", "csv", "tsv", "parquet"])
 def test_captions_of_every_kind_of_file(tmp_path, kind):
-    assert list(read_captions(written(tmp_path, kind))) == TEXTS
+    assert read(written(tmp_path, kind)) == TEXTS
 
 
 def test_a_dataset_with_several_captions_in_a_cell(tmp_path):
     rows = [{"answer": TEXTS[:2], "x": 1}, {"answer": TEXTS[2:], "x": 2}]
     datasets.Dataset.from_list(rows).to_parquet(tmp_path / "data" / "train-00000-of-00001.parquet")
-    assert list(read_captions(str(tmp_path), "answer")) == TEXTS
+    assert read(str(tmp_path), "answer") == TEXTS
     with pytest.raises(ValueError, match=r"has no column any of caption.*it has answer, x: set `column`"):
-        list(read_captions(str(tmp_path)))
+        read(str(tmp_path))
 
 
 def test_a_column_by_name_from_parquet(tmp_path):
     datasets.Dataset.from_list([{"words": "a dog", "caption": "x"}]).to_parquet(tmp_path / "a.parquet")
-    assert list(read_captions(str(tmp_path / "a.parquet"), "words")) == ["a dog"]
+    assert read(str(tmp_path / "a.parquet"), "words") == ["a dog"]
 
 
 @pytest.mark.parametrize(
@@ -72,9 +76,9 @@ def test_a_column_by_name_from_parquet(tmp_path):
 def test_a_file_that_cannot_be_read_is_named_with_the_place(tmp_path, name, text, complaint):
     (tmp_path / name).write_text(text)
     with pytest.raises((ValueError, TypeError), match=complaint):
-        list(read_captions(str(tmp_path / name)))
+        read(str(tmp_path / name))
     with pytest.raises(FileNotFoundError, match=r"no caption file 'none\.txt'; a dataset of the Hub is hub:"):
-        list(read_captions("none.txt"))
+        read("none.txt")
 
 
 def caption_plan(folder, lines, **options):
