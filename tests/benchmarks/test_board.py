@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from benchmarks import page
+from benchmarks.environment import ROOT
 from benchmarks.pieces import HERE, RESULTS, benchmark, pieces, tables, words
 
 PIECES = pieces()
@@ -45,6 +46,28 @@ def test_a_number_that_was_changed_by_hand_is_noticed():
     text = page.RESULTS_PAGE.read_text(encoding="utf-8")
     number = re.search(r"0\.\d{3}", text)[0]
     assert page.results_page(text.replace(number, "0.999"), PIECES) != text.replace(number, "0.999")
+
+
+def test_the_page_of_methods_and_the_readme_tell_the_scores_of_the_rows():
+    titles = ("one object", "two objects")
+    told = [
+        {row["method"]: [f"{row[title]:.3f}" for title in titles] for row in rows_of(name)}
+        for name in ("mask_quality", "mask_quality-transformer")
+    ]
+    methods = (ROOT / "docs" / "which-method.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| `(\S+)` \|((?: (?:\d\.\d+)? ?\|){4})$", methods, re.M)
+    assert len(lines) > 5
+    for method, text in lines:
+        cells = [cell.strip() for cell in text.split("|")]
+        for found, own in zip((cells[:2], cells[2:4]), told, strict=True):
+            assert found in (["", ""], own.get(method)), method
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    best = [round(float(score), 2) for score in told[0]["dataset-diffusion"]]
+    assert "mean IoU {:.2f} for one object and {:.2f} for two".format(*best) in readme
+
+
+def rows_of(name):
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
 
 
 @pytest.mark.parametrize("setting", ["quick", "full"])
