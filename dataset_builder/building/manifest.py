@@ -119,6 +119,12 @@ def begin(folder: Path, recipe: Recipe, inputs: Mapping[str, Any]) -> Manifest:
     return before if asked == held else manifest
 
 
+def check_goes_on(folder: Path, recipe: Recipe) -> None:
+    """Refuse a folder that `begin` would refuse for the recipe's sake; its inputs are taken as they were."""
+    before = Manifest.read(folder)
+    begin(folder, recipe.on_this_machine(), before.inputs if before is not None else {})
+
+
 def inputs_of(recipe: Recipe, model: Path | None, vocabulary: Any) -> dict[str, Any]:
     """What else decides the bytes: the files that the recipe names, and the versions of what reads them."""
     named = dict(recipe.sampling.addresses())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -63,10 +64,12 @@ def build(
 ) -> None:
     """Build a dataset of images and masks that `load_dataset` reads."""
     from dataset_builder.building.dataset import build_dataset
+    from dataset_builder.building.manifest import check_goes_on
     from dataset_builder.planning.run import PlanOptions, lines, plan_build
     from dataset_builder.recipe import Recipe
     from diffusers_attnmask.ground.options import as_flags
     from diffusers_attnmask.ground.places import check_own_place
+    from diffusers_attnmask.ground.remote import is_remote
     from diffusers_attnmask.ground.typed import is_trial
 
     with as_flags({"pairs": "--num-pairs", **flags.FLAGS, **flags.OF_SAMPLING}):
@@ -96,6 +99,8 @@ def build(
         options = typed_engine(engine, workers, address, gpus)
         if is_trial(dry_run, measure):
             check_own_place(out, "build")
+            if not is_remote(out):
+                check_goes_on(Path(out), asked)
             plan = plan_build(asked, PlanOptions(measure=measure, workers=workers))
             typer.echo(json.dumps(plan.to_dict()) if as_json else "\n".join(lines(plan)))
             return
