@@ -55,7 +55,7 @@ def rows(bench: Bench, work: Path, pairs: int) -> Iterator[Row]:
 def main(
     work: Annotated[Path, typer.Option(help="Folder of the pairs and the arms' models.")],
     pairs: Annotated[int, typer.Option(min=1, help="Of each arm.")] = 256,
-    steps: Annotated[int, typer.Option(min=1, help="Of training, of 16 pairs.")] = 500,
+    steps: Annotated[int, typer.Option(min=1, help="Of training, of 16 pairs.")] = 1000,
     held_out: Annotated[int, typer.Option(min=1, help="Renders that judge.")] = 300,
     scale: Annotated[float, typer.Option(help="Of images in training, and the smaller in judging.")] = 0.5,
     seeds: Annotated[int, typer.Option(min=1, help="Of trainings, on the same pairs.")] = 1,
