@@ -51,6 +51,6 @@ def waits(call: Call, kind: str) -> int:
 
 
 def of_one_step(count: Callable[[int], int]) -> int:
-    """What two steps have more than one."""
-    one, two = count(1), count(2)
-    return two - one
+    """What three steps have more than one, divided by two."""
+    one, three = count(1), count(3)
+    return (three - one) // 2
