@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -89,9 +90,7 @@ def _be_command(stage: Stage, out: Path, words: Path, within: Callable[[], None]
         os.dup2(handle, 2)
         sys.stdout, sys.stderr = (os.fdopen(own, "w", buffering=1) for own in (1, 2))
         faulthandler.register(signal.SIGUSR1)
-        tqdm.set_lock(
-            threading.RLock()
-        )  # forks share the usual one, and a killed child would hold it for ever
+        _own_bars(tqdm, threading.RLock())
         within()
         stage.run(out)
     except SystemExit as end:
@@ -103,6 +102,13 @@ def _be_command(stage: Stage, out: Path, words: Path, within: Callable[[], None]
         print(f"attnmask: {line}", file=sys.stderr)
     finally:
         os._exit(code)
+
+
+def _own_bars(kind: type[tqdm], lock: Any) -> None:
+    """Forks share the usual lock of bars, which a killed one would hold for ever; each kind may have its own."""
+    kind.set_lock(lock)
+    for own in kind.__subclasses__():
+        _own_bars(own, lock)
 
 
 def _waited(child: int, stage: Stage, words: Path) -> int:

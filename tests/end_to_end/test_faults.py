@@ -15,6 +15,7 @@ import time
 
 import pytest
 from tqdm import tqdm
+from tqdm.std import TqdmDefaultWriteLock
 
 from benchmarks.disk_full import filled_over_and_over
 from benchmarks.kill_resume import killed_over_and_over
@@ -23,6 +24,7 @@ from benchmarks.stages.fault_stages import Material, all_stages, long_stages
 from benchmarks.stages.forked_runs import Stage, one_thread, run_apart
 from benchmarks.stages.full_disks import full_disk
 from diffusers_attnmask import cli
+from diffusers_attnmask.ground.bars import Bar
 from diffusers_attnmask.ground.own_folder import held_folder
 
 LONG = ("build", "train", "filter", "refine", "augment", "export", "annotate", "segment")
@@ -53,16 +55,17 @@ def test_a_command_without_room_says_so_and_goes_on_when_there_is(material, tmp_
     assert (row["full"], row["list"]) == (2, {})
 
 
-def test_a_child_that_dies_while_it_draws_a_bar_keeps_no_other_from_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", [tqdm, Bar])
+def test_a_child_that_dies_while_it_draws_a_bar_keeps_no_other_from_it(kind, tmp_path, monkeypatch):
     def die(out):
-        tqdm.get_lock().acquire()
+        kind.get_lock().acquire()
         os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(forked_runs, "PATIENCE", 20)
-    tqdm.get_lock()  # there before the forks, as after any bar
+    monkeypatch.setattr(kind, "_lock", TqdmDefaultWriteLock(), raising=False)  # as after its first bar
     out = tmp_path / "home" / "out"
     assert run_apart(Stage("dies", die), out).code is None
-    assert run_apart(Stage("draws", lambda _: list(tqdm(range(3)))), out).code == 0
+    assert run_apart(Stage("draws", lambda _: list(kind(range(3)))), out).code == 0
 
 
 def test_a_child_that_hangs_says_where(tmp_path, monkeypatch):
