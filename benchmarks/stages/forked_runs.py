@@ -105,7 +105,7 @@ def _be_command(stage: Stage, out: Path, words: Path, within: Callable[[], None]
 
 
 def _own_bars(kind: type[tqdm], lock: Any) -> None:
-    """Forks share the usual lock of bars, which a killed one would hold for ever; each kind may have its own."""
+    """Forks share the usual lock of bars, which a killed one would hold for ever; a kind may have its own."""
     kind.set_lock(lock)
     for own in kind.__subclasses__():
         _own_bars(own, lock)
