@@ -34,11 +34,12 @@ from tiny_world import CLASSES
 from tiny_world.judge import judge
 from tiny_world.rendered_pairs import SPLIT_SEEDS
 
-CANDIDATES = 8  # generations of a class, of which one is annotated
-
 
 def main(
     prompts: Annotated[int, typer.Option(min=1, help="Unseen generations that judge.")] = 128,
+    candidates: Annotated[
+        int, typer.Option(min=1, help="Generations of a class, of which one is annotated.")
+    ] = 8,
     learning_steps: Annotated[int, typer.Option(min=1, help="Of each embedding.")] = 200,
     learning_rate: Annotated[float, typer.Option()] = 0.05,
     steps: StepsOption = 20,
@@ -50,7 +51,10 @@ def main(
     pipe = quiet_pipeline(model)
     sampling = {"num_inference_steps": steps, "guidance_scale": guidance}
     learning = {"steps": learning_steps, "lr": learning_rate}
-    learned = {name: learned_from_one(pipe, name, sampling, learning) for name in tqdm(CLASSES, "learning")}
+    learned = {
+        name: learned_from_one(pipe, name, candidates, sampling, learning)
+        for name in tqdm(CLASSES, "learning")
+    }
     scores = {"words": Score(), "learned": Score()}
     chosen = unseen_scenes(1, prompts)
     for start in tqdm(range(0, len(chosen), batch), "judging"):
@@ -68,13 +72,15 @@ def main(
     report("Words and learned embeddings, against the oracle", rows, settings, json)
 
 
-def learned_from_one(pipe: DiffuMaskPipeline, name: str, sampling: dict, learning: dict) -> TokenEmbedding:
+def learned_from_one(
+    pipe: DiffuMaskPipeline, name: str, candidates: int, sampling: dict, learning: dict
+) -> TokenEmbedding:
     """The class's embedding, from that of its first generations on which the oracle sees most of it."""
     alone = scenes(SPLIT_SEEDS["train"], lambda scene: scene.classes == (name,))
-    candidates = list(islice(alone, CANDIDATES))
-    masks = judge(generations(pipe, candidates, sampling)) == CLASSES.index(name) + 1
+    first = list(islice(alone, candidates))
+    masks = judge(generations(pipe, first, sampling)) == CLASSES.index(name) + 1
     seen = int(masks.mean((1, 2)).argmax())
-    scene, generator = candidates[seen], torch.Generator().manual_seed(candidates[seen].seed)
+    scene, generator = first[seen], torch.Generator().manual_seed(first[seen].seed)
     return optimize_tokens(
         pipe, scene.caption, masks[seen], name=name, generator=generator, **sampling, **learning
     )
