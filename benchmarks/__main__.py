@@ -1,11 +1,12 @@
-"""Runs the pieces of the board one after the other: `make bench`.
+"""Runs the pieces of the board: `make bench`.
 
     python -m benchmarks                              # every piece at quick settings, into bench/quick
     python -m benchmarks full --only mask_quality     # at the page's, into benchmarks/results, and the page
     python -m benchmarks --list                       # what there is, what it takes, whose figures it has
 
-A full piece is left out whose rows are of this version, of these models and of this command. What a piece
-says goes to a log beside its folder of work. One that fails does not stop the others, and is told at the end.
+Quick pieces run two at a time, full ones alone, for what they time. A full piece is left out whose rows are
+of this version, of these models and of this command. What a piece says goes to a log beside its folder of
+work. One that fails does not stop the others, and is told at the end.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -25,6 +27,8 @@ import typer
 from benchmarks.environment import ROOT, models
 from benchmarks.page import write_pages
 from benchmarks.pieces import Piece, Setting, benchmark, command, pieces, rows_file, words, work_folder
+
+BESIDE: dict[Setting, int] = {"quick": 2, "full": 1}  # pieces at once: what quick ones time is worth nothing
 
 
 def main(
@@ -39,12 +43,14 @@ def main(
             print(f"{name:26} {piece.minutes:5} min  {standing(name, piece)}")
         return
     failed = []
-    for number, (name, piece) in enumerate(chosen.items(), 1):
-        print(f"{number:2}/{len(chosen)} {name:26}", end="", flush=True)
-        said = run(name, piece, setting, again)
-        print(said, flush=True)
-        if said.startswith("FAILED"):
-            failed.append(name)
+    with ThreadPoolExecutor(BESIDE[setting]) as pool:
+        saying = pool.map(lambda name: run(name, chosen[name], setting, again), chosen)
+        for number, name in enumerate(chosen, 1):
+            print(f"{number:2}/{len(chosen)} {name:26}", end="", flush=True)
+            said = next(saying)
+            print(said, flush=True)
+            if said.startswith("FAILED"):
+                failed.append(name)
     if setting == "full":
         write_pages()
     if failed:
@@ -87,8 +93,9 @@ def run(name: str, piece: Piece, setting: Setting, again: bool = False) -> str:
 
 
 def surroundings(piece: Piece, setting: Setting) -> dict[str, str]:
-    """The environment; torch has the piece's own number of threads, and in full runs never this process's."""
-    kept = {**os.environ}
+    """The environment; torch has the piece's own number of threads, in full runs never this process's, and in
+    quick ones, which have another beside them, one."""
+    kept = {"OMP_NUM_THREADS": "1", **os.environ}
     if setting == "full":
         kept.pop("OMP_NUM_THREADS", None)
     return kept if piece.threads is None else {**kept, "OMP_NUM_THREADS": str(piece.threads)}
