@@ -1,6 +1,6 @@
 r"""How good a segmenter of the tiny world becomes on generated pairs, beside one trained on exact renders.
 
-    python -m benchmarks.segmenter_proof --work arms --pairs 3000 --scale 0.5 --json segmenter_proof.json
+    python -m benchmarks.segmenter_proof --work arms --scale 0.5 --json segmenter_proof.json
 
 Every arm trains the same model from random weights for the same number of steps and is judged on renders
 that nothing was trained on, at two scales and mirrored: (a) N renders with exact masks; (b) N generated
@@ -34,13 +34,13 @@ from tiny_world.oracle import CLASS_NAMES, MODEL
 
 def main(
     work: Annotated[Path, typer.Option(help="folder for the arms' models and the generated pairs")],
-    pairs: Annotated[int, typer.Option(min=0, help="generated, of (b) to (d); 0 for none")] = 3000,
-    judge_steps: Annotated[int, typer.Option(min=1, help="of the judges that filter (d)")] = 1500,
+    pairs: Annotated[int, typer.Option(min=0, help="generated, of (b) to (d); 0 for none")] = 600,
+    judge_steps: Annotated[int, typer.Option(min=1, help="of the judges that filter (d)")] = 750,
     arm: Annotated[list[str] | None, typer.Option(help="TITLE=FOLDER of other pairs; repeatable")] = None,
-    real: Annotated[int, typer.Option(min=1, help="N, the renders of arm (a)")] = 3000,
-    held_out: Annotated[int, typer.Option(min=1, help="renders that judge")] = 1000,
-    validation: Annotated[int, typer.Option(min=1, help="renders that choose the best arm")] = 500,
-    steps: int = 1500,
+    real: Annotated[int, typer.Option(min=1, help="N, the renders of arm (a)")] = 600,
+    held_out: Annotated[int, typer.Option(min=1, help="renders that judge")] = 300,
+    validation: Annotated[int, typer.Option(min=1, help="renders that choose the best arm")] = 150,
+    steps: int = 1000,
     batch_size: int = 16,
     learning_rate: float = 3e-3,
     dtype: str = "fp32",

@@ -1,6 +1,6 @@
 """The generated datasets of `segmenter_proof` and `generator_proof`, by the project's own commands.
 
-    python -m benchmarks.proof.pairs pairs --count 3000
+    python -m benchmarks.proof.pairs pairs --count 600
 
 makes those of `segmenter_proof`: raw, refined, filtered. The prompts are captions of the training split
 (`captions.py`), the recipe is recipe.yaml. What is complete in the folder stands; a build that was stopped
@@ -39,14 +39,14 @@ JUDGES = (
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Of the datasets.")],
-    count: Annotated[int, typer.Option(min=1, help="Pairs.")] = 3000,
-    judge_steps: Annotated[int, typer.Option(min=1, help="Training steps of the filter's judges.")] = 1500,
+    count: Annotated[int, typer.Option(min=1, help="Pairs.")] = 600,
+    judge_steps: Annotated[int, typer.Option(min=1, help="Training steps of the filter's judges.")] = 750,
 ) -> None:
     for title, source in generated_pairs(folder, count, judge_steps).items():
         print(f"{title}: {len(source)} pairs")
 
 
-def generated_pairs(folder: Path, count: int, judge_steps: int = 1500) -> dict[str, Source]:
+def generated_pairs(folder: Path, count: int, judge_steps: int = 750) -> dict[str, Source]:
     """The datasets of the bundled model by the titles of their arms."""
     refined = refined_pairs(folder, count)
     made(folder, "regions", *WHOLE)
