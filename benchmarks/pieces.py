@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shlex
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -31,8 +30,7 @@ class Piece:
     quick: the same at settings that take a minute or less.
     threads: of torch; by default what it takes.
     needs: packages without which it is left out.
-    beside: what else it leaves: tables named after its own.
-    columns: the columns that its tables have on the page; by default all.
+    columns: the columns that its table has on the page; by default all.
     """
 
     question: Name
@@ -42,7 +40,6 @@ class Piece:
     quick: str
     threads: Count | None = None
     needs: tuple[Name, ...] = ()
-    beside: tuple[Name, ...] = ()
     columns: tuple[Name, ...] = ()
 
     def missing(self) -> list[str]:
@@ -77,10 +74,3 @@ def command(name: str, piece: Piece) -> str:
 
 def rows_file(name: str, setting: Setting = "full") -> Path:
     return RESULTS / f"{name}.json" if setting == "full" else ROOT / SCRATCH / "quick" / f"{name}.json"
-
-
-def tables(found: Mapping[str, Piece]) -> Iterator[tuple[str, Piece]]:
-    """The name of every table, with the piece that leaves it."""
-    for name, piece in found.items():
-        yield name, piece
-        yield from ((f"{name}-{other}", piece) for other in piece.beside)

@@ -1,4 +1,4 @@
-"""Scores of `open_vocabulary` over seen and unseen classes, and the settings that validation chooses."""
+"""Scores of seg-diffusion over seen and unseen classes, and the settings that validation chooses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tiny_world.rendered_pairs import SPLIT_SEEDS
 from train_segmenter.evaluation import Report
 from train_segmenter.mean_iou import JointHistogram
 
-LOOKS = ((0.3, 1), (0.5, 2), (0.7, 4))  # strength and looks of (a), of which the best is taken
+LOOKS = ((0.3, 1), (0.5, 2), (0.7, 4))  # strength and looks, of which the best is taken
 PENALTIES = (0.0, 0.05, 0.1, 0.15, 0.2)  # on trained classes, and
 BACKGROUNDS = (0.35, 0.4, 0.45, 0.5)  # scores of the background, of which the best pair is taken
 
@@ -72,7 +72,7 @@ def ids_of(probabilities: np.ndarray, penalties: np.ndarray, background: float) 
 
 
 def best_attention(words: Words, judges: Judges) -> Attention:
-    """(a) at the settings with the best mean IoU."""
+    """Attention's masks at the settings with the best mean IoU."""
     pipe = quiet_pipeline()
     ways = [Attention(pipe, words, strength, looks) for strength, looks in LOOKS]
     return max(ways, key=lambda own: judges.scored(own, "validation").mean_iou)

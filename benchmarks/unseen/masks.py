@@ -1,4 +1,4 @@
-"""Masks of `open_vocabulary`, each in ids of the world for the words that are asked for."""
+"""Masks of seg-diffusion and of attention, each in ids of the world for the words that are asked for."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def ways(model: Segmenter, steps: Iterable[int], samples: int) -> list[Sampled]:
 
 @dataclass(frozen=True)
 class Attention:
-    """(a): masks from the attention of the bundled model as it looks at the image."""
+    """Masks from the attention of the bundled model as it looks at the image."""
 
     pipe: DiffuMaskPipeline
     words: Words
