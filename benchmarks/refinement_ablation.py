@@ -1,6 +1,6 @@
 """What each step of refinement adds on the bundled world: mean IoU of the masks against the oracle.
 
-    python -m benchmarks.refinement_ablation --pairs 512 --cache ablation --json refinement_ablation.json
+    python -m benchmarks.refinement_ablation --pairs 128 --cache ablation --json refinement_ablation.json
     python -m benchmarks.refinement_ablation --maps simulated --cache ablation-simulated
 
 Pairs are sampled once with the bundled model and kept in `--cache`, so that a stopped run goes on. Simulated
@@ -10,8 +10,8 @@ blurred, mixed with noise and enlarged, and judged by the exact masks.
 Rows, each over the same pairs: the raw mask (the method's own; of simulated maps, above 0.5); the threshold
 that matches the affinity mask best, without a CRF; the affinity mask itself; the CRF'd match (the published
 result), and it in whole regions; affinity and CRF again with an AffinityNet over the diffusion model's own
-decoder features; the raw mask through the CRF alone, in whole regions, and in those with its outlines on the
-image's edges, or through the CRF; with `--sam`, a folder of a SAM, the raw mask and its whole regions
+decoder features; the raw mask through the CRF alone, with its outlines on the image's edges, in whole
+regions, and in those on edges or through the CRF; with `--sam`, a folder of a SAM, the raw mask and its whole regions
 outlined by that; and what the filter leaves of the best of these, by several rules. IoU is
 summed over all pictures and averaged over the eight classes; pixels that a step leaves uncertain do not
 count, and their share is a column.
@@ -42,7 +42,7 @@ FILTER_SCALE = 0.5  # of the images, for a quarter of the time
 
 def main(
     cache: Annotated[Path, typer.Option(help="Folder of the sampled pairs and the trained networks.")],
-    pairs: Annotated[int, typer.Option(min=4, help="Half with one object, half with two.")] = 512,
+    pairs: Annotated[int, typer.Option(min=4, help="Half with one object, half with two.")] = 128,
     maps: Annotated[
         Literal["bundled", "simulated"], typer.Option(help="Sampled with the model, or simulated.")
     ] = "bundled",

@@ -76,6 +76,7 @@ def refinements(
     raw = [pair.raw for pair in pairs]
     yield "raw through CRF alone", timed("CRF alone", pairs, partial(sharpened, sized), raw)
     yield "raw through CRF alone, holes kept", timed("CRF alone", pairs, partial(sharpened, unfilled), raw)
+    yield "raw on edges", timed("edges", pairs, on_edges, raw)
     regions = timed("regions", pairs, partial(in_regions, sized), raw)
     yield "raw in whole regions", regions
     yield "raw in whole regions, on edges", timed("edges", pairs, on_edges, regions.labels)
