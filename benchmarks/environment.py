@@ -16,6 +16,7 @@ import torch
 from diffusers_attnmask.bundled import BUNDLED, CHECKSUMS
 
 ROOT = Path(__file__).parents[1]
+WRITTEN = ("benchmarks/results", "benchmarks/README.md", "docs/results.md")  # by benchmarks, and no code
 PACKAGES = ("diffusers-attnmask", "torch", "diffusers", "transformers")
 
 
@@ -46,9 +47,15 @@ def processor() -> str:
 
 
 def commit() -> str | None:
-    """Of the code, where it is a checkout: `-dirty` if files differ from it."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    """Of the code, where it is a checkout: `-dirty` if files differ from it, other than a board's own."""
     try:
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        known = git("rev-parse", "--short", "HEAD")
+        differs = git("diff", "--name-only", "HEAD", "--", ".", *(f":(exclude){own}" for own in WRITTEN))
     except (OSError, subprocess.CalledProcessError):
         return None
+    return f"{known}-dirty" if differs else known
+
+
+def git(*words: str) -> str:
+    command = ["git", "-C", str(ROOT), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

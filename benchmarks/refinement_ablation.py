@@ -11,10 +11,10 @@ Rows, each over the same pairs: the raw mask (the method's own; of simulated map
 that matches the affinity mask best, without a CRF; the affinity mask itself; the CRF'd match (the published
 result), and it in whole regions; affinity and CRF again with an AffinityNet over the diffusion model's own
 decoder features; the raw mask through the CRF alone, with its outlines on the image's edges, in whole
-regions, and in those on edges or through the CRF; with `--sam`, a folder of a SAM, the raw mask and its whole regions
-outlined by that; and what the filter leaves of the best of these, by several rules. IoU is
-summed over all pictures and averaged over the eight classes; pixels that a step leaves uncertain do not
-count, and their share is a column.
+regions, and in those on edges or through the CRF; with `--sam`, a folder of a SAM, the raw mask and its whole
+regions outlined by that; and what the filter leaves of the best of these, by several rules. IoU is summed
+over all pictures and averaged over the eight classes; pixels that a step leaves uncertain do not count, and
+their share is a column.
 """
 
 from __future__ import annotations
