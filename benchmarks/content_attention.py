@@ -2,8 +2,8 @@
 
     python -m benchmarks.content_attention --work W --json content_attention.json
 
-Trained are two models as `open_vocabulary` trains its own, one without content attention, which is that one
-where --work has it, and one with it. Both are asked for all classes of the world, in several numbers of steps
+Trained are two models as `open_vocabulary` trains its own, in half as many steps, one without content
+attention and one with it. Both are asked for all classes of the world, in several numbers of steps
 and samples, each with the penalty on trained classes and the score of the background that suit validation
 renders best. What is complete in --work stands; what was interrupted goes on.
 """
@@ -19,7 +19,7 @@ import typer
 from benchmarks.report import JsonOption, Row, report
 from benchmarks.unseen.judging import Judges, calibrated
 from benchmarks.unseen.masks import Sampled, all_words
-from benchmarks.unseen.trainings import FULL_STEPS, HALF_STEPS, RENDERS, UNSEEN, trained
+from benchmarks.unseen.trainings import RENDERS, UNSEEN, trained
 from train_segmenter.models import Segmenter
 
 WAYS = ((1, 1), (4, 1), (4, 3), (8, 1))  # steps of denoising, and members of the ensemble
@@ -28,8 +28,8 @@ WAYS = ((1, 1), (4, 1), (4, 3), (8, 1))  # steps of denoising, and members of th
 def main(
     work: Annotated[Path, typer.Option(help="Folder of the trainings.")],
     renders: Annotated[int, typer.Option(min=1, help="Training renders.")] = RENDERS,
-    half_steps: Annotated[int, typer.Option(min=1, help="At half size, of 16 pairs.")] = HALF_STEPS,
-    full_steps: Annotated[int, typer.Option(min=1, help="Then at full size, of 8 pairs.")] = FULL_STEPS,
+    half_steps: Annotated[int, typer.Option(min=1, help="At half size, of 16 pairs.")] = 1500,
+    full_steps: Annotated[int, typer.Option(min=1, help="Then at full size, of 8 pairs.")] = 300,
     validation: Annotated[int, typer.Option(min=1, help="Renders that choose settings.")] = 30,
     held_out: Annotated[int, typer.Option(min=1, help="Renders that judge.")] = 40,
     seed: int = 0,
