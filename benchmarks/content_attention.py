@@ -3,9 +3,9 @@
     python -m benchmarks.content_attention --work W --json content_attention.json
 
 Trained are two models as `open_vocabulary` trains its own, in half as many steps, one without content
-attention and one with it. Both are asked for all classes of the world, in several numbers of steps
-and samples, each with the penalty on trained classes and the score of the background that suit validation
-renders best. What is complete in --work stands; what was interrupted goes on.
+attention and one with it. Both are asked for all classes of the world, in several numbers of steps and
+samples, each with the penalty on trained classes and the score of the background that suit validation renders
+best. What is complete in --work stands; what was interrupted goes on.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from tiny_world.oracle import Renders
 from train_segmenter.data import Source
 
 FINE_TUNED = 10  # (g) sees one real render for ten of (a),
-FEWER = (30, 100)  # and in the last rows one for so many
+FEWER = 30  # and in the last rows one for so many
 FIRST_SEEDS = {"train": 800_000_000, "validation": 0, "test": 0}  # within each split
 
 
@@ -37,19 +37,14 @@ def folder_name(title: str) -> str:
 
 def controls(bench: Bench, best: Arm, few: Renders, exact: Renders) -> list[Arm]:
     """The renders of (g) alone, those of (a) at its rates, and fewer with and without its pairs."""
-    found = [
+    fewer = first_renders(len(exact) // FEWER)
+    return [
         bench.from_scratch("few", f"{len(few)} renders alone", few),
         bench.at_rates_of_g("few-as-g", f"{len(few)} renders at the rates of (g)", few),
         bench.at_rates_of_g("a-as-g", "(a) at the rates of (g)", exact),
+        bench.fine_tuned("fewer", f"{best.title[:3]}, then {len(fewer)} renders", best, fewer),
+        bench.at_rates_of_g("fewer-as-g", f"{len(fewer)} renders at the rates of (g)", fewer),
     ]
-    for part in FEWER:
-        fewer = first_renders(len(exact) // part)
-        count = len(fewer)
-        found += [
-            bench.fine_tuned(f"g{count}", f"{best.title[:3]}, then {count} renders", best, fewer),
-            bench.at_rates_of_g(f"{count}-as-g", f"{count} renders at the rates of (g)", fewer),
-        ]
-    return found
 
 
 def first_renders(count: int, split: str = "train") -> Renders:
