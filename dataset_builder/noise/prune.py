@@ -6,6 +6,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Annotated
 
 import numpy as np
@@ -26,7 +27,8 @@ class PruneOptions:
     """A pair goes if one of its classes
 
     - scores below its threshold (by class name, "default" for the others), or is not within its best
-      `keep_fraction`, which replaces the thresholds,
+      `keep_fraction`, which replaces the thresholds (of equal scores, the first are the better ones; none is
+      where all are equal),
     - covers too little or too much of the image,
     - agrees less than `least_agreement` with the second labeller,
     - is there with less than `least_yes`, as a vision-language model sees it;
@@ -74,15 +76,30 @@ class Judged:
 
 def prune(pairs: Iterable[Judged], options: PruneOptions) -> list[str]:
     """The reason why each pair goes, or "" where it stays. The pairs are looked at twice."""
-    least = _least_scores(pairs, options)
-    return ["; ".join(_reasons(pair, least, options)) for pair in pairs]
+    bars = _bars(pairs, options)
+    return ["; ".join(_reasons(pair, bars, options)) for pair in pairs]
 
 
-def _reasons(pair: Judged, least: Mapping[str, float], options: PruneOptions) -> list[str]:
+@dataclass
+class _Bar:
+    """The least score that a class needs, and how many more pairs with just that score stay."""
+
+    least: float
+    room: float = inf
+
+    def passed(self, score: float) -> bool:
+        if score == self.least:
+            self.room -= 1
+        return score > self.least or (score == self.least and self.room >= 0)
+
+
+def _reasons(pair: Judged, bars: Mapping[str, _Bar], options: PruneOptions) -> list[str]:
     reasons = [] if pair.coverage else ["the mask is empty"]
     for name, score in pair.scores.items():
-        if score < least[name]:
-            reasons.append(f"{name}: IoU {score:.3f} below {least[name]:.3f}")
+        least = bars[name].least
+        if not bars[name].passed(score):
+            compared = f"below {least:.3f}" if score < least else "as enough others that stay"
+            reasons.append(f"{name}: IoU {score:.3f} {compared}")
     for name, share in pair.coverage.items():
         bounds = options.class_coverage.get(name, options.coverage)
         if not bounds.allow(share):
@@ -100,13 +117,21 @@ def _reasons(pair: Judged, least: Mapping[str, float], options: PruneOptions) ->
     return reasons
 
 
-def _least_scores(pairs: Iterable[Judged], options: PruneOptions) -> dict[str, float]:
-    """The least score that each class needs."""
+def _bars(pairs: Iterable[Judged], options: PruneOptions) -> dict[str, _Bar]:
+    """What each class needs."""
     by_class: dict[str, array[float]] = defaultdict(lambda: array("d"))
     for pair in pairs:
         for name, score in pair.scores.items():
             by_class[name].append(score)
     if options.keep_fraction is None:
-        return {name: options.thresholds.get(name, options.thresholds["default"]) for name in by_class}
-    kept = {name: max(1, round(options.keep_fraction * len(scores))) for name, scores in by_class.items()}
-    return {name: float(np.sort(scores)[-kept[name]]) for name, scores in by_class.items()}
+        return {name: _Bar(options.thresholds.get(name, options.thresholds["default"])) for name in by_class}
+    return {name: _bar_of_best(np.sort(scores), options.keep_fraction) for name, scores in by_class.items()}
+
+
+def _bar_of_best(scores: np.ndarray, share: float) -> _Bar:
+    """What the best share of sorted scores reach."""
+    kept = max(1, round(share * len(scores)))
+    least = float(scores[-kept])
+    if scores[0] == scores[-1]:
+        return _Bar(least)
+    return _Bar(least, kept - int((scores > least).sum()))

@@ -127,6 +127,16 @@ def test_each_rule_drops_its_pairs():
     assert kept(keep_fraction=1.0) == "abc"
 
 
+def test_of_pairs_that_score_alike_no_more_stay_than_are_asked_for():
+    scores = [0.0, 0.9, 0.0, 0.8, 0.0, 0.0]
+    pairs = [Judged(str(at), {"dog": score}, {"dog": 0.3}) for at, score in enumerate(scores)]
+    reasons = prune(pairs, PruneOptions(keep_fraction=0.5))
+    assert [not reason for reason in reasons] == [True, True, False, True, False, False]
+    assert reasons[2] == "dog: IoU 0.000 as enough others that stay"
+    alike = [Judged(pair.id, {"dog": 0.0}, pair.coverage) for pair in pairs]
+    assert not any(prune(alike, PruneOptions(keep_fraction=0.5))), "nothing tells them apart"
+
+
 def table(pairs, options):
     stream = io.StringIO(newline="")
     write_table(pairs, prune(pairs, options), stream)
