@@ -19,7 +19,6 @@ their share is a column.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -107,12 +106,10 @@ def filtered_rows(
     name: str, pairs: Sequence[Pair], masks: Masks, cache: Path, steps: int, seed: int
 ) -> Iterator[Row]:
     """The best step's masks without the pairs that the filter drops, by each rule."""
-    start = time.perf_counter()
     work = cache / f"filter-{name.replace(' ', '-')}"
     kept = kept_by_rule(pairs, masks.labels, judges(work, steps, 16, seed, FILTER_SCALE), seed)
-    seconds = (time.perf_counter() - start) / len(pairs)
     for rule, left in kept.items():
-        title, labels = f"{name}; {rule}", Masks([masks.labels[index] for index in left], seconds)
+        title, labels = f"{name}; {rule}", Masks([masks.labels[index] for index in left])
         yield row(title, [pairs[index] for index in left], labels) if left else {"step": title, "pairs": 0}
 
 

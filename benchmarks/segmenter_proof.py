@@ -4,13 +4,13 @@ r"""How good a segmenter of the tiny world becomes on generated pairs, beside on
 
 Every arm trains the same model from random weights for the same number of steps and is judged on renders
 that nothing was trained on, at two scales and mirrored: (a) N renders with exact masks; (b) N generated
-pairs, raw; (c) the same, refined; (d) refined and filtered (`proof/pairs.py` makes them, in --work); (e) the
-best of (b) to (d) with augmentation, pairs turned and zoomed as they are drawn; (f) self-training: the best
-of (b) to (e) labels its own images again; (g) a third of the steps on the pairs of the best generated arm,
-the others on N / 10 renders. "Best" is chosen on validation renders, never on the held-out ones. Arms that
-are complete in --work stand. `--scale 0.5` trains at half size, for a quarter of the time, and judges there
-and a quarter larger. `--arm 'TITLE=FOLDER'` adds an arm on pairs made in another way, with which (e) to (g)
-have nothing to do.
+pairs, raw, and with their outlines on edges; (c) the same, refined: whole regions, on edges; (d) refined and
+filtered (`proof/pairs.py` makes them, in --work); (e) the best of raw (b) to (d) with augmentation, pairs
+turned and zoomed as they are drawn; (f) self-training: the best of raw (b) to (e) labels its own images
+again; (g) a third of the steps on the pairs of the best of these, the others on N / 10 renders. "Best" is
+chosen on validation renders, never on the held-out ones. Arms that are complete in --work stand.
+`--scale 0.5` trains at half size, for a quarter of the time, and judges there and a quarter larger.
+`--arm 'TITLE=FOLDER'` adds an arm on pairs made in another way, with which (e) to (g) have nothing to do.
 
 The last rows tell what (g) owes to what: its renders alone, trained as the other arms and at the learning
 rates of (g), which rise again after a third of the steps; the renders of (a) at those rates; and fewer
@@ -27,7 +27,7 @@ import typer
 
 from benchmarks.proof.arms import all_arms, first_renders
 from benchmarks.proof.bench import Arm, Bench, judging_at, training_at
-from benchmarks.proof.pairs import generated_pairs, pairs_of
+from benchmarks.proof.pairs import generated_pairs, pairs_of, pairs_on_edges
 from benchmarks.report import JsonOption, Row, over_seeds, report
 from tiny_world.oracle import CLASS_NAMES, MODEL
 
@@ -53,6 +53,8 @@ def main(
     judges = first_renders(validation, "validation"), first_renders(held_out, "test")
     generated = generated_pairs(work / "pairs", pairs, judge_steps) if pairs else {}
     others = {title: pairs_of(path) for title, _, path in (own.rpartition("=") for own in arm or [])}
+    if pairs:
+        others["(b) on edges"] = pairs_on_edges(work / "pairs")
     runs = []
     for seed in range(seeds):
         folder = work if seed == 0 else work / f"seed-{seed}"

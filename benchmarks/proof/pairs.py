@@ -59,6 +59,12 @@ def generated_pairs(folder: Path, count: int, judge_steps: int = 750) -> dict[st
     }
 
 
+def pairs_on_edges(folder: Path) -> Source:
+    """The raw pairs of the bundled model, decided on the edges of their pictures, and no more."""
+    made(folder, "edges", "refine", "--data", "raw", *DECIDED)
+    return pairs_of(folder / "edges")
+
+
 def refined_pairs(folder: Path, count: int, model: Model = "bundled", method: str | None = None) -> Source:
     """Pairs of a model with masks by a method, its own by default: whole regions, decided on edges."""
     folder.mkdir(parents=True, exist_ok=True)

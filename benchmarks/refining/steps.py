@@ -32,10 +32,10 @@ from diffusers_attnmask.ground.ids import BACKGROUND_ID, IGNORE_ID
 
 @dataclass(frozen=True)
 class Masks:
-    """The masks (H, W) of a step, i+1 for a pair's class i, and the seconds that each took."""
+    """The masks (H, W) of a step, i+1 for a pair's class i, and the seconds that each took, where known."""
 
     labels: list[Tensor]
-    seconds: float
+    seconds: float | None = None
 
 
 def timed(name: str, pairs: Sequence[Pair], step: Callable[..., Tensor], *given: Sequence[Tensor]) -> Masks:
@@ -60,7 +60,8 @@ def refinements(
     net = trained(SMALL, images, labels.labels, cache / "affinity-small", epochs, seed)
     inputs = [normalised(pair.image) for pair in pairs]
     affinity = timed("affinity", pairs, partial(walked, net, options), inputs)
-    yield "raw", timed("raw", pairs, lambda pair: pair.raw)
+    raw = [pair.raw for pair in pairs]
+    yield "raw", Masks(raw)
     yield "threshold", timed("threshold", pairs, partial(plainly_matched, sized), affinity.labels)
     yield "affinity", affinity
     crf = timed("CRF", pairs, partial(matched, sized), affinity.labels)
@@ -73,7 +74,6 @@ def refinements(
         yield "affinity, decoder features", affinity
         yield "CRF, decoder features", timed("CRF, decoder", pairs, partial(matched, sized), affinity.labels)
     yield "CRF, whole regions", timed("regions", pairs, partial(in_regions, sized), crf.labels)
-    raw = [pair.raw for pair in pairs]
     yield "raw through CRF alone", timed("CRF alone", pairs, partial(sharpened, sized), raw)
     yield "raw through CRF alone, holes kept", timed("CRF alone", pairs, partial(sharpened, unfilled), raw)
     yield "raw on edges", timed("edges", pairs, on_edges, raw)
