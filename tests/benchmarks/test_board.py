@@ -66,6 +66,15 @@ def test_the_page_of_methods_and_the_readme_tell_the_scores_of_the_rows():
     assert "mean IoU {:.2f} for one object and {:.2f} for two".format(*best) in readme
 
 
+def test_the_readme_tells_the_costs_of_the_rows():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for names in (("attention_cost",), ("attention_cost-sd3", "attention_cost-flux")):
+        costs = [
+            row["× plain"] for name in names for row in rows_of(name) if row["recording"] != "every map, kept"
+        ]
+        assert f"{min(costs):.3f} to {max(costs):.3f} ×" in readme
+
+
 def rows_of(name):
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
 
