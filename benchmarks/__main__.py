@@ -110,8 +110,6 @@ def standing(name: str, piece: Piece) -> str:
     if not file.exists():
         return "not measured"
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    if "copied" in found:
-        return "copied from the page of before"
     environment = found["environment"]
     if environment["diffusers-attnmask"] != version("diffusers-attnmask"):
         return f"of version {environment['diffusers-attnmask']}"

@@ -89,8 +89,6 @@ def as_typed(word: str) -> str:
 
 def provenance(run: Mapping[str, Any]) -> str:
     """Which run a table is from."""
-    if "copied" in run:
-        return run["copied"]
     own = run["environment"]
     versions = f"version {own['diffusers-attnmask']} ({run['commit']}), PyTorch {own['torch']}"
     libraries = f"diffusers {own['diffusers']}, transformers {own['transformers']}, Python {own['python']}"
